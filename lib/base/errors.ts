@@ -1,0 +1,89 @@
+/**
+ * The closed list of what can go wrong while the program works. Clients and drivers translate what the outside world
+ * says (errno, SQLite result codes) to one of these at their border; nobody above sees the original code.
+ */
+export type ErrorCode =
+  | "usage" // The command line is wrong.
+  | "config-invalid" // The config, or what it points to, cannot be meant.
+  | "not-found" // No backup, no database.
+  | "corrupt" // Bytes that are there are wrong.
+  | "gap" // Bytes that should be there are missing.
+  | "busy" // Somebody else has it; try again.
+  | "unavailable" // The store or the database cannot be reached; try again.
+  | "denied" // The system refuses access.
+  | "no-space" // The device is full.
+  | "cancelled" // Stopped by a signal.
+  | "unsupported" // Read rightly, but not handled by this version.
+  | "failed"; // Everything else.
+
+export interface ErrorOptionsWithAdvice {
+  readonly cause?: unknown;
+  /** The next command or action for the person who reads the message, without "Try:". */
+  readonly advice?: string;
+}
+
+/**
+ * The one error of the program. Grammar of the message: `Cannot <act> <subject>: <what is> (<what should be>)`,
+ * no final period.
+ */
+export class ReplicationError extends Error {
+  override readonly name = "ReplicationError";
+  readonly advice: string | undefined;
+
+  constructor(readonly code: ErrorCode, message: string, options: ErrorOptionsWithAdvice = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.advice = options.advice;
+  }
+}
+
+/** Whether the same call may succeed later without anybody changing anything. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof ReplicationError && (error.code === "busy" || error.code === "unavailable");
+}
+
+/** Exit codes, the same for every command; `docs/exit_codes.md` is the table for people. */
+export const ExitCode = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  nothingThere: 3,
+  corrupt: 4,
+  stale: 5,
+  tryAgain: 75,
+} as const;
+
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof ReplicationError)) return ExitCode.failed;
+  switch (error.code) {
+    case "usage":
+    case "config-invalid":
+      return ExitCode.usage;
+    case "not-found":
+      return ExitCode.nothingThere;
+    case "corrupt":
+    case "gap":
+      return ExitCode.corrupt;
+    case "busy":
+    case "unavailable":
+      return ExitCode.tryAgain;
+    case "denied":
+    case "no-space":
+    case "cancelled":
+    case "unsupported":
+    case "failed":
+      return ExitCode.failed;
+  }
+}
+
+const SEVERITY = [ExitCode.corrupt, ExitCode.nothingThere, ExitCode.failed, ExitCode.stale, ExitCode.tryAgain];
+
+/** The one exit code of a run with several results: the worst, in the order 4, 3, 1, 5, 75, 0; a wrong usage wins over all. */
+export function worstExitCode(codes: readonly number[]): number {
+  if (codes.includes(ExitCode.usage)) return ExitCode.usage;
+  return SEVERITY.find((code) => codes.includes(code)) ?? ExitCode.done;
+}
+
+/** One line for a person, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

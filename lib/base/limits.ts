@@ -1,0 +1,39 @@
+/** Every bound of the program, with its unit in the name and its reason beside it. */
+export const limits = {
+  /** SQLite's smallest and largest page. */
+  pageSizeMinBytes: 512,
+  pageSizeMaxBytes: 65_536,
+  /** One read or write of bulk data: large enough that the call costs nothing, small enough for many of them at once. */
+  transferBytes: 256 << 10,
+  /** A restore reads WAL and snapshot in such pieces; two are in memory, since the next one is read meanwhile. */
+  restoreChunkBytes: 4 << 20,
+  /** Pages that a restore collects before it writes them in page order. */
+  restoreBatchBytes: 16 << 20,
+  /** What one capture may append before other work gets a turn on the event loop: some 10 ms. */
+  captureSliceBytes: 8 << 20,
+  /** Calls to devices that may hang; the run-time has 32 threads for all calls, and what captures needs some at any time. */
+  deviceCallsAtOnce: 16,
+  /** A hold that stands still longer makes the application's own RESTART and TRUNCATE wait. */
+  handOverMs: 50,
+  /** The write lock is meant to be held no longer than this. */
+  lockBudgetMs: 50,
+  /** A tail longer than this is captured before the write lock is asked for, not under it. */
+  pauseTailMaxBytes: 4 << 20,
+  /** Frames in the WAL from which a checkpoint is tried: below SQLite's 1,000, above which each commit runs one itself. */
+  minCheckpointPages: 700,
+  /** While a first snapshot is being made checkpoints wait, but not beyond this many frames. */
+  maxCheckpointPages: 10_000,
+  /** An application that pauses gets a complete checkpoint after this long. */
+  checkpointIntervalMs: 60_000,
+  /** The retry pause after an error doubles from the first to the second. */
+  retryMinMs: 100,
+  retryMaxMs: 10_000,
+  /** Timers count milliseconds in 31 bits; one that is set for longer fires at once. */
+  intervalMaxMs: 2_147_483_647,
+  /** A config of thousands of databases stays below this; anything larger is some other file. */
+  configMaxBytes: 4 << 20,
+  /** Replaced database files whose old connections are kept open; beyond that the process ends, to be started again. */
+  parkedDatabasesMax: 32,
+  /** Generations begun within a minute; beyond that something is wrong that another one does not mend. */
+  generationsPerMinuteMax: 5,
+} as const;

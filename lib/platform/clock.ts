@@ -1,0 +1,48 @@
+export interface Clock {
+  /** Wall-clock time. It may jump; only records and messages use it. */
+  now(): Date;
+  /** Milliseconds since some start, with fractions, never going back. */
+  monotonicMs(): number;
+  /** Resolves after `ms`, or at once when the signal is aborted. Never rejects. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Lets everything else that waits on the event loop have a turn. */
+  yield(): Promise<void>;
+}
+
+/** A timer of more milliseconds than 31 bits hold ends at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+export class SystemClock implements Clock {
+  now(): Date {
+    return new Date();
+  }
+
+  monotonicMs(): number {
+    return performance.now();
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.resolve();
+    const end = this.monotonicMs() + ms;
+    return new Promise((resolve) => {
+      let timer: ReturnType<typeof setTimeout>;
+      const finish = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", finish);
+        resolve();
+      };
+      const wait = (left: number) => {
+        timer = setTimeout(() => {
+          const still = end - this.monotonicMs();
+          return still > 0 ? wait(still) : finish();
+        }, Math.min(left, TIMER_MAX_MS));
+      };
+      signal?.addEventListener("abort", finish);
+      wait(ms);
+    });
+  }
+
+  yield(): Promise<void> {
+    return new Promise((resolve) => setImmediate(resolve));
+  }
+}

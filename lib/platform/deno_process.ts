@@ -1,0 +1,121 @@
+import { messageOf, ReplicationError } from "../base/errors.ts";
+import type { ChildHandle, OutputStream, Process, StopSignal } from "./process.ts";
+
+interface Terminal {
+  writeSync(bytes: Uint8Array): number;
+  isTerminal(): boolean;
+}
+
+/** Shared with nobody: waiting on it is a sleep that needs no event loop. */
+const PAUSE = new Int32Array(new SharedArrayBuffer(4));
+const FULL_PIPE_PAUSE_MS = 1;
+
+class DenoOutput implements OutputStream {
+  readonly #terminal: Terminal;
+  readonly #name: string;
+  readonly #mayFail: boolean;
+  #closed = false;
+
+  constructor(terminal: Terminal, name: string, mayFail: boolean) {
+    this.#terminal = terminal;
+    this.#name = name;
+    this.#mayFail = mayFail;
+  }
+
+  /** Synchronous, because what is only queued is lost when the program ends by `Deno.exit`. */
+  write(text: string): void {
+    let rest = new TextEncoder().encode(text);
+    while (rest.length > 0 && !this.#closed) {
+      try {
+        rest = rest.subarray(this.#terminal.writeSync(rest));
+      } catch (error) {
+        this.#judge(error);
+      }
+    }
+  }
+
+  get isTerminal(): boolean {
+    return this.#terminal.isTerminal();
+  }
+
+  columns(): number | undefined {
+    if (!this.isTerminal) return undefined;
+    try {
+      return Deno.consoleSize().columns;
+    } catch {
+      return undefined; // Another of our outputs is the terminal's only known size, or it has none.
+    }
+  }
+
+  #judge(error: unknown): void {
+    if (error instanceof Deno.errors.WouldBlock) {
+      Atomics.wait(PAUSE, 0, 0, FULL_PIPE_PAUSE_MS); // A pipe that somebody made non-blocking is full.
+      return;
+    }
+    this.#closed = true;
+    if (error instanceof Deno.errors.BrokenPipe || this.#mayFail) return;
+    throw new ReplicationError("failed", `Cannot write to ${this.#name}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+export class DenoProcess implements Process {
+  readonly stdout: OutputStream = new DenoOutput(Deno.stdout, "stdout", false);
+  /** Messages that cannot be delivered must not stop replication. */
+  readonly stderr: OutputStream = new DenoOutput(Deno.stderr, "stderr", true);
+  readonly runtimeVersion: string = Deno.version.deno;
+  readonly userId: number | undefined = Deno.uid() ?? undefined;
+
+  environment(name: string): string | undefined {
+    return Deno.env.get(name);
+  }
+
+  currentFolder(): string {
+    return Deno.cwd();
+  }
+
+  onSignal(callback: (name: StopSignal) => void): () => void {
+    const names: readonly StopSignal[] = ["SIGINT", "SIGTERM"];
+    const listeners = names.map((name) => ({ name, listener: () => callback(name) }));
+    for (const { name, listener } of listeners) Deno.addSignalListener(name, listener);
+    return () => {
+      for (const { name, listener } of listeners) Deno.removeSignalListener(name, listener);
+    };
+  }
+
+  spawn(command: string, arguments_: readonly string[]): ChildHandle {
+    const child = startChild(command, arguments_);
+    return {
+      status: child.status.then(({ code, signal }) => ({ code, signal: signal ?? undefined })),
+      kill: (signal) => {
+        try {
+          child.kill(signal);
+        } catch (error) {
+          if (!hasEnded(error)) throw error;
+        }
+      },
+    };
+  }
+}
+
+function startChild(command: string, arguments_: readonly string[]): Deno.ChildProcess {
+  try {
+    return new Deno.Command(command, {
+      args: [...arguments_],
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+    }).spawn();
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such program (neither at that path nor in PATH)"
+      : error instanceof Deno.errors.PermissionDenied
+      ? "permission denied (is it executable?)"
+      : messageOf(error);
+    throw new ReplicationError("usage", `Cannot start the program ${command}: ${reason}`, { cause: error });
+  }
+}
+
+/** Deno says "Child process has already terminated" by a TypeError, the system by ESRCH. */
+function hasEnded(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof Deno.errors.NotFound;
+}

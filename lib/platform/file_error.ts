@@ -1,0 +1,64 @@
+/** What the system says is wrong with a file, as an error of this program. */
+import { type ErrorCode, messageOf, ReplicationError } from "../base/errors.ts";
+
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  ENOENT: "not-found",
+  EACCES: "denied",
+  EPERM: "denied",
+  EROFS: "denied",
+  ENOSPC: "no-space",
+  EDQUOT: "no-space",
+  EFBIG: "no-space",
+  EIO: "unavailable",
+  ESTALE: "unavailable",
+  ETIMEDOUT: "unavailable",
+  EHOSTDOWN: "unavailable",
+  ENOTCONN: "unavailable",
+  ETXTBSY: "busy",
+  EBUSY: "busy",
+};
+
+/** Deno leaves `code` undefined for some errors (EFBIG among them) and names only the number in the text. */
+const NUMBERS: Readonly<Record<string, string>> = { "27": "EFBIG", "28": "ENOSPC", "122": "EDQUOT", "116": "ESTALE" };
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is nothing at that path",
+  ENOTDIR: "a part of the path is a file, not a folder",
+  EISDIR: "it is a folder, not a file",
+  EACCES: "permission denied",
+  EPERM: "permission denied",
+  EROFS: "the file system is read-only",
+  ENOSPC: "no space left on the device",
+  EDQUOT: "the disk quota is used up",
+  EFBIG: "the file would exceed the largest size allowed",
+  ELOOP: "it is a symbolic link (which is never followed there)",
+  EEXIST: "it exists already",
+  EIO: "the device reports an input/output error",
+  EMFILE: "too many open files (raise the limit on open files)",
+  ENFILE: "too many open files on the whole system",
+};
+
+export function fileError(act: string, path: string, error: unknown): ReplicationError {
+  if (error instanceof ReplicationError) return error;
+  const message = messageOf(error);
+  const named = (error as { code?: unknown } | null)?.code;
+  const errno = typeof named === "string" ? named : NUMBERS[/os error (\d+)/.exec(message)?.[1] ?? ""];
+  const reason = (errno === undefined ? undefined : REASONS[errno]) ?? message;
+  return new ReplicationError(CODES[errno ?? ""] ?? "failed", `Cannot ${act} ${path}: ${reason}`, { cause: error });
+}
+
+export function translated<T>(act: string, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw fileError(act, path, error);
+  }
+}
+
+export async function translatedLater<T>(act: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fileError(act, path, error);
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Files, as the program needs them. Every method throws `ReplicationError` with a code of this program (`not-found`,
+ * `denied`, `no-space`, `unavailable`, ...); errno is translated here and nowhere else.
+ *
+ * Invariant of POSIX that shapes this interface: when a process closes ANY descriptor of a file, all its locks on that
+ * file are gone. The files of a watched database (`app.db`, `app.db-shm`) are opened once, by `lib/database/`, and their
+ * handles are closed only after the last SQLite connection.
+ */
+export interface FileHandle {
+  /** Fills `into` from `position`; returns the bytes read, fewer than asked only at the end of the file. */
+  readAt(into: Uint8Array, position: number): number;
+  /** Writes all of `bytes`; a short write is continued, never passed over. */
+  writeAt(bytes: Uint8Array, position: number): void;
+  /**
+   * The same off the event loop, for bulk data and slow devices. Never on a file of a watched database: the run-time
+   * duplicates the descriptor for the call and closes the duplicate, which drops this process's locks on the file.
+   */
+  readAtLater(into: Uint8Array, position: number): Promise<number>;
+  writeAtLater(bytes: Uint8Array, position: number): Promise<void>;
+  size(): number;
+  truncate(size: number): void;
+  truncateLater(size: number): Promise<void>;
+  /** Resolves when the file's data (and the size needed to read it) is on stable storage. Not on a watched database either. */
+  sync(): Promise<void>;
+  /** The same, blocking. */
+  syncNow(): void;
+  /** Whether another process holds a POSIX lock on that byte; undefined where the system cannot tell. Takes none. */
+  isLockedByOthers(at: number): boolean | undefined;
+  close(): void;
+  /** Closing may wait for a device, too: it is told what is still unwritten, and that the file is no longer open. */
+  closeLater(): Promise<void>;
+}
+
+export interface FileStatus {
+  readonly kind: "file" | "folder" | "link" | "other";
+  readonly size: number;
+  readonly modifiedAtMs: number;
+  /** Device and inode, exact: two files with the same are one file. */
+  readonly identity: string;
+  readonly device: number;
+  /** Rounded where the file system numbers beyond 2^53. */
+  readonly inode: number;
+  readonly linkCount: number;
+  readonly mode: number;
+  readonly owner: number;
+  readonly group: number;
+}
+
+/** `read`: must exist · `write`: must exist, read and write · `create`: made when absent · `create-new`: must be absent. */
+export type OpenMode = "read" | "write" | "create" | "create-new";
+
+export interface FileLock {
+  release(): void;
+}
+
+/**
+ * A name with `Later` does the same off the event loop, so that a device that hangs keeps nobody else waiting: for the files
+ * of replicas, never for those of a watched database. So many such calls are under way at once that a hanging device leaves
+ * threads for the calls that do not hang.
+ */
+export interface FileSystem {
+  /** Opens without following a link in the last component. `permissions` apply to a file that is made (default 0600). */
+  open(path: string, mode: OpenMode, permissions?: number): FileHandle;
+  openLater(path: string, mode: OpenMode, permissions?: number): Promise<FileHandle>;
+  /** Follows links; undefined when nothing is there. Opens nothing. */
+  status(path: string): FileStatus | undefined;
+  statusLater(path: string): Promise<FileStatus | undefined>;
+  /** The same without following a link in the last component. */
+  linkStatus(path: string): FileStatus | undefined;
+  linkStatusLater(path: string): Promise<FileStatus | undefined>;
+  realPath(path: string): string;
+  realPathLater(path: string): Promise<string>;
+  /** Names in the folder, sorted; throws `not-found` when there is no folder. */
+  list(path: string): string[];
+  listLater(path: string): Promise<string[]>;
+  makeFolder(path: string, permissions?: number): void;
+  makeFolderLater(path: string, permissions?: number): Promise<void>;
+  rename(from: string, to: string): void;
+  renameLater(from: string, to: string): Promise<void>;
+  remove(path: string): void;
+  removeLater(path: string): Promise<void>;
+  /** Removes a folder and all below it; nothing happens when it is not there. Links are removed, not followed. */
+  removeTree(path: string): void;
+  /** A small file whole; undefined when nothing is there. */
+  readText(path: string): string | undefined;
+  syncFolder(path: string): void;
+  syncFolderLater(path: string): Promise<void>;
+  setMode(path: string, mode: number): void;
+  setOwner(path: string, owner: number, group: number): void;
+  /** Whether this process may do what is asked, as the kernel judges it. */
+  mayAccess(path: string, access: "read" | "write"): boolean;
+  freeBytes(path: string): number;
+  /** The file system's magic number as statfs reports it. */
+  fileSystemType(path: string): number;
+  /** An advisory lock on a file of our own (never of a database); undefined when another process has it. */
+  tryLock(path: string): FileLock | undefined;
+}

@@ -1,0 +1,93 @@
+/**
+ * Which other processes have a file open, as Linux tells in `/proc`: by their descriptors where we may look at them, and by
+ * the POSIX locks on the file, which are listed for everybody. A line of `/proc/locks`:
+ *
+ *     4: POSIX  ADVISORY  READ 1234 fe:00:9977924 128 128
+ *
+ * number, type, kind, access, process, device (major:minor in hex) and inode, first and last byte. The line of one who waits
+ * has `->` after the number. Nothing is opened but files of `/proc`.
+ */
+import fs from "node:fs";
+import { basename } from "../base/path.ts";
+
+const LOCK_READS = 3;
+
+export interface FileUser {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** Empty on systems other than Linux: nobody is known, which is not the same as nobody is there. */
+export function whoHasOpen(path: string): readonly FileUser[] {
+  if (Deno.build.os !== "linux") return [];
+  const file = fs.statSync(path, { throwIfNoEntry: false });
+  if (file === undefined) return [];
+  const users = new Set(lockHolders(readLocks(), file.dev, file.ino));
+  for (const pid of processes()) if (hasOpen(pid, file)) users.add(pid);
+  users.delete(Deno.pid);
+  return [...users].sort((a, b) => a - b).map((pid) => ({ pid, command: commandOf(pid) }));
+}
+
+/**
+ * The text of `/proc/locks`, read more than once: the kernel hands it out in pieces, and skips a line when a lock that stood
+ * before it goes in between. Lines appear more than once; the numbers they begin with mean nothing.
+ */
+export function readLocks(): string {
+  let text = "";
+  for (let i = 0; i < LOCK_READS; i++) text += `${readProc("locks") ?? ""}\n`;
+  return text;
+}
+
+/** The processes that hold or await a POSIX lock on the file, from the text of `/proc/locks`. */
+export function lockHolders(locks: string, device: number, inode: number): readonly number[] {
+  const wanted = `${formatDevice(device)}:${inode}`;
+  const holders = new Set<number>();
+  for (const line of locks.split("\n")) {
+    const [, type, , , pid, file] = line.replace("-> ", "").trim().split(/\s+/);
+    if (type === "POSIX" && file === wanted && Number(pid) > 0) holders.add(Number(pid));
+  }
+  return [...holders];
+}
+
+/** Linux packs 12 bits of the major number above 8 of the minor, and the rest of both above these. */
+export function formatDevice(device: number): string {
+  const packed = BigInt(device);
+  const major = ((packed >> 8n) & 0xfffn) | ((packed >> 32n) & ~0xfffn);
+  const minor = (packed & 0xffn) | ((packed >> 12n) & 0xffffff00n);
+  return `${hex2(major)}:${hex2(minor)}`;
+}
+
+function hex2(value: bigint): string {
+  return value.toString(16).padStart(2, "0");
+}
+
+function processes(): readonly number[] {
+  return fs.readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).map(Number);
+}
+
+function hasOpen(pid: number, file: fs.Stats): boolean {
+  const folder = `/proc/${pid}/fd`;
+  return unlessGone(() => fs.readdirSync(folder), []).some((descriptor) => {
+    const open = unlessGone(() => fs.statSync(`${folder}/${descriptor}`, { throwIfNoEntry: false }), undefined);
+    return open !== undefined && open.ino === file.ino && open.dev === file.dev;
+  });
+}
+
+/** The name of the program as it was started; a process may have renamed its threads. */
+function commandOf(pid: number): string {
+  const [program = ""] = (readProc(`${pid}/cmdline`) ?? "").split("\0");
+  return basename(program) || (readProc(`${pid}/comm`) ?? "").trim();
+}
+
+function readProc(name: string): string | undefined {
+  return unlessGone(() => fs.readFileSync(`/proc/${name}`, "utf8"), undefined);
+}
+
+/** Processes end, and others' descriptors may not be looked at, while we walk over them. */
+function unlessGone<Result>(look: () => Result, otherwise: Result): Result {
+  try {
+    return look();
+  } catch {
+    return otherwise;
+  }
+}

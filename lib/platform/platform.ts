@@ -1,0 +1,10 @@
+import type { Clock } from "./clock.ts";
+import type { FileSystem } from "./file_system.ts";
+import type { Random } from "./random.ts";
+
+/** The outside world, made once in `main.ts` and handed in through the door; the only bag of its kind. */
+export interface Platform {
+  readonly clock: Clock;
+  readonly files: FileSystem;
+  readonly random: Random;
+}

@@ -1,0 +1,46 @@
+/** This process as the commands see it: its surroundings, its two outputs, its signals and its children. */
+export interface Process {
+  /** The value of an environment variable; undefined when it is not set. */
+  environment(name: string): string | undefined;
+  /** The folder that relative paths start from. */
+  currentFolder(): string;
+  /** Of this process; undefined where the system has no such thing. */
+  readonly userId: number | undefined;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  /** Calls back on every SIGINT and SIGTERM; what is returned ends that. Listening does not keep the program alive. */
+  onSignal(callback: (name: StopSignal) => void): () => void;
+  /**
+   * Starts a program that shares our stdin, stdout and stderr. Throws `ReplicationError` "usage" when it cannot be
+   * started. It outlives us unless somebody waits for it.
+   */
+  spawn(command: string, arguments_: readonly string[]): ChildHandle;
+  /** The run-time's version, `2.9.6`. */
+  readonly runtimeVersion: string;
+}
+
+export interface OutputStream {
+  /**
+   * Writes all of the text before it returns. A reader that has gone away is no error: the rest is dropped, and the
+   * command ends with the exit code of its work.
+   */
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  /** Width of the terminal in columns; undefined when it is none. */
+  columns(): number | undefined;
+}
+
+export type StopSignal = "SIGINT" | "SIGTERM";
+
+export interface ChildHandle {
+  /** Resolves when the child has ended. `code` is 128 + the signal's number when a signal ended it. */
+  readonly status: Promise<ChildStatus>;
+  /** Sends the signal; nothing happens when the child has ended. */
+  kill(signal: StopSignal | "SIGKILL"): void;
+}
+
+export interface ChildStatus {
+  readonly code: number;
+  /** The signal that ended it, if one did. */
+  readonly signal: string | undefined;
+}
