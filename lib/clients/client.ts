@@ -1,0 +1,50 @@
+/**
+ * The device a replica is kept on. A client knows keys and bytes; what a generation is, is none of its business.
+ *
+ * Contract: keys are relative, `/`-separated, never with `..`. `write` resolves only when a reader anywhere can see the
+ * whole object and it survives a power cut; until then nobody sees any of it under its key. `append` resolves only when
+ * the bytes survive a power cut. Every method may be called again after an error. Errors are `ReplicationError`:
+ * `not-found` for an absent key, `unavailable` for a device that may come back, `denied`, `no-space`.
+ */
+export interface ReplicaClient {
+  readonly type: string;
+  /** Where, for messages; without secrets. */
+  readonly description: string;
+  /** Every object directly below the folder, sorted by name; none when the folder is absent. Opens nothing. */
+  list(folder: string): Promise<readonly ObjectEntry[]>;
+  status(key: string): Promise<ObjectEntry | undefined>;
+  /** Fills `into` from `offset`; returns bytes read, fewer only at the object's end. */
+  read(key: string, offset: number, into: Uint8Array): Promise<number>;
+  /** A whole object. `fill` is asked for bytes until it returns an empty array; what it returns may be reused by it. */
+  write(key: string, fill: () => Promise<Uint8Array>): Promise<void>;
+  /**
+   * Writes in place from `offset` on, making the object when it is absent: only on devices that can (files). Bytes before
+   * `offset` stay; the object is never made shorter; an object shorter than `offset` is an error.
+   */
+  append?(key: string, offset: number, fill: () => Promise<Uint8Array>): Promise<void>;
+  /**
+   * A whole object whose bytes come in any order and whose key is known only at the end: only on devices that can (files).
+   * The draft is made anew under `draftKey`, a name that no reader looks for; what `fill` returns says as which key of the
+   * same folder, and cut to which size, it then appears, with the promises of `write`.
+   */
+  assemble?(draftKey: string, fill: (draft: ObjectDraft) => Promise<AssembledObject>): Promise<void>;
+  /** Absent keys are passed over. */
+  delete(keys: readonly string[]): Promise<void>;
+}
+
+export interface ObjectDraft {
+  writeAt(bytes: Uint8Array, position: number): Promise<void>;
+}
+
+export interface AssembledObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+}
+
+export interface ObjectEntry {
+  /** Last component of the key. */
+  readonly name: string;
+  readonly kind: "object" | "folder";
+  readonly size: number;
+  readonly modifiedAtMs: number;
+}

@@ -1,0 +1,109 @@
+/**
+ * The typed view of one replica: generations, snapshots, WAL and commit records, whatever the layout calls its files.
+ * `raw_store.ts` is the `raw` layout; another layout is another implementation of this interface.
+ */
+import type { Generation } from "../position/generation.ts";
+import type { Index, Offset } from "../position/position.ts";
+import type { CommitRecord } from "./commit_record.ts";
+
+export interface GenerationStore {
+  readonly layout: "raw";
+  /** Where, for messages; without secrets. */
+  readonly description: string;
+
+  /** Whether anything of this program's is there at all; throws `unavailable` when that cannot be told. */
+  exists(): Promise<boolean>;
+  generations(): Promise<readonly Generation[]>;
+  /** What one generation holds now: values only, read from listings and the last record of each index. */
+  catalog(generation: Generation): Promise<GenerationCatalog>;
+  /**
+   * The end of what the replica holds of this generation: the end of its last valid record whose end lies inside the
+   * `.wal` (with no records at all in that index, its last valid commit frame). Undefined: no WAL yet.
+   */
+  end(generation: Generation): Promise<ReplicaEnd | undefined>;
+
+  /** The valid records of one index in order, up to the first that is damaged, torn, or ends beyond the `.wal`. */
+  records(generation: Generation, index: Index): Promise<readonly CommitRecord[]>;
+  /** Fills `into` from byte `at` of that index's WAL, its 32-byte header included; fewer bytes only at its end. */
+  readWal(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number>;
+  /** The same from the snapshot's database image. */
+  readSnapshot(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number>;
+
+  /**
+   * Appends WAL bytes from `start` on and makes them durable, then the records that speak of them, in this order. Bytes
+   * below `start` are never touched. `fill` yields the WAL bytes piece by piece and ends with an empty array; `records`
+   * is asked only after the bytes are durable.
+   */
+  appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void>;
+  /**
+   * A whole snapshot: image durable under its name, then its record. The index is known only when the image is, since the
+   * application goes on writing meanwhile. One that is there already is never replaced: an error.
+   */
+  writeSnapshot(generation: Generation, image: SnapshotImage): Promise<WrittenSnapshot>;
+}
+
+export interface WalPieces {
+  /** The next bytes, empty at the end. The array may be reused by the next call. */
+  next(): Promise<Uint8Array>;
+  /** The records of the appended bytes, in order; the first starts at `start`. A closing record may stand last. */
+  records(): readonly CommitRecord[];
+}
+
+export interface SnapshotImage {
+  /** Writes the image piece by piece, in any order, pages at their place; then says what it is an image of. */
+  writeTo(target: SnapshotTarget): Promise<WrittenSnapshot>;
+}
+
+export interface WrittenSnapshot {
+  readonly index: Index;
+  /** kind "snapshot"; start = end = the offset it was taken at. */
+  readonly record: CommitRecord;
+  /** The image is cut to this size: page size times pages of the commit. */
+  readonly sizeBytes: number;
+}
+
+export interface SnapshotTarget {
+  writeAt(bytes: Uint8Array, position: number): Promise<void>;
+}
+
+export interface GenerationCatalog {
+  readonly generation: Generation;
+  /** Ascending by index; only whole ones (image and name there). */
+  readonly snapshots: readonly SnapshotEntry[];
+  /** Ascending by index. */
+  readonly wals: readonly WalEntry[];
+}
+
+export interface SnapshotEntry {
+  readonly index: Index;
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+  /** Absent when the `.record` is missing or damaged; `recordProblem` then says which. */
+  readonly record?: CommitRecord;
+  readonly recordProblem?: string;
+  /** Whether there is no `.record` at all: a crash between image and record leaves that behind, damage does not. */
+  readonly recordMissing?: boolean;
+}
+
+export interface WalEntry {
+  readonly index: Index;
+  /** Size of the `.wal`; bytes beyond the last record's end do not count as replicated. */
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+  readonly recordCount: number;
+  /** The last valid record whose end lies inside the `.wal`; absent when there is none. */
+  readonly lastRecord?: CommitRecord;
+  /** Why records after `lastRecord` (or all) do not count, for messages. */
+  readonly recordProblem?: string;
+  /**
+   * The end of the newest valid record that ends beyond the `.wal`. A `.wal` is durable before its record, so these bytes
+   * were there once: damage, not a crash.
+   */
+  readonly promisedEnd?: Offset;
+}
+
+export interface ReplicaEnd {
+  readonly index: Index;
+  readonly offset: Offset;
+  readonly closed: boolean;
+}

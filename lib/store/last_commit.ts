@@ -1,0 +1,49 @@
+import { viewOf } from "../base/bytes.ts";
+import { limits } from "../base/limits.ts";
+import type { Offset } from "../position/position.ts";
+import type { Checksum } from "../wal/checksum.ts";
+import { COMMIT_SIZE_AT, FRAME_HEADER_SIZE, frameSize, offsetAfter, storedChecksum } from "../wal/frame.ts";
+import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
+import { scanFrames } from "../wal/scanner.ts";
+
+/** A commit frame that was reached by an unbroken chain from the WAL header. */
+export interface LastCommit {
+  /** Where the frame ends. */
+  readonly offset: Offset;
+  readonly pageSize: number;
+  readonly databasePages: number;
+}
+
+/** Fills `into` from byte `at` of a WAL; fewer bytes only at its end. */
+export type ReadWal = (at: number, into: Uint8Array) => Promise<number>;
+
+/** The last valid commit frame of a WAL that has no records to say where it ends; undefined when there is none. */
+export async function findLastCommit(read: ReadWal): Promise<LastCommit | undefined> {
+  const headerBytes = new Uint8Array(WAL_HEADER_SIZE);
+  if (await read(0, headerBytes) < WAL_HEADER_SIZE) return undefined;
+  const parsed = parseWalHeader(headerBytes);
+  if (!parsed.ok) return undefined;
+  const { header } = parsed;
+  const size = frameSize(header.pageSize);
+  const buffer = new Uint8Array(Math.max(1, Math.floor(limits.transferBytes / size)) * size);
+  let checksum: Checksum = header.checksum;
+  let last: LastCommit | undefined;
+  for (let frames = 0;;) {
+    const got = await read(WAL_HEADER_SIZE + frames * size, buffer);
+    const scan = scanFrames(buffer.subarray(0, got), header, checksum);
+    if (scan.committedFrames > 0) {
+      const offset = offsetAfter(frames + scan.committedFrames, header.pageSize);
+      last = { offset, pageSize: header.pageSize, databasePages: scan.databasePages };
+    }
+    if (scan.frames * size < buffer.length) return last;
+    frames += scan.frames;
+    checksum = storedChecksum(viewOf(buffer), buffer.length - size);
+  }
+}
+
+/** The commit size that the frame ending at `end` carries; undefined when there is no such frame. */
+export async function readCommitSize(read: ReadWal, end: Offset, pageSize: number): Promise<number | undefined> {
+  const header = new Uint8Array(FRAME_HEADER_SIZE);
+  const got = await read(end - frameSize(pageSize), header);
+  return got < FRAME_HEADER_SIZE ? undefined : viewOf(header).getUint32(COMMIT_SIZE_AT);
+}

@@ -1,0 +1,318 @@
+import { assert } from "../base/assert.ts";
+import { ReplicationError } from "../base/errors.ts";
+import type { ObjectEntry, ReplicaClient } from "../clients/client.ts";
+import type { Generation } from "../position/generation.ts";
+import {
+  formatRawFolderKey,
+  formatRawKey,
+  GENERATIONS_FOLDER,
+  parseGenerationName,
+  parseRawName,
+  type RawSuffix,
+} from "../position/keys.ts";
+import { asOffset, type Index, type Offset } from "../position/position.ts";
+import {
+  type CommitLogEnd,
+  type CommitLogObjects,
+  readCommitLog,
+  readCommitLogEnd,
+  unsupportedRecord,
+} from "./commit_log.ts";
+import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecord, parseCommitRecord } from "./commit_record.ts";
+import type {
+  GenerationCatalog,
+  GenerationStore,
+  ReplicaEnd,
+  SnapshotEntry,
+  SnapshotImage,
+  WalEntry,
+  WalPieces,
+  WrittenSnapshot,
+} from "./generation_store.ts";
+import { assertContiguous, CheckedPieces, divideHeld, type HeldRecords, recordsToWrite } from "./held_wal.ts";
+import { findLastCommit, readCommitSize } from "./last_commit.ts";
+
+/** Objects looked at side by side: a listing of many indexes is bound by waiting, not by work. */
+const READS_AT_ONCE = 8;
+const SNAPSHOT_DRAFT = "snapshot.tmp";
+
+/** The end of the `.commits` file after an append of ours, so that the next one need not read it. */
+interface AppendedEnd {
+  readonly commitsKey: string;
+  readonly end: Offset;
+  readonly sizeBytes: number;
+}
+
+/** The `raw` layout: a snapshot is the database file itself, the WAL of an index one growing file. */
+export class RawStore implements GenerationStore {
+  readonly layout = "raw";
+  readonly description: string;
+  readonly #client: ReplicaClient;
+  readonly #readsAtOnce: number;
+  #appended: AppendedEnd | undefined;
+
+  constructor(client: ReplicaClient, readsAtOnce: number = READS_AT_ONCE) {
+    this.#client = client;
+    this.#readsAtOnce = readsAtOnce;
+    this.description = client.description;
+  }
+
+  async exists(): Promise<boolean> {
+    return (await this.#client.status(GENERATIONS_FOLDER))?.kind === "folder";
+  }
+
+  async generations(): Promise<readonly Generation[]> {
+    const entries = await this.#client.list(GENERATIONS_FOLDER);
+    return entries.flatMap((entry) => entry.kind === "folder" ? parseGenerationName(entry.name) ?? [] : []);
+  }
+
+  async catalog(generation: Generation): Promise<GenerationCatalog> {
+    const snapshots = await this.#list(generation, "snapshot", "record");
+    // Listed after the snapshots, the WAL is never older than they are.
+    const wals = await this.#list(generation, "wal", "commits");
+    return {
+      generation,
+      snapshots: await inBatches(snapshots, this.#readsAtOnce, (found) => this.#snapshotEntry(generation, found)),
+      wals: await inBatches(wals, this.#readsAtOnce, (found) => this.#walEntry(generation, found)),
+    };
+  }
+
+  async end(generation: Generation): Promise<ReplicaEnd | undefined> {
+    const last = (await this.#list(generation, "wal", "commits")).at(-1);
+    if (last === undefined) return undefined;
+    const { index } = last;
+    const { lastRecord } = await this.#commitLogEnd(generation, index);
+    if (lastRecord !== undefined) return { index, offset: lastRecord.end, closed: lastRecord.indexClosed };
+    const commit = await findLastCommit((at, into) => this.#readWalOrNothing(generation, index, at, into));
+    return { index, offset: commit?.offset ?? asOffset(0), closed: false };
+  }
+
+  records(generation: Generation, index: Index): Promise<readonly CommitRecord[]> {
+    return readCommitLog(this.#client, this.#objects(generation, index));
+  }
+
+  readWal(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number> {
+    return this.#client.read(formatRawKey(generation, index, "wal"), at, into);
+  }
+
+  readSnapshot(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number> {
+    return this.#client.read(formatRawKey(generation, index, "snapshot"), at, into);
+  }
+
+  async appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void> {
+    const { walKey, commitsKey } = this.#objects(generation, index);
+    assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
+    const held = await this.#heldRecords(generation, index, start);
+    const heldEnd = held.again.at(-1)?.end ?? start;
+    const pieces = new CheckedPieces(
+      wal,
+      walKey,
+      start,
+      heldEnd,
+      (at, into) => this.readWal(generation, index, at, into),
+    );
+    let piece = await pieces.next();
+    if (piece.length > 0) {
+      await this.#client.append(walKey, start, async () => {
+        const next = piece;
+        if (next.length > 0) piece = NOTHING;
+        return next.length > 0 ? next : await pieces.next();
+      });
+    }
+    await this.#expectThere(walKey, pieces.end);
+    const given = wal.records();
+    assertContiguous(given, start, pieces.end);
+    const [first] = given;
+    const isAdoption = start > 0 && held.keptBytes === 0 && first !== undefined;
+    const records = isAdoption ? [await this.#adopted(generation, index, start, first), ...given] : given;
+    await this.#appendRecords(commitsKey, held.keptBytes, recordsToWrite(held, records));
+  }
+
+  async writeSnapshot(generation: Generation, image: SnapshotImage): Promise<WrittenSnapshot> {
+    assert(this.#client.assemble !== undefined, "the raw layout is kept on a device that can write in place");
+    let written: WrittenSnapshot | undefined;
+    await this.#client.assemble(`${formatRawFolderKey(generation, "snapshot")}/${SNAPSHOT_DRAFT}`, async (draft) => {
+      written = await image.writeTo(draft);
+      const { index, record, sizeBytes } = written;
+      assert(record.kind === "snapshot" && record.start === record.end, "a snapshot's record is of one position");
+      assert(sizeBytes === record.pageSize * record.databasePages, "a snapshot has the pages its record says");
+      await this.#refuseToReplace(generation, index);
+      return { key: formatRawKey(generation, index, "snapshot"), sizeBytes };
+    });
+    assert(written !== undefined, "the image was written");
+    await this.#expectThere(formatRawKey(generation, written.index, "snapshot"), written.sizeBytes);
+    await this.#client.write(
+      formatRawKey(generation, written.index, "record"),
+      once(formatCommitRecord(written.record)),
+    );
+    return written;
+  }
+
+  /** An image without its record is what a crash between the two leaves; it counts for nobody and may be made again. */
+  async #refuseToReplace(generation: Generation, index: Index): Promise<void> {
+    const key = formatRawKey(generation, index, "snapshot");
+    if (await this.#client.status(key) === undefined) return;
+    if (await this.#client.status(formatRawKey(generation, index, "record")) === undefined) return;
+    throw new ReplicationError("failed", `Cannot write ${key}: it exists already (a snapshot is never replaced)`);
+  }
+
+  /** A root that vanished under a write must not come back with records of bytes that are elsewhere. */
+  async #expectThere(key: string, sizeBytes: number): Promise<void> {
+    const size = await this.#sizeOf(key);
+    if (size >= sizeBytes) return;
+    throw new ReplicationError(
+      "unavailable",
+      `Cannot record what was written to ${key}: it has ${size} bytes (expected at least ${sizeBytes})`,
+    );
+  }
+
+  async #heldRecords(generation: Generation, index: Index, start: Offset): Promise<HeldRecords> {
+    const objects = this.#objects(generation, index);
+    const appended = this.#appended;
+    this.#appended = undefined; // Until this append has succeeded nothing is known.
+    if (appended?.commitsKey === objects.commitsKey && appended.end === start) {
+      const { sizeBytes } = appended;
+      if (await this.#sizeOf(objects.commitsKey) === sizeBytes) return { keptBytes: sizeBytes, again: [] };
+    }
+    const records = await readCommitLog(this.#client, objects);
+    const end = await readCommitLogEnd(this.#client, objects);
+    const held = divideHeld(records, end, start);
+    if (held !== undefined) return held;
+    throw new ReplicationError(
+      "gap",
+      `Cannot append to ${objects.walKey} from offset ${start}: the records there end at ${end.lastRecord?.end} and ` +
+        `none ends at ${start} (expected to go on where a record ended)`,
+    );
+  }
+
+  /**
+   * The first record of an index starts at 0. Where the `.wal` was there but no record was (a crash between the two), one
+   * more record speaks of those bytes.
+   */
+  async #adopted(generation: Generation, index: Index, start: Offset, next: CommitRecord): Promise<CommitRecord> {
+    const read = (at: number, into: Uint8Array) => this.readWal(generation, index, at, into);
+    const databasePages = await readCommitSize(read, start, next.pageSize) ?? 0;
+    return {
+      ...next,
+      kind: "sync",
+      start: asOffset(0),
+      end: start,
+      databasePages,
+      capturedLate: true,
+      indexClosed: false,
+    };
+  }
+
+  async #appendRecords(commitsKey: string, keptBytes: number, records: readonly CommitRecord[]): Promise<void> {
+    const bytes = joinRecords(records);
+    if (await this.#sizeOf(commitsKey) <= keptBytes) {
+      assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
+      await this.#client.append(commitsKey, keptBytes, once(bytes));
+    } else { // Torn or repeated records stand there; appending could leave some of them behind the new ones.
+      const whole = new Uint8Array(keptBytes + bytes.length);
+      await this.#client.read(commitsKey, 0, whole.subarray(0, keptBytes));
+      whole.set(bytes, keptBytes);
+      await this.#client.write(commitsKey, once(whole));
+    }
+    const end = records.at(-1)?.end ?? asOffset(0);
+    this.#appended = { commitsKey, end, sizeBytes: keptBytes + bytes.length };
+  }
+
+  async #snapshotEntry(generation: Generation, found: Found): Promise<SnapshotEntry> {
+    const { index, entry } = found;
+    const basis = { index, sizeBytes: entry.size, createdAtMs: entry.modifiedAtMs };
+    const key = formatRawKey(generation, index, "record");
+    const bytes = new Uint8Array(COMMIT_RECORD_SIZE);
+    if (await this.#sizeOf(key) === 0) return { ...basis, recordProblem: `${key} is missing`, recordMissing: true };
+    const parsed = parseCommitRecord(bytes.subarray(0, await this.#client.read(key, 0, bytes)));
+    if (parsed.ok && parsed.record.kind === "snapshot") return { ...basis, record: parsed.record };
+    if (parsed.ok) return { ...basis, recordProblem: `${key} holds a record of another kind` };
+    if (parsed.unsupported) throw unsupportedRecord(key, parsed.reason);
+    return { ...basis, recordProblem: `in ${key}, ${parsed.reason}` };
+  }
+
+  async #walEntry(generation: Generation, found: Found): Promise<WalEntry> {
+    const { index, entry } = found;
+    const { validBytes: _, ...log } = await this.#commitLogEnd(generation, index);
+    const sizeBytes = Math.max(entry.size, log.lastRecord?.end ?? 0); // It may have grown since the listing.
+    return { index, sizeBytes, createdAtMs: entry.modifiedAtMs, ...log };
+  }
+
+  #commitLogEnd(generation: Generation, index: Index): Promise<CommitLogEnd> {
+    return readCommitLogEnd(this.#client, this.#objects(generation, index));
+  }
+
+  #objects(generation: Generation, index: Index): CommitLogObjects {
+    return {
+      walKey: formatRawKey(generation, index, "wal"),
+      commitsKey: formatRawKey(generation, index, "commits"),
+      sizeOf: (key) => this.#sizeOf(key),
+    };
+  }
+
+  async #sizeOf(key: string): Promise<number> {
+    return (await this.#client.status(key))?.size ?? 0;
+  }
+
+  async #readWalOrNothing(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number> {
+    return await this.#client.status(formatRawKey(generation, index, "wal")) === undefined
+      ? 0
+      : await this.readWal(generation, index, at, into);
+  }
+
+  /**
+   * The indexes of a folder, also those of which only the companion is left: what is missing must not pass for "there never
+   * was such an index". Objects are written before their companions.
+   */
+  async #list(generation: Generation, suffix: RawSuffix, companion: RawSuffix): Promise<Found[]> {
+    const entries = await this.#client.list(formatRawFolderKey(generation, suffix));
+    const whole = indexesIn(entries, suffix);
+    const known = new Set(whole.map(({ index }) => index));
+    const orphans = indexesIn(entries, companion).filter(({ index }) => !known.has(index));
+    const missing = orphans.map(({ index, entry }) => ({ index, entry: { ...entry, size: 0 } }));
+    return missing.length === 0 ? whole : [...whole, ...missing].sort((a, b) => a.index - b.index);
+  }
+}
+
+interface Found {
+  readonly index: Index;
+  readonly entry: ObjectEntry;
+}
+
+const NOTHING = new Uint8Array(0);
+
+function indexesIn(entries: readonly ObjectEntry[], suffix: RawSuffix): Found[] {
+  const found = entries.flatMap((entry) => {
+    const index = entry.kind === "object" ? parseRawName(entry.name, suffix) : undefined;
+    return index === undefined ? [] : [{ index, entry }];
+  });
+  return found.sort((a, b) => a.index - b.index);
+}
+
+async function inBatches<From, To>(
+  from: readonly From[],
+  atOnce: number,
+  look: (one: From) => Promise<To>,
+): Promise<To[]> {
+  const to: To[] = [];
+  for (let at = 0; at < from.length; at += atOnce) {
+    to.push(...await Promise.all(from.slice(at, at + atOnce).map(look)));
+  }
+  return to;
+}
+
+function joinRecords(records: readonly CommitRecord[]): Uint8Array {
+  const bytes = new Uint8Array(records.length * COMMIT_RECORD_SIZE);
+  records.forEach((record, slot) => bytes.set(formatCommitRecord(record), slot * COMMIT_RECORD_SIZE));
+  return bytes;
+}
+
+/** What `write` and `append` ask for: the bytes, then nothing more. */
+function once(bytes: Uint8Array): () => Promise<Uint8Array> {
+  let rest = bytes;
+  return () => {
+    const now = rest;
+    rest = NOTHING;
+    return Promise.resolve(now);
+  };
+}

@@ -1,0 +1,29 @@
+import type { Generation } from "../position/generation.ts";
+import { formatRawKey } from "../position/keys.ts";
+import { isPageSize } from "../wal/header.ts";
+import type { CommitRecord } from "./commit_record.ts";
+import type { SnapshotEntry } from "./generation_store.ts";
+
+/** Whether a listed snapshot can be restored from. `problem` names the object and says what is expected. */
+export type SnapshotState =
+  | { readonly kind: "whole"; readonly record: CommitRecord }
+  /** A crash left it, or it is being made just now; it may be made again. */
+  | { readonly kind: "incomplete"; readonly problem: string }
+  | { readonly kind: "corrupt"; readonly problem: string };
+
+export function snapshotState(generation: Generation, entry: SnapshotEntry): SnapshotState {
+  const { record, index, sizeBytes } = entry;
+  const key = formatRawKey(generation, index, "snapshot");
+  if (record === undefined) {
+    const problem = `${entry.recordProblem ?? "its record is not there"} (expected one commit record beside ${key})`;
+    return { kind: entry.recordMissing === true ? "incomplete" : "corrupt", problem };
+  }
+  const expected = record.pageSize * record.databasePages;
+  if (sizeBytes !== expected) {
+    return { kind: "corrupt", problem: `${key} has ${sizeBytes} bytes (expected ${expected}, as its record says)` };
+  }
+  if (!isPageSize(record.pageSize) && expected > 0) {
+    return { kind: "corrupt", problem: `the record of ${key} has the impossible page size ${record.pageSize}` };
+  }
+  return { kind: "whole", record };
+}
