@@ -1,0 +1,444 @@
+/**
+ * The watched database: waits for it, opens it and opens it again, keeps looking, begins generations with a reason, and is
+ * the source that replicators read from.
+ */
+import { limits } from "../base/limits.ts";
+import { messageOf, ReplicationError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import { Notifier } from "../base/notifier.ts";
+import { viewOf } from "../base/bytes.ts";
+import { basename, dirname } from "../base/path.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Generation } from "../position/generation.ts";
+import { asIndex, formatPosition, type Index, type Offset, type Position } from "../position/position.ts";
+import type { SqliteDriver } from "../sqlite/driver.ts";
+import type { SnapshotImage } from "../store/generation_store.ts";
+import { judgePath, proveWriteAccess, type Readiness } from "./identity.ts";
+import { type OpenDatabase, whyNeverAgain } from "./open_database.ts";
+import { type DatabaseSettings, type Session, SessionOpener } from "./session.ts";
+import { FileShadowReader } from "./shadow_reader.ts";
+import type { ShadowWal } from "./shadow_wal.ts";
+import { type CapturedMoment, createImage } from "./snapshot_image.ts";
+import type { DatabaseSource, ShadowClaim, ShadowReader, WalMark } from "./source.ts";
+import { pollIntervalMs, WakeUp } from "./wake_up.ts";
+import type { TickOutcome } from "./watch.ts";
+
+/** Tells when a file of a folder has changed; undefined where the system offers nothing. Opens nothing itself. */
+export type FolderWatcher = (folder: string, listener: (name: string) => void) => { close(): void } | undefined;
+
+/** How often a database that cannot be watched yet is looked at again. */
+const WAIT_MS = 1_000;
+/** What may pass at any moment is tried again at least this often. */
+const RETRY_SOON_MAX_MS = 1_000;
+const UNAVAILABLE_MS = 5_000;
+const TAKE_UP_MAX_MS = 2_000;
+const RETRY_CAPTURE_MS = 20;
+const REPEAT_MS = 3_600_000;
+export class WatchedDatabase implements DatabaseSource {
+  readonly path: string;
+  readonly #platform: Platform;
+  readonly #clock: Clock;
+  readonly #opener: SessionOpener;
+  readonly #settings: DatabaseSettings;
+  readonly #log: Logger;
+  readonly #watchFolder: FolderWatcher;
+  readonly #wakeUp: WakeUp;
+  readonly #changes = new Notifier();
+  readonly #claims = new Set<{ index: Index }>();
+  #claimedGeneration: Generation | undefined;
+  readonly #fatal = Promise.withResolvers<ReplicationError>();
+  #saidMs = -Infinity;
+  #unavailableSinceMs: number | undefined;
+  #checkpointPauses = 0;
+  #session: Session | undefined;
+  #events: { close(): void } | undefined;
+  #serial: Promise<unknown> = Promise.resolve();
+  #lastChangeMs = -Infinity;
+  #lastSaid = "";
+  #stopped: AbortController = new AbortController();
+  #finished: Promise<void> = Promise.resolve();
+  #firstOpen = Promise.withResolvers<void>();
+  #isFirstOpenKnown = false;
+  #wasFollowed = false;
+  #awaitedBecause: string | undefined;
+
+  constructor(
+    platform: Platform,
+    driver: SqliteDriver,
+    settings: DatabaseSettings,
+    log: Logger,
+    watchFolder: FolderWatcher,
+  ) {
+    this.path = settings.path;
+    this.#platform = platform;
+    this.#clock = platform.clock;
+    this.#opener = new SessionOpener(platform, driver, settings, log, {
+      captured: () => this.#noteChange(),
+      isSnapshotting: () => this.#checkpointPauses > 0,
+    });
+    this.#settings = settings;
+    this.#log = log;
+    this.#watchFolder = watchFolder;
+    this.#wakeUp = new WakeUp(platform.clock);
+    this.#firstOpen.promise.catch(() => {}); // Whoever awaits `opened` hears of it.
+  }
+
+  /** Begins to watch; `opened` then settles. */
+  start(): void {
+    this.#stopped = new AbortController();
+    this.#finished = this.#run(this.#stopped.signal);
+  }
+
+  /**
+   * Resolves once the database is followed or waited for, since it is not there yet; rejects when it is refused as it is now
+   * (which is tried again all the same). A refusal is not logged before somebody has heard of it here.
+   */
+  get opened(): Promise<void> {
+    return this.#firstOpen.promise;
+  }
+
+  /**
+   * The position that everything committed at this moment is captured to. A database that is being taken up anew is waited
+   * for a little. Undefined when it was never there.
+   */
+  async capturedPosition(): Promise<Position | undefined> {
+    const start = this.#clock.monotonicMs();
+    for (;;) {
+      try {
+        return (await this.captureNow()).position;
+      } catch (error) {
+        if (this.absence !== undefined) return undefined;
+        if (this.trouble === undefined || this.#clock.monotonicMs() - start > TAKE_UP_MAX_MS) throw error;
+        await this.#clock.sleep(RETRY_CAPTURE_MS);
+      }
+    }
+  }
+
+  /** Stops looking. The connections stay as they are, since closing them is a write; a process ends by leaving them. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    this.#wakeUp.wake();
+    await this.#finished;
+  }
+
+  /** After `stop`: gives database and state back without writing to the database. */
+  async release(): Promise<void> {
+    await this.#end();
+  }
+
+  /** Resolves when only a new process can go on. */
+  get fatal(): Promise<ReplicationError> {
+    return this.#fatal.promise;
+  }
+
+  /** Why nothing is being captured at present; undefined while all is well. */
+  get trouble(): string | undefined {
+    if (this.#session !== undefined) return undefined;
+    if (this.#awaitedBecause === undefined) return this.#lastSaid || "it is not open yet";
+    return this.#wasFollowed ? "the database is no longer there" : this.#awaitedBecause;
+  }
+
+  /** Why there was never anything to capture; undefined once there was, and while that cannot be told. */
+  get absence(): string | undefined {
+    return this.#wasFollowed ? undefined : this.#awaitedBecause;
+  }
+
+  changed(): Promise<void> {
+    return this.#changes.next();
+  }
+
+  generation(): Generation | undefined {
+    return this.#session?.shadow.generation;
+  }
+
+  position(): Position | undefined {
+    const shadow = this.#session?.shadow;
+    return shadow && { generation: shadow.generation, index: shadow.index, offset: shadow.offset };
+  }
+
+  oldestIndex(): Index {
+    return this.#current().shadow.oldestIndex();
+  }
+
+  markAt(index: Index, offset: Offset): WalMark | undefined {
+    return this.#current().shadow.markAt(index, offset);
+  }
+
+  openReader(position: Position): ShadowReader {
+    return new FileShadowReader(this.#current().state.files, () => this.#shadowOf(position.generation), position);
+  }
+
+  image(): SnapshotImage {
+    return createImage({
+      path: this.path,
+      clock: this.#clock,
+      databaseFile: () => this.#current().open.databaseFile,
+      capturedNow: () => this.captureNow(),
+      openReader: (position) => this.openReader(position),
+    });
+  }
+
+  claim(): ShadowClaim {
+    const claim = { index: asIndex(0) };
+    this.#claims.add(claim);
+    return {
+      need: (position) => {
+        if (position.generation === this.generation()) claim.index = position.index;
+      },
+      release: () => void this.#claims.delete(claim),
+    };
+  }
+
+  pauseCheckpoints(): () => void {
+    this.#checkpointPauses++;
+    let paused = true;
+    return () => {
+      if (paused) this.#checkpointPauses--;
+      paused = false;
+    };
+  }
+
+  startGeneration(reason: string): Promise<void> {
+    return this.#alone(async () => {
+      const session = this.#current();
+      await session.watch.settle();
+      await this.#beginGeneration(session, reason);
+    });
+  }
+
+  wasReplicatedTo(place: string): boolean {
+    return this.#current().state.replicas().includes(place);
+  }
+
+  async rememberReplica(place: string): Promise<void> {
+    await this.#current().state.rememberReplica(place);
+  }
+
+  /** Captures everything that is committed at this moment and makes it durable. */
+  captureNow(): Promise<CapturedMoment> {
+    return this.#alone(async () => {
+      const session = this.#current();
+      const trouble = await session.watch.captureAll();
+      if (trouble !== undefined) {
+        await this.#handleEnd(session, trouble);
+        throw new ReplicationError("unavailable", `Cannot capture ${this.path}: it is being taken up anew`);
+      }
+      const { shadow } = session;
+      const life = shadow.life;
+      return {
+        position: { generation: shadow.generation, index: shadow.index, offset: shadow.offset },
+        pageSize: life?.header.pageSize ?? pageSizeOfFile(session.open),
+        databasePages: life?.databasePages ?? 0,
+        lastCapturedAtMs: shadow.lastCapturedAtMs,
+      };
+    });
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    let retryMs: number = limits.retryMinMs;
+    while (!signal.aborted) {
+      try {
+        await this.#alone(() => this.#step(signal));
+        retryMs = limits.retryMinMs;
+        await this.#wakeUp.wait(this.#pauseMs(), signal);
+      } catch (error) {
+        this.#awaitedBecause = undefined;
+        const mayPass = error instanceof ReplicationError && error.code === "unavailable";
+        if (mayPass || this.#isFirstOpenKnown) this.#say(mayPass ? "info" : "error", error);
+        else this.#noteSaid(messageOf(error)); // By whoever awaits `opened`.
+        if (!mayPass) this.#refuseFirstOpen(error);
+        else this.#noteUnavailable();
+        await this.#alone(() => this.#end());
+        await this.#wakeUp.wait(retryMs, signal);
+        retryMs = Math.min(mayPass ? RETRY_SOON_MAX_MS : limits.retryMaxMs, retryMs * 2);
+      }
+    }
+  }
+
+  /** Work on the session is done by one at a time: the loop, a snapshot that wants all captured, a new generation. */
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#serial.then(work);
+    this.#serial = result.catch(() => {});
+    return result;
+  }
+
+  async #step(signal: AbortSignal): Promise<void> {
+    if (this.#session === undefined) {
+      await this.#tryOpen();
+      return;
+    }
+    const session = this.#session;
+    if (!session.state.isStillThere()) {
+      throw new ReplicationError("failed", `Cannot go on with ${this.path}: its state folder was deleted or replaced`);
+    }
+    const outcome = await session.watch.tick(signal);
+    await this.#handleEnd(session, outcome);
+    if (outcome.kind === "busy") this.#removeUnneeded(session);
+  }
+
+  async #handleEnd(session: Session, outcome: TickOutcome): Promise<void> {
+    if (outcome.kind === "doubt" || outcome.kind === "overwritten") {
+      await session.watch.settle();
+      await this.#beginGeneration(session, outcome.reason, outcome.kind === "overwritten");
+    } else if (outcome.kind === "changed") {
+      this.#log.warn("Letting go of the database", { reason: outcome.reason });
+      await this.#end();
+      this.#wakeUp.wake();
+    }
+  }
+
+  async #tryOpen(): Promise<void> {
+    const { files } = this.#platform;
+    const real = files.status(this.path) === undefined ? this.path : files.realPath(this.path);
+    const readiness = this.#judge(real);
+    if (readiness.kind === "wait") {
+      this.#awaitedBecause = readiness.reason;
+      this.#say("info", `Waiting for ${this.path}: ${readiness.reason}`);
+      this.#noteFirstOpen();
+      return;
+    }
+    const status = files.status(real);
+    if (status === undefined) return;
+    const never = whyNeverAgain(status.identity, real);
+    if (never !== undefined) {
+      this.#fatal.resolve(never);
+      throw never;
+    }
+    this.#publish(await this.#opener.open(real, status));
+    this.#listen(real);
+    this.#log.info("Following", { position: formatPosition(this.#positionOrFail()) });
+  }
+
+  #judge(real: string): Readiness {
+    const ready = judgePath(this.#platform.files, real);
+    return ready.kind === "wait" ? ready : proveWriteAccess(this.#platform.files, real, this.#settings.userId);
+  }
+
+  async #beginGeneration(session: Session, reason: string, isOverwritten = false): Promise<void> {
+    if (isOverwritten) this.#log.warn("Letting go of what was captured", { reason });
+    const next = await this.#opener.beginGeneration(session, reason, isOverwritten);
+    session.shadow.close();
+    this.#publish(next);
+  }
+
+  #publish(session: Session): void {
+    if (session.shadow.generation !== this.#claimedGeneration) {
+      for (const claim of this.#claims) claim.index = asIndex(0); // What was needed of another one says nothing here.
+      this.#claimedGeneration = session.shadow.generation;
+    }
+    this.#session = session;
+    this.#lastSaid = "";
+    this.#awaitedBecause = undefined;
+    this.#wasFollowed = true;
+    this.#noteFirstOpen();
+    this.#noteChange();
+  }
+
+  /** Whoever waits for the first open is not kept for ever: after a while it counts as one that is waited for. */
+  #noteUnavailable(): void {
+    const now = this.#clock.monotonicMs();
+    this.#unavailableSinceMs ??= now;
+    if (now - this.#unavailableSinceMs >= UNAVAILABLE_MS) this.#noteFirstOpen();
+  }
+
+  #refuseFirstOpen(error: unknown): void {
+    this.#isFirstOpenKnown = true;
+    this.#firstOpen.reject(error);
+  }
+
+  #noteFirstOpen(): void {
+    this.#isFirstOpenKnown = true;
+    this.#firstOpen.resolve();
+  }
+
+  #noteChange(): void {
+    this.#lastChangeMs = this.#clock.monotonicMs();
+    this.#changes.notify();
+  }
+
+  async #end(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#events?.close();
+    this.#events = undefined;
+    if (session === undefined) return;
+    try {
+      await this.#opener.close(session);
+    } catch (error) {
+      // What could not be closed would be in the way of opening it again; a new process begins without it.
+      this.#fatal.resolve(
+        new ReplicationError("failed", `Cannot let go of ${this.path}: ${messageOf(error)}`, { cause: error }),
+      );
+    } finally {
+      this.#changes.notify();
+    }
+  }
+
+  #removeUnneeded(session: Session): void {
+    let needed: Index = session.shadow.index;
+    for (const claim of this.#claims) if (claim.index < needed) needed = claim.index;
+    session.shadow.removeBefore(needed);
+  }
+
+  /** File events of the WAL end a wait at once; without them polling does. */
+  #listen(path: string): void {
+    const wal = `${basename(path)}-wal`;
+    this.#events?.close();
+    this.#events = this.#watchFolder(dirname(path), (name) => {
+      if (name === wal || name === "") this.#wakeUp.wake();
+    });
+  }
+
+  #pauseMs(): number {
+    if (this.#session === undefined) return Math.min(WAIT_MS, this.#settings.monitorIntervalMs);
+    const msSinceChange = this.#clock.monotonicMs() - this.#lastChangeMs;
+    return pollIntervalMs({ msSinceChange, atRest: this.#session.watch.atRest }, this.#settings.monitorIntervalMs);
+  }
+
+  #noteSaid(message: string): void {
+    this.#lastSaid = message;
+    this.#saidMs = this.#clock.monotonicMs();
+  }
+
+  /** The same sentence is said once, then hourly, and again when something else was said in between. */
+  #say(level: "info" | "error", what: unknown): void {
+    const message = messageOf(what);
+    if (message === this.#lastSaid && this.#clock.monotonicMs() - this.#saidMs < REPEAT_MS) return;
+    this.#noteSaid(message);
+    this.#log[level](message, { advice: what instanceof ReplicationError ? what.advice : undefined });
+  }
+
+  #current(): Session {
+    if (this.#session !== undefined) return this.#session;
+    throw new ReplicationError("unavailable", `Cannot read ${this.path}: ${this.#lastSaid || "it is not open yet"}`);
+  }
+
+  #shadowOf(generation: Generation): ShadowWal {
+    const { shadow } = this.#current();
+    if (generation !== shadow.generation) throw this.#notThisGeneration(generation);
+    return shadow;
+  }
+
+  #positionOrFail(): Position {
+    const { shadow } = this.#current();
+    return { generation: shadow.generation, index: shadow.index, offset: shadow.offset };
+  }
+
+  #notThisGeneration(generation: Generation): ReplicationError {
+    return new ReplicationError(
+      "unavailable",
+      `Cannot read generation ${generation} of ${this.path}: a new one has begun`,
+    );
+  }
+}
+
+const PAGE_SIZE_AT = 16;
+
+/** Page size as the database header says, for a generation that has no WAL yet. */
+function pageSizeOfFile(open: OpenDatabase): number {
+  const bytes = new Uint8Array(PAGE_SIZE_AT + 2);
+  if (open.databaseFile.readAt(bytes, 0) < bytes.length) return 0;
+  const stored = viewOf(bytes).getUint16(PAGE_SIZE_AT);
+  return stored === 1 ? 65_536 : stored;
+}

@@ -1,0 +1,44 @@
+/** Where to go on after being away: what is found decides, with a reason. PURE. */
+export interface ResumeFacts {
+  /** Why the state cannot be used at all; undefined when it can. */
+  readonly stateProblem: string | undefined;
+  /** Whether the last captured life had been declared complete (its successor had been seen). */
+  readonly lastLifeClosed: boolean;
+  /** Whether there is a last captured life at all; a generation may have been left before its first frame. */
+  readonly hasLastLife: boolean;
+  readonly sameSalts: boolean;
+  /** salt-1 is the old one plus 1: exactly one restart since. */
+  readonly restartedOnce: boolean;
+  /** mxFrame of the live WAL, and frames captured of the last life. */
+  readonly committed: number;
+  readonly captured: number;
+  /** Every captured byte stands in the live WAL. Only asked under the same salts. */
+  readonly sameBytes: boolean;
+  /** The database file does not hold the pages that were copied into it: another one was copied over it. */
+  readonly isOverwritten: boolean;
+  /** Why the last life cannot be shown to have been complete; undefined when it can. Only asked after one restart. */
+  readonly incompleteBecause: string | undefined;
+}
+
+export type ResumeDecision =
+  | { readonly kind: "continue" }
+  | { readonly kind: "next-index" }
+  | { readonly kind: "new-generation"; readonly reason: string };
+
+export function decideResume(facts: ResumeFacts): ResumeDecision {
+  if (facts.stateProblem !== undefined) return newGeneration(facts.stateProblem);
+  if (!facts.hasLastLife) return newGeneration("nothing had been captured before the program was away");
+  if (facts.sameSalts) {
+    if (facts.lastLifeClosed) return newGeneration("the WAL is one that had already been left");
+    if (facts.committed < facts.captured) return newGeneration("the WAL ends before what was captured");
+    if (facts.isOverwritten) return newGeneration("the database file was overwritten in place");
+    return facts.sameBytes ? { kind: "continue" } : newGeneration("the WAL holds other frames than those captured");
+  }
+  if (!facts.restartedOnce) return newGeneration("the WAL was restarted or removed while nobody watched");
+  if (facts.lastLifeClosed) return { kind: "continue" };
+  return facts.incompleteBecause === undefined ? { kind: "next-index" } : newGeneration(facts.incompleteBecause);
+}
+
+function newGeneration(reason: string): ResumeDecision {
+  return { kind: "new-generation", reason };
+}

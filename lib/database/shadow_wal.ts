@@ -1,0 +1,356 @@
+/**
+ * The shadow WAL: our private copy of the real WAL, one pair of files for each index of a generation:
+ *
+ *     shadow/<generation>/<16 hex index>.wal       the bytes of that WAL life, header and frames
+ *     shadow/<generation>/<16 hex index>.commits   one commit record a capture; a closing record when the next index began
+ *
+ * Invariants: published bytes never change. `.wal` may be longer than published (a capture under way, or cut short by a
+ * crash); the published end is that of the last record, or, where records were lost, of the last commit of an unbroken
+ * chain. Nothing is fsynced here by itself: `sync` is called before a read hold is released.
+ */
+import { assert } from "../base/assert.ts";
+import { ReplicationError } from "../base/errors.ts";
+import type { FileHandle, FileSystem } from "../platform/file_system.ts";
+import type { Generation } from "../position/generation.ts";
+import { formatRawName, parseRawName } from "../position/keys.ts";
+import { asIndex, asOffset, type Index, type Offset } from "../position/position.ts";
+import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecord } from "../store/commit_record.ts";
+import { assertFrameAligned, frameSize, offsetAfter } from "../wal/frame.ts";
+import { WAL_HEADER_SIZE, type WalHeader } from "../wal/header.ts";
+import { type CapturedLife, readMark, readRecords, scanLife } from "./shadow_files.ts";
+import type { WalMark } from "./source.ts";
+
+export class ShadowWal {
+  readonly generation: Generation;
+  readonly #files: FileSystem;
+  readonly #folder: string;
+  readonly #ends = new Map<Index, { end: Offset; closed: boolean }>();
+  #index: Index;
+  #life: CapturedLife | undefined;
+  #wal: FileHandle | undefined;
+  #commits: FileHandle | undefined;
+  #commitsEnd = 0;
+  #lastTimeMs = 0;
+  readonly #unsynced = new Set<FileHandle>();
+  readonly #retired = new Set<FileHandle>();
+  #folderUnsynced = false;
+  #closedLife: CapturedLife | undefined;
+
+  private constructor(files: FileSystem, folder: string, generation: Generation, index: Index) {
+    this.#files = files;
+    this.#folder = folder;
+    this.generation = generation;
+    this.#index = index;
+  }
+
+  /** A new, empty one; its folder is durable when this returns. */
+  static create(files: FileSystem, parent: string, generation: Generation): ShadowWal {
+    const folder = `${parent}/${generation}`;
+    files.makeFolder(folder);
+    files.syncFolder(parent);
+    return new ShadowWal(files, folder, generation, asIndex(0));
+  }
+
+  /** The one that an earlier run left, its newest index checked from the first frame; throws `corrupt` when it is unusable. */
+  static open(files: FileSystem, parent: string, generation: Generation, nowMs: number): ShadowWal {
+    const folder = `${parent}/${generation}`;
+    const indexes = files.list(folder).map((name) => parseRawName(name, "wal")).filter((index) => index !== undefined);
+    const shadow = new ShadowWal(files, folder, generation, indexes.at(-1) ?? asIndex(0));
+    for (const index of indexes.slice(0, -1)) shadow.#loadOlder(index);
+    if (indexes.length > 0) shadow.#loadNewest(nowMs);
+    return shadow;
+  }
+
+  /** The index that is being captured, or that the next life will be given. */
+  get index(): Index {
+    return this.#index;
+  }
+
+  /** The life behind `index`; undefined while it has no frames. */
+  get life(): CapturedLife | undefined {
+    return this.#life;
+  }
+
+  get offset(): Offset {
+    return this.#life === undefined ? asOffset(0) : offsetAfter(this.#life.frames, this.#life.header.pageSize);
+  }
+
+  /** Capture time of the newest record; 0 while there is none. */
+  get lastCapturedAtMs(): number {
+    return this.#lastTimeMs;
+  }
+
+  oldestIndex(): Index {
+    let oldest = this.#index;
+    for (const index of this.#ends.keys()) if (index < oldest) oldest = index;
+    return oldest;
+  }
+
+  /** Published end of an index; undefined when it is not held here. An index that has not begun ends at 0. */
+  endOf(index: Index): { readonly end: Offset; readonly closed: boolean } | undefined {
+    return this.#ends.get(index) ?? (index === this.#index ? { end: asOffset(0), closed: false } : undefined);
+  }
+
+  walPath(index: Index): string {
+    return `${this.#folder}/${formatRawName(index, "wal")}`;
+  }
+
+  commitsPath(index: Index): string {
+    return `${this.#folder}/${formatRawName(index, "commits")}`;
+  }
+
+  /** Opens the files of `index` for a new life and writes its header; what stood there unpublished is overwritten. */
+  begin(header: WalHeader, headerBytes: Uint8Array): void {
+    assert(this.#life === undefined, "an index begins once");
+    this.#openFiles();
+    this.#handle("wal").truncate(0);
+    this.#handle("commits").truncate(0);
+    this.#handle("wal").writeAt(headerBytes.subarray(0, WAL_HEADER_SIZE), 0);
+    this.#commitsEnd = 0;
+    this.#life = { header, frames: 0, checksum: header.checksum, databasePages: 0 };
+    this.#folderUnsynced = true;
+  }
+
+  /** Takes back a `begin` after which nothing was published. */
+  forget(): void {
+    assert(this.#life?.frames === 0, "only an index without published frames is forgotten");
+    this.#life = undefined;
+  }
+
+  /** Puts frames after the given number of frames; they count only once published. */
+  writeFrames(afterFrames: number, bytes: Uint8Array): void {
+    const life = this.#begun();
+    const position = WAL_HEADER_SIZE + afterFrames * frameSize(life.header.pageSize);
+    assert(afterFrames >= life.frames, "published frames never change");
+    this.#handle("wal").writeAt(bytes, position);
+  }
+
+  /** Makes everything written so far part of the shadow WAL, with one commit record. */
+  publish(captured: Omit<CapturedLife, "header">, nowMs: number, capturedLate: boolean): void {
+    const life = this.#begun();
+    const end = offsetAfter(captured.frames, life.header.pageSize);
+    assertFrameAligned(end, life.header.pageSize);
+    this.#unsynced.add(this.#handle("wal")); // Synced in this order: a record never outlives what it speaks of.
+    this.#appendRecord({
+      ...this.#record(nowMs),
+      start: this.offset,
+      end,
+      databasePages: captured.databasePages,
+      capturedLate,
+    });
+    this.#life = { ...captured, header: life.header };
+    this.#ends.set(this.#index, { end, closed: false });
+  }
+
+  /** Declares the present life complete and makes the next index the present one. */
+  closeIndex(nowMs: number): void {
+    const life = this.#begun();
+    this.#appendRecord({
+      ...this.#record(nowMs),
+      start: this.offset,
+      end: this.offset,
+      databasePages: life.databasePages,
+      indexClosed: true,
+    });
+    this.#ends.set(this.#index, { end: this.offset, closed: true });
+    this.#retire();
+    this.#index = asIndex(this.#index + 1);
+    this.#life = undefined;
+  }
+
+  /** Resolves when all that is published is on stable storage. */
+  async sync(): Promise<void> {
+    const due = [...this.#unsynced];
+    this.#unsynced.clear();
+    const folder = this.#folderUnsynced;
+    this.#folderUnsynced = false;
+    try {
+      for (const handle of due) await handle.sync();
+      if (folder) this.#files.syncFolder(this.#folder);
+    } catch (error) {
+      for (const handle of due) this.#unsynced.add(handle); // Nothing of it may ever count as durable.
+      this.#folderUnsynced ||= folder;
+      throw syncError(this.#folder, error);
+    }
+    this.#closeRetired();
+  }
+
+  /** The same, blocking. */
+  syncNow(): void {
+    try {
+      for (const handle of this.#unsynced) handle.syncNow();
+      this.#unsynced.clear();
+      if (this.#folderUnsynced) this.#files.syncFolder(this.#folder);
+      this.#folderUnsynced = false;
+    } catch (error) {
+      throw syncError(this.#folder, error);
+    }
+  }
+
+  get isSynced(): boolean {
+    return this.#unsynced.size === 0 && !this.#folderUnsynced;
+  }
+
+  markAt(index: Index, offset: Offset): WalMark | undefined {
+    const end = this.#ends.get(index);
+    if (end === undefined || offset > end.end || offset === 0) return undefined;
+    const handle = this.#files.open(this.walPath(index), "read");
+    try {
+      return readMark(handle, offset);
+    } finally {
+      handle.close();
+    }
+  }
+
+  /** Removes complete indexes below the given one. */
+  removeBefore(index: Index): void {
+    for (const held of [...this.#ends.keys()]) {
+      if (held >= index || held >= this.#index) continue;
+      this.#ends.delete(held); // First the memory, so that no reader is promised a file that is about to go.
+      this.#files.remove(this.walPath(held));
+      this.#files.remove(this.commitsPath(held));
+    }
+  }
+
+  close(): void {
+    this.#retire();
+    this.#unsynced.clear();
+    this.#closeRetired();
+  }
+
+  #begun(): CapturedLife {
+    if (this.#life === undefined) {
+      throw new ReplicationError("failed", "Cannot append to the shadow WAL: no life has begun");
+    }
+    return this.#life;
+  }
+
+  #record(nowMs: number) {
+    this.#lastTimeMs = Math.max(nowMs, this.#lastTimeMs); // Never decreasing, whatever the wall clock does.
+    return {
+      kind: "sync",
+      pageSize: this.#begun().header.pageSize,
+      capturedAtMs: this.#lastTimeMs,
+      capturedLate: false,
+      indexClosed: false,
+    } as const;
+  }
+
+  #appendRecord(record: CommitRecord): void {
+    const commits = this.#handle("commits");
+    commits.writeAt(formatCommitRecord(record), this.#commitsEnd);
+    this.#commitsEnd += COMMIT_RECORD_SIZE;
+    this.#unsynced.add(commits);
+  }
+
+  #openFiles(): void {
+    this.#wal ??= this.#files.open(this.walPath(this.#index), "create");
+    this.#commits ??= this.#files.open(this.commitsPath(this.#index), "create");
+  }
+
+  #handle(which: "wal" | "commits"): FileHandle {
+    const handle = which === "wal" ? this.#wal : this.#commits;
+    assert(handle !== undefined, "the files of the present index are open");
+    return handle;
+  }
+
+  #retire(): void {
+    for (const handle of [this.#wal, this.#commits]) if (handle !== undefined) this.#retired.add(handle);
+    this.#wal = undefined;
+    this.#commits = undefined;
+  }
+
+  /** Handles of finished indexes are closed only once their bytes are on disk. */
+  #closeRetired(): void {
+    for (const handle of this.#retired) {
+      if (this.#unsynced.has(handle)) continue;
+      handle.close();
+      this.#retired.delete(handle);
+    }
+  }
+
+  #loadOlder(index: Index): void {
+    const records = readRecords(
+      this.#files,
+      this.commitsPath(index),
+      this.#files.status(this.walPath(index))?.size ?? 0,
+    );
+    const last = records.at(-1);
+    if (last === undefined || !last.indexClosed) {
+      throw new ReplicationError(
+        "corrupt",
+        `Cannot continue the shadow WAL ${this.walPath(index)}: it is not complete`,
+      );
+    }
+    this.#lastTimeMs = Math.max(this.#lastTimeMs, last.capturedAtMs);
+    this.#ends.set(index, { end: last.end, closed: true });
+  }
+
+  #loadNewest(nowMs: number): void {
+    this.#openFiles();
+    const wal = this.#handle("wal");
+    const records = readRecords(this.#files, this.commitsPath(this.#index), wal.size());
+    const last = records.at(-1);
+    const life = scanLife(wal);
+    this.#lastTimeMs = Math.max(this.#lastTimeMs, last?.capturedAtMs ?? 0);
+    this.#unsynced.add(wal); // Whether an earlier run got that far is not known.
+    this.#folderUnsynced = true;
+    if (life === undefined || life.frames === 0) {
+      if (last !== undefined) throw lostFrames(this.walPath(this.#index));
+      this.#closedLife = this.#lifeOf(asIndex(this.#index - 1)); // This one never got a frame: it will be begun again.
+      return;
+    }
+    const end = offsetAfter(life.frames, life.header.pageSize);
+    if (last !== undefined && last.end > end) throw lostFrames(this.walPath(this.#index));
+    this.#life = life;
+    this.#commitsEnd = records.length * COMMIT_RECORD_SIZE;
+    if (last?.indexClosed === true) {
+      if (last.end !== end) throw lostFrames(this.walPath(this.#index));
+      this.#ends.set(this.#index, { end, closed: true });
+      this.#retire();
+      this.#closeRetired();
+      this.#index = asIndex(this.#index + 1);
+      this.#life = undefined;
+      this.#closedLife = life;
+      return;
+    }
+    this.#ends.set(this.#index, { end: last?.end ?? asOffset(0), closed: false });
+    if (last === undefined || last.end < end) this.#adoptUnrecorded(life, last, end, nowMs);
+  }
+
+  #lifeOf(index: Index): CapturedLife | undefined {
+    if (!this.#ends.has(index)) return undefined;
+    const wal = this.#files.open(this.walPath(index), "read");
+    try {
+      return scanLife(wal);
+    } finally {
+      wal.close();
+    }
+  }
+
+  /** Frames whose record a crash has swallowed get one now: nobody knows any more when they were captured. */
+  #adoptUnrecorded(life: CapturedLife, last: CommitRecord | undefined, end: Offset, nowMs: number): void {
+    const start = last?.end ?? asOffset(0);
+    this.#appendRecord({
+      ...this.#record(nowMs),
+      start,
+      end,
+      databasePages: life.databasePages,
+      capturedLate: true,
+    });
+    this.#ends.set(this.#index, { end, closed: false });
+  }
+
+  /** The last complete life, when an earlier run ended between closing one index and beginning the next. */
+  get closedLife(): CapturedLife | undefined {
+    return this.#closedLife;
+  }
+}
+
+function lostFrames(path: string): ReplicationError {
+  return new ReplicationError("corrupt", `Cannot continue the shadow WAL ${path}: frames that were recorded are gone`);
+}
+
+function syncError(folder: string, cause: unknown): ReplicationError {
+  return new ReplicationError("failed", `Cannot make the shadow WAL ${folder} durable: the device refused`, { cause });
+}

@@ -1,0 +1,151 @@
+/**
+ * An exact image of the database, made while the application goes on writing and checkpointing, and while the read hold
+ * goes on moving: nobody waits for it, and no WAL piles up behind it.
+ *
+ *   1. Copy the database file from first to last page. Meanwhile checkpoints may write into it, so single pages of the copy
+ *      are of different times, and one may be torn.
+ *   2. Capture to the end of what is committed now: position P.
+ *   3. Write every page of the frames from the beginning of the WAL life at which the copy began up to P over the copy,
+ *      oldest first, and cut it to the size that the commit at P says.
+ *
+ * Why this is the database at P: a page that has frames in those lives gets its newest one at or before P. A page that has
+ * none was not written by any checkpoint during the copy, since checkpoints write only pages of frames, all frames of
+ * earlier lives were in the file before the first of these lives could begin, and all frames committed when the copy ended
+ * are at or before P. So its bytes stood still and were copied as they are.
+ */
+import { ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import { viewOf } from "../base/bytes.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { FileHandle } from "../platform/file_system.ts";
+import { asOffset, type Position } from "../position/position.ts";
+import type { CommitRecord } from "../store/commit_record.ts";
+import type { SnapshotImage, SnapshotTarget, WrittenSnapshot } from "../store/generation_store.ts";
+import { FRAME_HEADER_SIZE, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
+import { WAL_HEADER_SIZE } from "../wal/header.ts";
+import type { ShadowReader } from "./source.ts";
+
+/** What the image needs of the watched database. */
+export interface ImageSource {
+  readonly path: string;
+  readonly clock: Clock;
+  /** The one handle of the database file that is kept open; another one once the database was let go of and taken up again. */
+  databaseFile(): FileHandle;
+  /** Captures to at least what is committed at this moment; resolves with where that ends and the last record there. */
+  capturedNow(): Promise<CapturedMoment>;
+  openReader(position: Position): ShadowReader;
+}
+
+export interface CapturedMoment {
+  readonly position: Position;
+  readonly pageSize: number;
+  /** Of the last commit; 0 when the generation has no commit yet and the file itself is the size. */
+  readonly databasePages: number;
+  /** Capture time of the last record; times never decrease within a generation. */
+  readonly lastCapturedAtMs: number;
+}
+
+export function createImage(source: ImageSource): SnapshotImage {
+  return { writeTo: (target) => writeImage(source, target) };
+}
+
+async function writeImage(source: ImageSource, target: SnapshotTarget): Promise<WrittenSnapshot> {
+  const before = await source.capturedNow();
+  const buffer = new Uint8Array(limits.transferBytes);
+  const copied = await copyFile(source, target, buffer);
+  const after = await source.capturedNow();
+  if (after.position.generation !== before.position.generation) throw generationChanged(source.path);
+  await writeFrames(source, { ...before.position, offset: asOffset(0) }, after.position, target, buffer);
+  const pages = after.databasePages === 0 && after.pageSize > 0
+    ? Math.floor(copied / after.pageSize)
+    : after.databasePages;
+  const record: CommitRecord = {
+    kind: "snapshot",
+    pageSize: after.pageSize,
+    start: after.position.offset,
+    end: after.position.offset,
+    capturedAtMs: Math.max(source.clock.now().getTime(), after.lastCapturedAtMs),
+    databasePages: pages,
+    capturedLate: false,
+    indexClosed: false,
+  };
+  return { index: after.position.index, record, sizeBytes: pages * after.pageSize };
+}
+
+/** Reads block, because one off the event loop closes a duplicate of the descriptor, and our locks with it. */
+async function copyFile(source: ImageSource, target: SnapshotTarget, buffer: Uint8Array): Promise<number> {
+  const file = source.databaseFile();
+  for (let position = 0;;) {
+    // A handle that was closed meanwhile may by now be that of any other file.
+    if (source.databaseFile() !== file) throw takenUpAnew(source.path);
+    const read = file.readAt(buffer, position);
+    if (read === 0) return position;
+    await target.writeAt(buffer.subarray(0, read), position);
+    position += read;
+  }
+}
+
+async function writeFrames(
+  source: ImageSource,
+  from: Position,
+  to: Position,
+  target: SnapshotTarget,
+  buffer: Uint8Array,
+): Promise<void> {
+  const reader = source.openReader(from);
+  try {
+    for (;;) {
+      const { index } = reader.position();
+      const end = index === to.index ? to.offset : reader.end().offset;
+      await writeIndex(reader, end, target, buffer);
+      if (index === to.index) return;
+      reader.nextIndex();
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+async function writeIndex(reader: ShadowReader, end: number, target: SnapshotTarget, buffer: Uint8Array) {
+  if (end === 0) return;
+  const header = buffer.subarray(0, WAL_HEADER_SIZE);
+  await reader.read(header);
+  const pageSize = viewOf(header).getUint32(8);
+  const size = frameSize(pageSize);
+  const framesInBuffer = Math.floor(buffer.length / size);
+  while (reader.position().offset < end) {
+    const frames = Math.min(framesInBuffer, (end - reader.position().offset) / size);
+    const bytes = buffer.subarray(0, frames * size);
+    await reader.read(bytes);
+    await writeRuns(bytes, pageSize, target);
+  }
+}
+
+/** Pages that follow each other, as those of a large transaction do, are moved together and written at once. */
+async function writeRuns(frames: Uint8Array, pageSize: number, target: SnapshotTarget): Promise<void> {
+  const view = viewOf(frames);
+  const size = frameSize(pageSize);
+  for (let at = 0; at < frames.length;) {
+    const first = view.getUint32(at + PAGE_NUMBER_AT);
+    const start = at + FRAME_HEADER_SIZE;
+    let length = 0;
+    do {
+      // Only towards the front, over headers that were read already.
+      frames.copyWithin(start + length, at + FRAME_HEADER_SIZE, at + size);
+      length += pageSize;
+      at += size;
+    } while (at < frames.length && view.getUint32(at + PAGE_NUMBER_AT) === first + length / pageSize);
+    await target.writeAt(frames.subarray(start, start + length), (first - 1) * pageSize);
+  }
+}
+
+function takenUpAnew(path: string): ReplicationError {
+  return new ReplicationError("unavailable", `Cannot finish the snapshot of ${path}: it was taken up anew meanwhile`);
+}
+
+function generationChanged(path: string): ReplicationError {
+  return new ReplicationError(
+    "unavailable",
+    `Cannot finish the snapshot of ${path}: a new generation has begun meanwhile`,
+  );
+}

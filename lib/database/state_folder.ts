@@ -1,0 +1,185 @@
+/**
+ * The state beside a database:
+ *
+ *     version       "1", the format of this folder
+ *     lock          held by the one process that may use it
+ *     generation    the current generation, when and why it began, one fact a line
+ *     boot          the boot of the machine that the shadow WAL was last written under
+ *     replicas      places that were written to, one a line
+ *     shadow/<generation>/...
+ *
+ * Folders 0700, files 0600, owned as the database's when run as root. A symbolic link or a foreign owner is refused.
+ */
+import { ReplicationError } from "../base/errors.ts";
+import { basename, dirname, join } from "../base/path.ts";
+import { product } from "../base/product.ts";
+import { replaceFile } from "../platform/atomic_write.ts";
+import type { FileLock, FileStatus, FileSystem } from "../platform/file_system.ts";
+import { withOwner } from "../platform/owned_files.ts";
+import { type Generation, parseGeneration } from "../position/generation.ts";
+
+const STATE_VERSION = "1";
+const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
+
+/** The default place, by a database's path. */
+function besideDatabase(path: string): string {
+  return join(dirname(path), `.${basename(path)}-${product.name}`);
+}
+
+/** One database, one state, by whatever link it is reached: a default place is beside the file itself. */
+export function realStatePath(statePath: string, path: string, real: string): string {
+  return statePath === besideDatabase(path) ? besideDatabase(real) : statePath;
+}
+
+/** What a state folder says of its generation, also for those who only look and take no lock. */
+export function readGenerationRecord(files: FileSystem, statePath: string): GenerationRecord | undefined {
+  const [name = "", beganAt = "", reason = ""] = (files.readText(`${statePath}/generation`) ?? "").split("\n");
+  const generation = parseGeneration(name);
+  return generation === undefined ? undefined : { generation, beganAt, reason };
+}
+
+export interface GenerationRecord {
+  readonly generation: Generation;
+  readonly beganAt: string;
+  readonly reason: string;
+}
+
+export class StateFolder {
+  readonly path: string;
+  readonly #files: FileSystem;
+  readonly #lock: FileLock;
+  readonly #identity: string;
+  #remembering: Promise<void> = Promise.resolve();
+
+  private constructor(files: FileSystem, path: string, lock: FileLock) {
+    this.#files = files;
+    this.path = path;
+    this.#lock = lock;
+    this.#identity = this.#look();
+  }
+
+  /** Makes it where it is missing, checks it, and takes the lock; `busy` when another process has it. */
+  static async open(
+    system: FileSystem,
+    path: string,
+    database: FileStatus,
+    user: number | undefined,
+  ): Promise<StateFolder> {
+    const found = system.linkStatus(path);
+    if (found !== undefined) refuseForeign(path, found, database, user);
+    const files = user === 0 ? withOwner(system, database.owner, database.group) : system;
+    files.makeFolder(path);
+    const lock = files.tryLock(`${path}/lock`);
+    if (lock === undefined) {
+      throw new ReplicationError(
+        "busy",
+        `Cannot use the state folder ${path}: another process replicates this database`,
+      );
+    }
+    const state = new StateFolder(files, path, lock);
+    try {
+      await state.#checkVersion();
+      files.makeFolder(state.shadowPath);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+    return state;
+  }
+
+  /** The file system by which everything in this folder is made. */
+  get files(): FileSystem {
+    return this.#files;
+  }
+
+  get shadowPath(): string {
+    return `${this.path}/shadow`;
+  }
+
+  /** Whether the folder that was opened is still the one under its name. */
+  isStillThere(): boolean {
+    return this.#look() === this.#identity;
+  }
+
+  current(): GenerationRecord | undefined {
+    return readGenerationRecord(this.#files, this.path);
+  }
+
+  async setCurrent(record: GenerationRecord): Promise<void> {
+    await this.#replace("generation", `${record.generation}\n${record.beganAt}\n${record.reason}\n`);
+  }
+
+  /** Whether this machine has been running since the state was last written. */
+  isSameBoot(): boolean {
+    const now = this.#files.readText(BOOT_ID_PATH);
+    return now !== undefined && now === this.#files.readText(`${this.path}/boot`);
+  }
+
+  async rememberBoot(): Promise<void> {
+    if (!this.isSameBoot()) await this.#replace("boot", this.#files.readText(BOOT_ID_PATH) ?? "unknown\n");
+  }
+
+  replicas(): readonly string[] {
+    return (this.#files.readText(`${this.path}/replicas`) ?? "").split("\n").filter((line) => line !== "");
+  }
+
+  /** One after the other: several replicas may be written for the first time at once. */
+  rememberReplica(place: string): Promise<void> {
+    const remembered = this.#remembering.then(async () => {
+      const known = this.replicas();
+      if (!known.includes(place)) await this.#replace("replicas", [...known, place, ""].join("\n"));
+    });
+    this.#remembering = remembered.catch(() => {});
+    return remembered;
+  }
+
+  /** Removes the shadow WAL of every generation but the given one. */
+  removeOtherGenerations(current: Generation): void {
+    for (const name of this.#files.list(this.shadowPath)) {
+      if (name !== current && parseGeneration(name) !== undefined) this.#files.removeTree(`${this.shadowPath}/${name}`);
+    }
+  }
+
+  close(): void {
+    this.#lock.release();
+  }
+
+  #look(): string {
+    const status = this.#files.linkStatus(this.path);
+    const lock = this.#files.linkStatus(`${this.path}/lock`);
+    return `${status?.identity} ${lock?.identity}`;
+  }
+
+  async #checkVersion(): Promise<void> {
+    const version = this.#files.readText(`${this.path}/version`)?.trim();
+    if (version === undefined) await this.#replace("version", `${STATE_VERSION}\n`);
+    else if (version !== STATE_VERSION) {
+      throw new ReplicationError(
+        "unsupported",
+        `Cannot use the state folder ${this.path}: its format is version ${version} (should be ${STATE_VERSION})`,
+        {
+          advice:
+            "use the version of the program that wrote it, or move the folder away (the replicas keep their points)",
+        },
+      );
+    }
+  }
+
+  async #replace(name: string, text: string): Promise<void> {
+    await replaceFile(this.#files, `${this.path}/${name}`, new TextEncoder().encode(text));
+  }
+}
+
+function refuseForeign(path: string, found: FileStatus, database: FileStatus, user: number | undefined): void {
+  const what = found.kind === "link"
+    ? "it is a symbolic link (should be a folder)"
+    : found.kind !== "folder"
+    ? "it is not a folder"
+    : found.owner !== database.owner && found.owner !== user
+    ? `it belongs to user ${found.owner} (should belong to the database's owner, user ${database.owner})`
+    : undefined;
+  if (what === undefined) return;
+  throw new ReplicationError("config-invalid", `Cannot use the state folder ${path}: ${what}`, {
+    advice: "move it away, or name another place with meta-path",
+  });
+}

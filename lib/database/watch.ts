@@ -1,0 +1,219 @@
+/**
+ * One uninterrupted watch over a database: capture, hold, checkpoint. It ends on doubt or when the files under the database's
+ * names are no longer those that were opened; what then happens is for `database.ts` to decide.
+ */
+import { ReplicationError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { FileSystem } from "../platform/file_system.ts";
+import { decideCheckpoint } from "./checkpoint_decision.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { Follower } from "./follower.ts";
+import { HoldKeeper } from "./hold_keeper.ts";
+import { describeChange, identify } from "./identity.ts";
+import type { OpenDatabase } from "./open_database.ts";
+import type { CheckpointResult } from "./read_hold.ts";
+import type { ShadowWal } from "./shadow_wal.ts";
+import { type SkippedLife, WalCapture } from "./wal_capture.ts";
+
+export interface WatchSettings {
+  readonly minCheckpointPages: number;
+  readonly maxCheckpointPages: number;
+  readonly checkpointIntervalMs: number;
+  readonly lockBudgetMs: number;
+  readonly maxWalSizeBytes: number;
+  readonly noopCheckpoint: boolean;
+  /** PASSIVE off the event loop, where the driver can. */
+  readonly checkpointLater: (() => Promise<CheckpointResult>) | undefined;
+}
+
+export interface WatchEvents {
+  /** The captured position has moved. */
+  captured(): void;
+  isSnapshotting(): boolean;
+}
+
+export interface Beginning {
+  /** What is captured first was committed before anybody watched. */
+  readonly late: boolean;
+  readonly skipped?: SkippedLife;
+}
+
+export type TickOutcome =
+  | { readonly kind: "quiet" }
+  | { readonly kind: "busy" }
+  /** The WAL cannot be followed from what was captured. */
+  | { readonly kind: "doubt"; readonly reason: string }
+  /** The database file is another database now, and the WAL life that was copied into it means nothing any more. */
+  | { readonly kind: "overwritten"; readonly reason: string }
+  /** Other files stand under the database's names. */
+  | { readonly kind: "changed"; readonly reason: string };
+
+/** A capture from this size on delays the checkpoint by the time its replication is likely to take. */
+const LARGE_CAPTURE_BYTES = 32 << 20;
+const REPLICATION_BYTES_PER_MS = 200_000;
+const HOLD_OFF_MAX_MS = 30_000;
+const CHECKPOINT_RETRY_MIN_MS = 20;
+const CHECKPOINT_RETRY_MAX_MS = 2_000;
+/** A checkpoint that has not come to an end for this long is worth a line. */
+const STARVED_AFTER_MS = 60_000;
+
+export class Watch {
+  readonly #open: OpenDatabase;
+  readonly #shadow: ShadowWal;
+  readonly #files: FileSystem;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #settings: WatchSettings;
+  readonly #events: WatchEvents;
+  readonly #follower: Follower;
+  readonly #keeper: HoldKeeper;
+  readonly #checkpointer: Checkpointer;
+  #checkpointNotBeforeMs = -Infinity;
+  #completeAt: number | undefined;
+  #lastTryMs = -Infinity;
+  #lastCompleteMs: number;
+  #retryMs = CHECKPOINT_RETRY_MIN_MS;
+  #starvedSinceMs: number | undefined;
+  #lifeIndex: number;
+
+  constructor(
+    open: OpenDatabase,
+    shadow: ShadowWal,
+    platform: { readonly files: FileSystem; readonly clock: Clock },
+    log: Logger,
+    settings: WatchSettings,
+    events: WatchEvents,
+    beginning: Beginning,
+  ) {
+    this.#open = open;
+    this.#shadow = shadow;
+    this.#files = platform.files;
+    this.#clock = platform.clock;
+    this.#log = log;
+    this.#settings = settings;
+    this.#events = events;
+    this.#follower = new Follower(
+      open,
+      new WalCapture(open.walFile, shadow, platform.clock, beginning.late, beginning.skipped),
+      shadow,
+      platform.clock,
+      settings.noopCheckpoint,
+      (bytes) => this.#note(bytes),
+    );
+    this.#keeper = new HoldKeeper(open, shadow, this.#follower, platform, log, settings.maxWalSizeBytes);
+    this.#lastCompleteMs = platform.clock.monotonicMs();
+    this.#lifeIndex = shadow.index;
+    this.#checkpointer = new Checkpointer(this.#work(), platform.clock, log, settings.lockBudgetMs);
+  }
+
+  get atRest(): boolean {
+    return this.#keeper.atRest;
+  }
+
+  /** One look at the wal-index and everything that follows from it. */
+  async tick(signal: AbortSignal): Promise<TickOutcome> {
+    this.#keeper.failIfBroken();
+    if (this.#open.hold.facts === undefined) {
+      throw new ReplicationError("unavailable", `Cannot go on with ${this.#open.path}: the read hold was lost`);
+    }
+    const change = describeChange(this.#open.identity, identify(this.#files, this.#open.path), this.#open.path);
+    if (change !== undefined) return { kind: "changed", reason: change };
+    switch (this.#keeper.judgeOverwrite()) {
+      case "none":
+        break;
+      case "pending":
+        return { kind: "quiet" };
+      case "overwritten":
+        return { kind: "overwritten", reason: `${this.#open.path} was overwritten in place` };
+    }
+    const captured = await this.#follower.captureCommitted();
+    if (captured && await this.#keeper.maintain()) await this.#checkpointIfDue(signal);
+    const { doubt } = this.#follower;
+    if (doubt !== undefined) return { kind: "doubt", reason: doubt };
+    return { kind: captured === "moved" ? "busy" : "quiet" };
+  }
+
+  /** Captures to at least what is committed now and makes it durable; says when that cannot be done. */
+  async captureAll(): Promise<TickOutcome | undefined> {
+    await this.#keeper.settle();
+    this.#keeper.failIfBroken();
+    while (await this.#follower.captureCommitted() === "moved");
+    const { doubt } = this.#follower;
+    if (doubt !== undefined) return { kind: "doubt", reason: doubt };
+    await this.#shadow.sync();
+    return undefined;
+  }
+
+  settle(): Promise<void> {
+    return this.#keeper.settle();
+  }
+
+  #note(bytes: number): void {
+    if (this.#shadow.index !== this.#lifeIndex) {
+      this.#lifeIndex = this.#shadow.index;
+      this.#completeAt = undefined;
+    }
+    // After a large transaction the replicas come first: a checkpoint of that size would take the disk from them.
+    if (bytes >= LARGE_CAPTURE_BYTES) {
+      this.#checkpointNotBeforeMs = this.#clock.monotonicMs() +
+        Math.min(HOLD_OFF_MAX_MS, bytes / REPLICATION_BYTES_PER_MS);
+    }
+    this.#events.captured();
+  }
+
+  async #checkpointIfDue(signal: AbortSignal): Promise<void> {
+    const index = this.#open.walIndex.read();
+    if (index === undefined || this.#shadow.life === undefined) return;
+    const now = this.#clock.monotonicMs();
+    if (now < this.#checkpointNotBeforeMs) return;
+    const decision = decideCheckpoint({
+      frames: this.#follower.isCaughtUp(index) ? index.mxFrame : this.#shadow.life.frames,
+      backfilled: index.backfilled,
+      completeAt: this.#completeAt,
+      msSinceLastTry: now - this.#lastTryMs,
+      msSinceLastComplete: now - this.#lastCompleteMs,
+      retryMs: this.#retryMs,
+      snapshotting: this.#events.isSnapshotting(),
+      minPages: this.#settings.minCheckpointPages,
+      maxPages: this.#settings.maxCheckpointPages,
+      intervalMs: this.#settings.checkpointIntervalMs,
+    });
+    if (decision.kind === "none") return;
+    await this.#keeper.settle();
+    const outcome = await this.#checkpointer.run(decision.mayPause, signal);
+    this.#lastTryMs = this.#clock.monotonicMs();
+    if (outcome.kind === "complete") this.#noteComplete();
+    else if (outcome.kind === "incomplete") this.#noteIncomplete(outcome.reason, outcome.mayPassSoon);
+  }
+
+  #noteComplete(): void {
+    this.#completeAt = this.#shadow.life?.frames;
+    this.#lastCompleteMs = this.#lastTryMs;
+    this.#keeper.noteTaken();
+    this.#retryMs = CHECKPOINT_RETRY_MIN_MS;
+    this.#starvedSinceMs = undefined;
+  }
+
+  #noteIncomplete(reason: string, mayPassSoon: boolean): void {
+    this.#retryMs = mayPassSoon ? CHECKPOINT_RETRY_MIN_MS : Math.min(CHECKPOINT_RETRY_MAX_MS, this.#retryMs * 2);
+    this.#starvedSinceMs ??= this.#lastTryMs;
+    if (this.#lastTryMs - this.#starvedSinceMs < STARVED_AFTER_MS) return;
+    const frames = this.#shadow.life?.frames ?? 0;
+    this.#log.warn("The WAL cannot be checkpointed and grows", { reason, frames, offset: this.#shadow.offset });
+    this.#starvedSinceMs = this.#lastTryMs; // Said again after the same time.
+  }
+
+  #work() {
+    return {
+      hold: this.#open.hold,
+      captured: () => this.#shadow.life?.frames ?? 0,
+      tailBytes: () => this.#follower.tailBytes(),
+      uncopiedFrames: () => this.#follower.uncopiedFrames(),
+      pump: () => this.#keeper.pump(),
+      handOver: () => this.#keeper.handOver(),
+      copyBeside: this.#settings.checkpointLater,
+      captureNow: () => this.#follower.captureUnderPause(),
+    };
+  }
+}

@@ -1,0 +1,100 @@
+/** What the shadow WAL keeps for those who still need it, over the beginning of another generation. */
+import { asIndex, asOffset } from "../../lib/position/position.ts";
+import { assert, assertEquals, assertGreater, assertNotEquals } from "../support/assert.ts";
+import { until } from "../support/daemon.ts";
+import { WatchedStage } from "./watched_stage.ts";
+
+function shadowIndexes(stage: WatchedStage): number[] {
+  return [...Deno.readDirSync(`${stage.state}/shadow/${stage.generation}`)]
+    .filter(({ name }) => name.endsWith(".wal")).map(({ name }) => parseInt(name, 16)).sort((a, b) => a - b);
+}
+
+function claims(name: string, work: (stage: WatchedStage) => Promise<void>): void {
+  Deno.test({ name, timeout: 30_000, fn: () => WatchedStage.with({}, work) });
+}
+
+/** Looks again and again, as it happens after each capture, for what nobody needs. */
+async function expectHeld(stage: WatchedStage, indexes: readonly number[]): Promise<void> {
+  for (let i = 0; i < 5; i++) {
+    const before = stage.database.position()?.offset ?? 0;
+    await stage.application.run("INSERT INTO entry VALUES (1)");
+    await until(() => (stage.database.position()?.offset ?? 0) > before, "a capture by the watch itself");
+  }
+  assertEquals(shadowIndexes(stage), indexes);
+  assertEquals(stage.database.oldestIndex(), indexes[0]);
+}
+
+claims(
+  "WatchedDatabase.claim() keeps every index from the one that is needed, and nothing before it",
+  async (stage) => {
+    const claim = stage.database.claim();
+    const { generation, index } = await stage.restart(3);
+    assertEquals(index, 3);
+    await expectHeld(stage, [0, 1, 2, 3]);
+    claim.need({ generation, index: asIndex(2), offset: asOffset(0) });
+    await until(async () => {
+      await stage.commit();
+      return stage.database.oldestIndex() === 2;
+    }, "what is not needed to be removed");
+    await expectHeld(stage, [2, 3]);
+    claim.release();
+    await until(async () => {
+      await stage.commit();
+      return stage.database.oldestIndex() === 3;
+    }, "what nobody claims to be removed");
+  },
+);
+
+claims(
+  "A claim that is moved by a position of an older generation keeps what it kept of the present one",
+  async (stage) => {
+    const claim = stage.database.claim();
+    const old = await stage.restart(3);
+    await stage.database.startGeneration("a test asks for it");
+    claim.need(old); // By whoever was still at work on it.
+    const { generation, index } = await stage.restart(2);
+    assertNotEquals(generation, old.generation);
+    assertEquals(index, 2);
+    claim.need({ ...old, index: asIndex(7) });
+    await expectHeld(stage, [0, 1, 2]);
+  },
+);
+
+claims("A claim on an index of a generation says nothing about that index of the next one", async (stage) => {
+  const claim = stage.database.claim();
+  const old = await stage.restart(3);
+  claim.need(old);
+  await stage.database.startGeneration("a test asks for it");
+  await stage.restart(2);
+  assertNotEquals(stage.generation, old.generation);
+  await expectHeld(stage, [0, 1, 2]);
+});
+
+claims("A claim counts for nothing after the database was opened again in another generation", async (stage) => {
+  const claim = stage.database.claim();
+  const old = await stage.restart(3);
+  claim.need(old);
+  // The state is found under another lock, and of another history.
+  Deno.writeTextFileSync(`${stage.state}/generation`, `${"0".repeat(16)}\n\n\n`);
+  Deno.renameSync(`${stage.state}/lock`, `${stage.state}/lock.gone`);
+  await until(() => {
+    const generation = stage.database.generation();
+    return generation !== undefined && generation !== old.generation;
+  }, "the database to be opened again");
+  assert(stage.text.includes("its state folder was deleted or replaced"), stage.text);
+  await stage.restart(2);
+  await expectHeld(stage, [0, 1, 2]);
+});
+
+claims("A claim still counts after the database was opened again in the same generation", async (stage) => {
+  const claim = stage.database.claim();
+  const { generation } = await stage.restart(3);
+  claim.need({ generation, index: asIndex(1), offset: asOffset(0) });
+  const opened = () => stage.lines.filter((line) => line.includes("Following")).length;
+  const before = opened();
+  Deno.renameSync(`${stage.state}/lock`, `${stage.state}/lock.gone`);
+  await until(() => opened() > before, "the database to be opened again");
+  assertGreater(before, 0);
+  assertEquals(stage.generation, generation);
+  await expectHeld(stage, [1, 2, 3]);
+});

@@ -1,0 +1,77 @@
+/** A doubt that comes back at once is not mended by one generation after the other, each with its snapshots. */
+import { limits } from "../../lib/base/limits.ts";
+import { ReplicationError } from "../../lib/base/errors.ts";
+import { assertEquals, assertNotEquals, assertRejects } from "../support/assert.ts";
+import { until } from "../support/daemon.ts";
+import { WatchedStage } from "./watched_stage.ts";
+
+const MINUTE_MS = 60_000;
+
+/** With the one that the watch began with, as many as may begin within a minute. */
+async function beginAllThatMay(stage: WatchedStage): Promise<void> {
+  for (let begun = 1; begun < limits.generationsPerMinuteMax; begun++) {
+    const before = stage.generation;
+    await stage.database.startGeneration(`a test asks for it, number ${begun}`);
+    assertNotEquals(stage.generation, before);
+  }
+}
+
+function refusal(stage: WatchedStage, reason: string): string {
+  return `Cannot follow ${stage.path}: ${limits.generationsPerMinuteMax} generations began within a minute, the last ` +
+    `because ${reason}`;
+}
+
+Deno.test({
+  name: "WatchedDatabase.startGeneration() refuses more than may begin within a minute, and says so",
+  timeout: 30_000,
+  fn: () =>
+    WatchedStage.with({}, async (stage) => {
+      await beginAllThatMay(stage);
+      const last = stage.generation;
+      for (let i = 0; i < 3; i++) {
+        const reason = `one more is asked for, ${i}`;
+        const error = await assertRejects(() => stage.database.startGeneration(reason), ReplicationError);
+        assertEquals(error.message, refusal(stage, reason));
+      }
+      assertEquals(
+        stage.lines.filter((line) => line.includes("A new generation begins")).length,
+        limits.generationsPerMinuteMax,
+      );
+      assertEquals([...Deno.readDirSync(`${stage.state}/shadow`)].map(({ name }) => name), [last]);
+    }),
+});
+
+Deno.test({
+  name: "WatchedDatabase goes on in the generation it had after one too many was refused",
+  timeout: 30_000,
+  fn: () =>
+    WatchedStage.with({}, async (stage) => {
+      await beginAllThatMay(stage);
+      const last = stage.generation;
+      const before = stage.database.position();
+      await assertRejects(() => stage.database.startGeneration("one more is asked for"), ReplicationError);
+      await stage.application.runAll(Array(3).fill("INSERT INTO entry VALUES (randomblob(500))"));
+      const offset = () => stage.database.position()?.offset ?? 0;
+      await until(() => offset() > (before?.offset ?? 0), "what was committed to be captured");
+      assertEquals(stage.generation, last);
+      assertEquals(stage.lines.filter((line) => line.includes("Assertion failed")), []);
+    }),
+});
+
+Deno.test({
+  name: "WatchedDatabase.startGeneration() begins another one once a minute has passed",
+  timeout: 30_000,
+  fn: () =>
+    WatchedStage.with({}, async (stage) => {
+      await beginAllThatMay(stage);
+      const last = stage.generation;
+      stage.clock.shiftMs += MINUTE_MS / 2;
+      await assertRejects(() => stage.database.startGeneration("half a minute is too soon"), ReplicationError);
+      stage.clock.shiftMs += MINUTE_MS / 2;
+      await until(() => stage.database.generation() !== undefined, "the database to be followed again");
+      await stage.database.startGeneration("a minute has passed");
+      assertNotEquals(stage.generation, last);
+      const { generation } = await stage.commit(2);
+      assertEquals(generation, stage.generation);
+    }),
+});
