@@ -1,0 +1,309 @@
+/**
+ * Keeps one file replica of one database. *Start* first stops what ran before; *stop* cancels and waits until the work has
+ * ended. It starts in the snapshotting state, which keeps checkpoints away, and leaves that state once a snapshot is known
+ * to exist, on errors too.
+ *
+ * Invariant: the position moves only when what it claims is durable on the replica.
+ */
+import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Logger } from "../base/log.ts";
+import { viewOf } from "../base/bytes.ts";
+import type { DatabaseSource, ShadowClaim, ShadowReader } from "../database/source.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Generation } from "../position/generation.ts";
+import { asOffset, comparePositions, formatPosition, type Position } from "../position/position.ts";
+import type { GenerationStore, ReplicaEnd } from "../store/generation_store.ts";
+import { equalChecksums } from "../wal/checksum.ts";
+import { frameSize, storedChecksum } from "../wal/frame.ts";
+import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
+import { equalSalts } from "../wal/salt.ts";
+import { Backoff } from "./backoff.ts";
+import { decideStart } from "./start_decision.ts";
+import { knownAt, WalTransfer } from "./wal_transfer.ts";
+
+export interface FileReplicatorOptions {
+  /** The type when none is set. */
+  readonly name?: string;
+  readonly source: DatabaseSource;
+  readonly store: GenerationStore;
+  /** Where the replica is: one string for one place, remembered in the state. */
+  readonly place: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Pause between two syncs; 0: as soon as a commit is seen. */
+  readonly syncIntervalMs: number;
+}
+
+export class FileReplicator {
+  readonly name: string;
+  readonly type = "file";
+  readonly #source: DatabaseSource;
+  readonly #store: GenerationStore;
+  readonly #place: string;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #syncIntervalMs: number;
+  readonly #buffer = new Uint8Array(limits.transferBytes);
+  #running: AbortController | undefined;
+  #finished: Promise<void> = Promise.resolve();
+  #claim: ShadowClaim | undefined;
+  #resumeCheckpoints: (() => void) | undefined;
+  #position: Position | undefined;
+  #reader: ShadowReader | undefined;
+  #known: WalTransfer["known"];
+  #closedAt: Position | undefined;
+  #trouble: string | undefined;
+
+  constructor(options: FileReplicatorOptions) {
+    this.name = options.name ?? "file";
+    this.#source = options.source;
+    this.#store = options.store;
+    this.#place = options.place;
+    this.#clock = options.clock;
+    this.#log = options.log.with({ database: options.source.path, replica: this.name });
+    this.#syncIntervalMs = options.syncIntervalMs;
+  }
+
+  /** The end of what is durable on the replica. */
+  get position(): Position | undefined {
+    return this.#position;
+  }
+
+  get isSnapshotting(): boolean {
+    return this.#resumeCheckpoints !== undefined;
+  }
+
+  /** What went wrong last; undefined while all is well. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  async start(): Promise<void> {
+    await this.stop();
+    this.#running = new AbortController();
+    this.#claim = this.#source.claim();
+    this.#resumeCheckpoints = this.#source.pauseCheckpoints();
+    this.#finished = this.#run(this.#running.signal);
+  }
+
+  async stop(): Promise<void> {
+    this.#running?.abort();
+    await this.#finished;
+    this.#leaveSnapshotting();
+    this.#claim?.release();
+    this.#claim = undefined;
+    this.#forget();
+  }
+
+  /** Stops the loop, then syncs to at least the given position; whether the replica holds it. Throws what keeps it from that. */
+  async finish(wanted: Position | undefined): Promise<boolean> {
+    this.#running?.abort();
+    await this.#finished;
+    do {
+      const before = this.#position;
+      await this.#sync();
+      if (this.#position === before) break;
+    } while (wanted !== undefined && !this.#holds(wanted));
+    return wanted !== undefined && this.#holds(wanted);
+  }
+
+  #holds(wanted: Position): boolean {
+    const position = this.#position;
+    // A generation that began meanwhile begins with all of it.
+    return position !== undefined &&
+      (position.generation !== wanted.generation || comparePositions(position, wanted) >= 0);
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff(this.#clock, limits.retryMinMs, limits.retryMaxMs);
+    while (!signal.aborted) {
+      // Taken before work begins, so that no change is lost; the first pass waits for none.
+      const changed = this.#source.changed();
+      try {
+        await this.#sync();
+        this.#noteSuccess(backoff);
+        await settledOrAborted(changed, signal);
+        if (this.#syncIntervalMs > 0) await this.#clock.sleep(this.#syncIntervalMs, signal);
+      } catch (error) {
+        if (this.#source.generation() === undefined) this.#forget(); // The database has let go, and says why itself.
+        else this.#noteFailure(error, backoff);
+        await this.#clock.sleep(backoff.nextMs(), signal); // And on it goes, without waiting for a change.
+      }
+    }
+  }
+
+  async #sync(): Promise<void> {
+    const generation = this.#source.generation();
+    if (generation === undefined) return; // A state to wait in, not an error.
+    if (this.#position?.generation !== generation) await this.#findPosition(generation);
+    const reader = this.#reader;
+    if (reader === undefined) return;
+    reader.refresh();
+    while (await this.#copyIndex(reader)) {
+      reader.nextIndex();
+      // The claim stays: until the next index has frames on the replica, this one tells a restart where to go on.
+      this.#position = reader.position();
+    }
+  }
+
+  /** Brings one index up to date. True when it is complete and the next one follows. */
+  async #copyIndex(reader: ShadowReader): Promise<boolean> {
+    const start = reader.position();
+    const { offset: end, closed } = reader.end();
+    const mustClose = closed &&
+      (this.#closedAt === undefined || comparePositions(this.#closedAt, { ...start, offset: end }) < 0);
+    if (start.offset < end || mustClose) {
+      if (start.offset === 0) await this.#expectReplicaToBeThere(); // A new file must not bring a lost root back.
+      const transfer = new WalTransfer(reader, this.#buffer, this.#known);
+      try {
+        await this.#store.appendWal(start.generation, start.index, start.offset, transfer);
+      } catch (error) {
+        this.#forget(); // What the replica holds now is looked up anew; the last good position is what it says then.
+        await this.#expectReplicaToBeThere(); // Says more than that one file of it is gone.
+        if (error instanceof ReplicationError && error.code === "corrupt") await this.#beginAnew(error.message);
+        throw error;
+      }
+      this.#known = transfer.known;
+      if (closed) this.#closedAt = { ...start, offset: end };
+      this.#moveTo(reader.position());
+    }
+    if (!closed) return false;
+    this.#known = undefined;
+    return true;
+  }
+
+  #moveTo(position: Position): void {
+    this.#position = position;
+    this.#claim?.need(position);
+    this.#log.debug("Replicated", { position: formatPosition(position) });
+  }
+
+  async #findPosition(generation: Generation): Promise<void> {
+    this.#forget();
+    await this.#expectReplicaToBeThere();
+    const [catalog, end] = await Promise.all([this.#store.catalog(generation), this.#store.end(generation)]);
+    const captured = this.#source.position();
+    if (captured === undefined || captured.generation !== generation) return;
+    const decision = decideStart({
+      newestSnapshot: catalog.snapshots.findLast(({ record }) => record !== undefined)?.index,
+      end,
+      oldest: this.#source.oldestIndex(),
+      captured,
+      agrees: await this.#agrees(generation, end),
+    });
+    switch (decision.kind) {
+      case "continue":
+        await this.#continueAt({ generation, index: decision.index, offset: decision.offset }, end);
+        break;
+      case "snapshot":
+        await this.#snapshot(generation, decision.reason);
+        break;
+      case "new-generation":
+        await this.#beginAnew(decision.reason);
+        return await this.#findPosition(this.#source.generation() ?? generation);
+    }
+    this.#leaveSnapshotting();
+  }
+
+  /** Neither side can be continued from: what is captured from now on stands beside what the replica holds. */
+  async #beginAnew(reason: string): Promise<void> {
+    this.#log.warn("A new generation is needed", { reason });
+    await this.#source.startGeneration(reason);
+  }
+
+  async #continueAt(position: Position, end: ReplicaEnd | undefined): Promise<void> {
+    const reader = this.#source.openReader(position);
+    this.#known = await knownAt(this.#source, reader, position.offset);
+    this.#closedAt = end?.closed === true ? position : undefined;
+    this.#reader = reader;
+    await this.#source.rememberReplica(this.#place);
+    this.#moveTo(position);
+  }
+
+  /** Made when the generation has none that can be continued from, at the captured index; one that exists is never made again. */
+  async #snapshot(generation: Generation, reason: string): Promise<void> {
+    this.#resumeCheckpoints ??= this.#source.pauseCheckpoints();
+    const began = this.#clock.monotonicMs();
+    this.#log.info("Making a snapshot", { reason });
+    try {
+      const written = await this.#store.writeSnapshot(generation, this.#source.image());
+      await this.#source.rememberReplica(this.#place);
+      const seconds = Math.round(this.#clock.monotonicMs() - began) / 1_000;
+      const position = { generation, index: written.index, offset: written.record.end };
+      this.#log.info("Snapshot done", { position: formatPosition(position), bytes: written.sizeBytes, seconds });
+      await this.#continueAt({ ...position, offset: asOffset(0) }, undefined);
+    } finally {
+      this.#leaveSnapshotting();
+    }
+  }
+
+  /** Whether shadow WAL and replica hold the same up to the replica's end; undefined when the shadow is no longer there. */
+  async #agrees(generation: Generation, end: ReplicaEnd | undefined): Promise<boolean | undefined> {
+    if (end === undefined || end.index < this.#source.oldestIndex()) return undefined;
+    if (end.offset === 0) return true;
+    const own = this.#source.markAt(end.index, end.offset);
+    if (own === undefined) return undefined;
+    const bytes = new Uint8Array(WAL_HEADER_SIZE);
+    const parsed = parseWalHeader(bytes.subarray(0, await this.#store.readWal(generation, end.index, 0, bytes)));
+    if (!parsed.ok || !equalSalts(parsed.header.salt, own.salt)) return false;
+    const lastFrame = end.offset - frameSize(parsed.header.pageSize);
+    await this.#store.readWal(generation, end.index, lastFrame, bytes);
+    return equalChecksums(storedChecksum(viewOf(bytes), 0), own.checksum);
+  }
+
+  /** The replica's root is made on first use only; later on a missing one is an error, never made again in silence. */
+  async #expectReplicaToBeThere(): Promise<void> {
+    if (!this.#source.wasReplicatedTo(this.#place) || await this.#store.exists()) return;
+    throw new ReplicationError(
+      "unavailable",
+      `Cannot replicate to ${this.#store.description}: nothing is there, though it was written before (is it mounted?)`,
+      { advice: `mount it; to begin anew on purpose: mkdir -p ${this.#store.description}/generations` },
+    );
+  }
+
+  #forget(): void {
+    this.#reader?.close();
+    this.#reader = undefined;
+    this.#position = undefined;
+    this.#known = undefined;
+    this.#closedAt = undefined;
+  }
+
+  #leaveSnapshotting(): void {
+    this.#resumeCheckpoints?.();
+    this.#resumeCheckpoints = undefined;
+  }
+
+  #noteSuccess(backoff: Backoff): void {
+    if (this.#trouble !== undefined) this.#log.info("The replica is well again");
+    this.#trouble = undefined;
+    backoff.reset();
+  }
+
+  /** Said once, then hourly: a log that repeats itself is not read. */
+  #noteFailure(error: unknown, backoff: Backoff): void {
+    this.#leaveSnapshotting();
+    this.#forget();
+    const message = messageOf(error);
+    if (message !== this.#trouble || backoff.isTimeToRepeat()) {
+      backoff.noteSaid();
+      const advice = error instanceof ReplicationError ? error.advice : undefined;
+      this.#log.error(message, { retried: true, may_pass: isRetryable(error), advice });
+    }
+    this.#trouble = message;
+  }
+}
+
+/** Without `Promise.race`, which would leave a reaction on the long-lived promise each time. */
+function settledOrAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const finish = () => {
+      signal.removeEventListener("abort", finish);
+      resolve();
+    };
+    signal.addEventListener("abort", finish);
+    promise.then(finish);
+  });
+}

@@ -1,0 +1,132 @@
+/**
+ * Writes a plan's database: WAL first, newest frame first, so that each page is written once, then from the snapshot what
+ * no frame brought.
+ *
+ * The size of the database limits which frames count. SQLite restarts the WAL only after all of it was copied into the
+ * database file, and that copy ends by cutting the file to the size of the last commit: what an older index holds of pages
+ * beyond that size was cut off, and reads as zeros if the database grows again. So the limit only sinks from the newest
+ * index to the oldest. Within one index nothing is cut off: its newest frame of a page counts, also over a time when the
+ * database was smaller.
+ */
+import { viewOf } from "../base/bytes.ts";
+import { ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Progress } from "../base/progress.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { FileHandle } from "../platform/file_system.ts";
+import { formatRawKey } from "../position/keys.ts";
+import type { GenerationStore } from "../store/generation_store.ts";
+import { frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
+import { PageBatch } from "./page_batch.ts";
+import { PageSet } from "./page_set.ts";
+import type { RestorePlan } from "./plan.ts";
+import { readAhead } from "./read_ahead.ts";
+import { newestFirst, pageBytesAt, type WalChunk } from "./wal_chunks.ts";
+
+export interface ApplyTools {
+  readonly clock: Clock;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** The draft is empty before, and exactly the database of the plan's end afterwards, not yet synced. */
+export async function applyPlan(
+  plan: RestorePlan,
+  store: GenerationStore,
+  draft: FileHandle,
+  tools: ApplyTools,
+): Promise<void> {
+  const done = new PageSet(plan.end.databasePages);
+  let limit = plan.end.databasePages;
+  if (plan.steps.length > 0) {
+    const batch = new PageBatch(draft, tools.clock, plan.pageSize, plan.databaseBytes);
+    for await (const chunk of newestFirst(plan, store)) {
+      limit = Math.min(limit, chunk.step.databasePages);
+      await takePages(chunk, plan.pageSize, limit, done, batch);
+      tools.progress.add(chunk.frames.length);
+      await takeTurn(tools);
+    }
+    await batch.flush();
+  }
+  await copyMissing(plan, store, draft, Math.min(limit, plan.snapshot.databasePages), done, tools);
+  draft.truncate(plan.databaseBytes);
+}
+
+async function takePages(
+  { frames, count }: WalChunk,
+  pageSize: number,
+  limit: number,
+  done: PageSet,
+  batch: PageBatch,
+): Promise<void> {
+  const view = viewOf(frames);
+  const size = frameSize(pageSize);
+  for (let frame = count - 1; frame >= 0; frame--) {
+    const page = view.getUint32(frame * size + PAGE_NUMBER_AT);
+    if (page > limit || !done.add(page)) continue;
+    if (batch.isFull) await batch.flush();
+    batch.add(page, frames, pageBytesAt(frame, pageSize));
+  }
+}
+
+interface SnapshotWindow {
+  /** Pages from `first` to before `end` are read; those of them that are missing are written. */
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Reads the snapshot in large windows that begin and end with a missing page; what nobody misses is not read. */
+async function copyMissing(
+  plan: RestorePlan,
+  store: GenerationStore,
+  draft: FileHandle,
+  pages: number,
+  done: PageSet,
+  tools: ApplyTools,
+): Promise<void> {
+  const { pageSize, generation, snapshot } = plan;
+  if (pages === 0) return;
+  const windowPages = Math.max(1, Math.floor(limits.restoreChunkBytes / pageSize));
+  const load = async (window: SnapshotWindow, buffer: Uint8Array) => {
+    const bytes = buffer.subarray(0, (window.end - window.first) * pageSize);
+    const got = await store.readSnapshot(generation, snapshot.index, (window.first - 1) * pageSize, bytes);
+    if (got === bytes.length) return { window, bytes };
+    const key = formatRawKey(generation, snapshot.index, "snapshot");
+    throw new ReplicationError(
+      "corrupt",
+      `Cannot read ${key}: it ends at byte ${
+        (window.first - 1) * pageSize + got
+      } (expected ${snapshot.sizeBytes} bytes)`,
+    );
+  };
+  let seen = 0;
+  const windows = missingWindows(done, pages, windowPages);
+  for await (const { window, bytes } of readAhead(windows, load, Math.min(windowPages, pages) * pageSize)) {
+    for (let first = window.first; first < window.end;) {
+      const end = done.nextPresent(first, window.end);
+      const at = (first - window.first) * pageSize;
+      draft.writeAt(bytes.subarray(at, at + (end - first) * pageSize), (first - 1) * pageSize);
+      first = done.nextMissing(end);
+    }
+    tools.progress.add((window.end - 1 - seen) * pageSize);
+    seen = window.end - 1;
+    await takeTurn(tools);
+  }
+  tools.progress.add((pages - seen) * pageSize);
+}
+
+function* missingWindows(done: PageSet, pages: number, windowPages: number): Generator<SnapshotWindow, void, void> {
+  for (let first = done.nextMissing(1); first <= pages;) {
+    const limit = Math.min(first + windowPages, pages + 1);
+    let end = first;
+    for (let page = first; page < limit; page = done.nextMissing(end)) end = done.nextPresent(page, limit);
+    yield { first, end };
+    first = done.nextMissing(end);
+  }
+}
+
+/** Lets others run, a signal among them. */
+async function takeTurn({ clock, signal }: ApplyTools): Promise<void> {
+  await clock.yield();
+  if (signal.aborted) throw new ReplicationError("cancelled", "Cannot finish the restore: it was stopped by a signal");
+}

@@ -1,0 +1,60 @@
+import { type ErrorCode, ReplicationError } from "../base/errors.ts";
+import type { GenerationStore } from "../store/generation_store.ts";
+import { restoreError } from "./failure.ts";
+import { gatherFacts } from "./gather.ts";
+import { planRestore, type RestorePlan } from "./plan.ts";
+import type { RestoreTarget } from "./target.ts";
+
+export interface RestoreReplica {
+  readonly name: string;
+  readonly store: GenerationStore;
+}
+
+export interface Candidate {
+  readonly replica: RestoreReplica;
+  readonly plan: RestorePlan;
+}
+
+export interface Unfit {
+  readonly replica: RestoreReplica;
+  readonly error: ReplicationError;
+}
+
+export interface Choices {
+  /** The newest point first; of equal ones the replica that the config names first. */
+  readonly candidates: readonly Candidate[];
+  /** Replicas that cannot serve, and why. */
+  readonly unfit: readonly Unfit[];
+}
+
+export async function findChoices(replicas: readonly RestoreReplica[], target: RestoreTarget): Promise<Choices> {
+  const candidates: Candidate[] = [];
+  const unfit: Unfit[] = [];
+  for (const replica of replicas) {
+    try {
+      const plan = planRestore(await gatherFacts(replica.store, target), target);
+      if (plan.kind === "plan") candidates.push({ replica, plan });
+      else unfit.push({ replica, error: restoreError(target, replica.store.description, plan) });
+    } catch (error) {
+      if (!(error instanceof ReplicationError)) throw error;
+      unfit.push({ replica, error });
+    }
+  }
+  return { candidates: sortByNewest(candidates), unfit };
+}
+
+export function sortByNewest(candidates: readonly Candidate[]): readonly Candidate[] {
+  return candidates.toSorted((a, b) => b.plan.end.capturedAtMs - a.plan.end.capturedAtMs);
+}
+
+const LEAST_TELLING: ErrorCode = "not-found";
+
+/**
+ * The error that stands for all when no replica serves: damage first; "nothing there" only when every replica said so,
+ * since one that could not be asked may hold a copy.
+ */
+export function decisiveError(unfit: readonly Unfit[]): ReplicationError | undefined {
+  const errors = unfit.map(({ error }) => error);
+  return errors.find(({ code }) => code === "corrupt" || code === "gap") ??
+    errors.find(({ code }) => code !== LEAST_TELLING) ?? errors[0];
+}

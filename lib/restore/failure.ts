@@ -1,0 +1,30 @@
+import { type ErrorCode, ReplicationError } from "../base/errors.ts";
+import { product } from "../base/product.ts";
+import type { Generation } from "../position/generation.ts";
+import { formatPosition } from "../position/position.ts";
+import { describePoint, type Point } from "./history.ts";
+import { describeTarget, type RestoreTarget } from "./target.ts";
+
+export interface RestoreFailure {
+  readonly code: ErrorCode;
+  /** Completes "Cannot restore <what>: ". */
+  readonly problem: string;
+  readonly reachable?: { readonly generation: Generation; readonly point: Point };
+}
+
+/** The sentence for a restore that cannot be: what is wrong with which object, and how far one can still get. */
+export function restoreError(target: RestoreTarget, where: string, failure: RestoreFailure): ReplicationError {
+  const { code, problem, reachable } = failure;
+  const message = `Cannot restore ${describeTarget(target)} from ${where}: ${problem}`;
+  if (code === "not-found") return new ReplicationError(code, message);
+  if (reachable === undefined) {
+    return new ReplicationError(code, `${message}; nothing before it can be reached from a snapshot either`);
+  }
+  const { generation, point } = reachable;
+  const position = formatPosition({ generation, index: point.index, offset: point.offset });
+  return new ReplicationError(
+    code,
+    `${message}; the newest position that can still be reached is ${describePoint(generation, point)}`,
+    { advice: `${product.name} restore --position ${position}` },
+  );
+}

@@ -1,0 +1,32 @@
+import type { Generation } from "../position/generation.ts";
+import type { GenerationStore } from "../store/generation_store.ts";
+import { findLastCommit } from "../store/last_commit.ts";
+import type { GenerationFacts } from "./history.ts";
+import { indexToRead } from "./resolve.ts";
+import type { RestoreTarget } from "./target.ts";
+
+/** Reads from one replica what a plan for the target is decided on: listings, last records, at most one index's records. */
+export async function gatherFacts(store: GenerationStore, target: RestoreTarget): Promise<readonly GenerationFacts[]> {
+  const facts: GenerationFacts[] = [];
+  for (const generation of await store.generations()) facts.push(await factsOf(store, generation, target));
+  return facts;
+}
+
+async function factsOf(
+  store: GenerationStore,
+  generation: Generation,
+  target: RestoreTarget,
+): Promise<GenerationFacts> {
+  const catalog = await store.catalog(generation);
+  const last = catalog.wals.at(-1);
+  const isUnrecorded = last !== undefined && last.lastRecord === undefined && last.promisedEnd === undefined;
+  const unrecorded = isUnrecorded
+    ? await findLastCommit((at, into) => store.readWal(generation, last.index, at, into))
+    : undefined;
+  const index = indexToRead(catalog, target);
+  return {
+    catalog,
+    ...(unrecorded === undefined ? {} : { unrecorded }),
+    ...(index === undefined ? {} : { records: { index, records: await store.records(generation, index) } }),
+  };
+}

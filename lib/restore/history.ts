@@ -1,0 +1,89 @@
+/** What is known of one generation on one replica, and the questions that a plan asks about it. PURE. */
+import type { Generation } from "../position/generation.ts";
+import { formatPosition, type Index, type Offset } from "../position/position.ts";
+import type { CommitRecord } from "../store/commit_record.ts";
+import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
+import type { LastCommit } from "../store/last_commit.ts";
+import { snapshotState } from "../store/snapshot_state.ts";
+
+export interface GenerationFacts {
+  readonly catalog: GenerationCatalog;
+  /** Of the last index, when it has no valid record: where its last valid commit frame ends. */
+  readonly unrecorded?: LastCommit;
+  /** The records of the one index that a time or a position makes us look into. */
+  readonly records?: { readonly index: Index; readonly records: readonly CommitRecord[] };
+}
+
+/** A restorable moment: a place in the log with the state that the database had there. */
+export interface Point {
+  readonly index: Index;
+  readonly offset: Offset;
+  readonly pageSize: number;
+  readonly databasePages: number;
+  readonly capturedAtMs: number;
+}
+
+export interface SnapshotPoint extends Point {
+  readonly sizeBytes: number;
+}
+
+export type Place = Pick<Point, "index" | "offset">;
+
+/** Why a target cannot be reached, as data. `problem` completes "Cannot restore <what>: ". */
+export interface Refusal {
+  readonly kind: "refusal";
+  readonly code: "corrupt" | "gap" | "not-found";
+  readonly problem: string;
+  /** Nothing up to here is affected: a point, or the beginning of an index. */
+  readonly intactTo?: Point | Place;
+}
+
+export function wholeSnapshots(catalog: GenerationCatalog): readonly SnapshotPoint[] {
+  return catalog.snapshots.flatMap((entry) => {
+    const state = snapshotState(catalog.generation, entry);
+    return state.kind === "whole" ? [{ ...pointOf(entry.index, state.record), sizeBytes: entry.sizeBytes }] : [];
+  });
+}
+
+export function pointOf(index: Index, record: CommitRecord): Point {
+  const { end, pageSize, databasePages, capturedAtMs } = record;
+  return { index, offset: end, pageSize, databasePages, capturedAtMs };
+}
+
+/** Negative, zero or positive, as for sorting; within one generation. */
+export function comparePlaces(a: Place, b: Place): number {
+  return a.index - b.index || a.offset - b.offset;
+}
+
+/** Whether nothing of the generation can be restored, and that because its first snapshot was never finished. */
+export function isHalfMade(catalog: GenerationCatalog): boolean {
+  return catalog.snapshots.every((entry) => snapshotState(catalog.generation, entry).kind === "incomplete");
+}
+
+/** The newest moment that anything in the generation speaks of, restorable or not; -Infinity for an empty one. */
+export function newestMs({ catalog }: GenerationFacts): number {
+  const times = [
+    ...catalog.wals.map((entry) => entry.lastRecord?.capturedAtMs ?? entry.createdAtMs),
+    ...catalog.snapshots.map((entry) => entry.record?.capturedAtMs ?? entry.createdAtMs),
+  ];
+  return times.reduce((newest, time) => Math.max(newest, time), -Infinity);
+}
+
+export function walOf(catalog: GenerationCatalog, index: Index): WalEntry | undefined {
+  return catalog.wals.find((entry) => entry.index === index);
+}
+
+/** Where the WAL of an entry can be replayed to: its last record, or its last commit frame where there are no records. */
+export function endOfWal(facts: GenerationFacts, entry: WalEntry): Point | undefined {
+  if (entry.lastRecord !== undefined) return pointOf(entry.index, entry.lastRecord);
+  const isLast = entry === facts.catalog.wals.at(-1);
+  return isLast && facts.unrecorded !== undefined
+    ? { index: entry.index, ...facts.unrecorded, capturedAtMs: entry.createdAtMs }
+    : undefined;
+}
+
+/** `<position> of <time>`, as messages name a point. */
+export function describePoint(generation: Generation, point: Point): string {
+  const { index, offset } = point;
+  return `${formatPosition({ generation, index, offset })} of ${new Date(point.capturedAtMs).toISOString()}`;
+}

@@ -1,0 +1,103 @@
+/** The path that a restore writes to: what stands there, whether it may be written, and how the new file takes its place. */
+import { ReplicationError } from "../base/errors.ts";
+import { basename, dirname, join } from "../base/path.ts";
+import { product } from "../base/product.ts";
+import type { FileStatus, FileSystem } from "../platform/file_system.ts";
+import type { FileUser } from "../platform/open_files.ts";
+
+/** What SQLite keeps beside a database; it finds them by name, whatever database they belonged to. */
+export const WAL_SUFFIX = "-wal";
+export const JOURNAL_SUFFIX = "-journal";
+export const SHM_SUFFIX = "-shm";
+
+export interface OutputFacts {
+  /** Without symbolic links: SQLite looks for the files beside a database where the database really is. */
+  readonly path: string;
+  readonly main: FileStatus | undefined;
+  readonly walBytes: number;
+  readonly journalBytes: number;
+  /** Other processes that have one of these files open. */
+  readonly users: readonly FileUser[];
+}
+
+export type OutputDecision =
+  /** `keepAside`: what is there is kept under another name. */
+  | { readonly kind: "write"; readonly keepAside: boolean }
+  | { readonly kind: "refuse"; readonly error: ReplicationError };
+
+export function inspectOutput(
+  files: FileSystem,
+  whoHasOpen: (path: string) => readonly FileUser[],
+  wanted: string,
+): OutputFacts {
+  const path = files.linkStatus(wanted) === undefined ? realPlace(files, wanted) : files.realPath(wanted);
+  const family = ["", WAL_SUFFIX, JOURNAL_SUFFIX, SHM_SUFFIX].map((suffix) => `${path}${suffix}`);
+  const users = family.filter((name) => files.status(name) !== undefined).flatMap((name) => [...whoHasOpen(name)]);
+  return {
+    path,
+    main: files.status(path),
+    walBytes: files.status(`${path}${WAL_SUFFIX}`)?.size ?? 0,
+    journalBytes: files.status(`${path}${JOURNAL_SUFFIX}`)?.size ?? 0,
+    users,
+  };
+}
+
+export function decideOutput(facts: OutputFacts, force: boolean): OutputDecision {
+  const { path, main, walBytes, journalBytes, users } = facts;
+  const refuse = (code: "usage" | "failed" | "busy", problem: string, advice?: string): OutputDecision => ({
+    kind: "refuse",
+    error: new ReplicationError(code, `Cannot restore to ${path}: ${problem}`, advice === undefined ? {} : { advice }),
+  });
+  if (main?.kind === "folder") return refuse("usage", "it is a folder (expected the path of a file)");
+  if (main !== undefined && main.kind !== "file") return refuse("usage", "it is not a regular file");
+  const orphan = walBytes > 0 ? WAL_SUFFIX : journalBytes > 0 ? JOURNAL_SUFFIX : undefined;
+  if (main === undefined && orphan === undefined && users.length === 0) return { kind: "write", keepAside: false };
+  const advice =
+    `${product.name} restore -o FILE to restore elsewhere, or --force to keep what is there under another name`;
+  if (!force && main !== undefined) return refuse("failed", "it exists already", advice);
+  if (!force && orphan !== undefined) {
+    const problem = `${path}${orphan} is left of an older database (SQLite would replay it into the restored one)`;
+    return refuse("failed", problem, advice);
+  }
+  const [user] = users;
+  if (user !== undefined) {
+    const problem = `process ${user.pid} (${user.command}) has it open (stop it first)`;
+    return refuse("busy", problem, `stop process ${user.pid} (${user.command}), then restore again`);
+  }
+  return { kind: "write", keepAside: true };
+}
+
+/** The path with its folder resolved, as far as there is one. */
+function realPlace(files: FileSystem, wanted: string): string {
+  const folder = dirname(wanted);
+  return files.status(folder) === undefined ? wanted : join(files.realPath(folder), basename(wanted));
+}
+
+const ROOT = 0;
+
+/** Makes the folders that are missing; when root makes them, they belong to the owner of the nearest one that was there. */
+export function makeFolders(files: FileSystem, path: string): void {
+  const parent = dirname(path);
+  if (files.status(path) !== undefined || parent === path) return;
+  makeFolders(files, parent);
+  files.makeFolder(path);
+  const owner = files.status(parent);
+  if (owner !== undefined && files.status(path)?.owner === ROOT) files.setOwner(path, owner.owner, owner.group);
+  files.syncFolder(parent);
+}
+
+/**
+ * Mode and owner of a file that takes another's place: those of that other one; else 0600 and, when root works, the
+ * folder's owner. Returns a sentence when the owner could not be kept.
+ */
+export function takeAfter(files: FileSystem, path: string, other: FileStatus | undefined): string | undefined {
+  files.setMode(path, other?.mode ?? 0o600);
+  const own = files.status(path);
+  const wanted = other ?? files.status(dirname(path));
+  if (own === undefined || wanted === undefined) return undefined;
+  if (own.owner === ROOT) files.setOwner(path, wanted.owner, wanted.group);
+  else if (other !== undefined && other.owner !== own.owner) {
+    return `${path} belongs to user ${own.owner}, no longer to user ${other.owner}: only root can give files away`;
+  }
+  return undefined;
+}

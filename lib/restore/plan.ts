@@ -1,0 +1,244 @@
+/** What a restore will read, decided before anything is read: a snapshot, then the WAL of one index after the other. PURE. */
+import type { Generation } from "../position/generation.ts";
+import { formatRawKey } from "../position/keys.ts";
+import { asIndex, asOffset, formatIndex, type Index, type Offset } from "../position/position.ts";
+import type { WalEntry } from "../store/generation_store.ts";
+import { snapshotState } from "../store/snapshot_state.ts";
+import { frameSize } from "../wal/frame.ts";
+import { isPageSize, WAL_HEADER_SIZE } from "../wal/header.ts";
+import {
+  comparePlaces,
+  describePoint,
+  type GenerationFacts,
+  isHalfMade,
+  newestMs,
+  type Place,
+  type Point,
+  type Refusal,
+  type SnapshotPoint,
+  wholeSnapshots,
+} from "./history.ts";
+import { missingIndex, notClosed, type Resolution, resolveTarget } from "./resolve.ts";
+import type { RestoreTarget } from "./target.ts";
+
+export interface RestorePlan {
+  readonly kind: "plan";
+  readonly generation: Generation;
+  readonly snapshot: SnapshotPoint;
+  /** Ascending by index, none of them empty. */
+  readonly steps: readonly RestoreStep[];
+  readonly end: Point;
+  /** 0 for a database without pages. */
+  readonly pageSize: number;
+  readonly databaseBytes: number;
+  /** WAL and snapshot as far as they will be looked at. */
+  readonly plannedBytes: number;
+  /** What the person should know, a sentence each. */
+  readonly notices: readonly string[];
+}
+
+/** The part of one index that is replayed. */
+export interface RestoreStep {
+  readonly index: Index;
+  readonly from: Offset;
+  readonly to: Offset;
+  /** Size of the database after the last of these frames, which is a commit frame. */
+  readonly databasePages: number;
+}
+
+export interface RefusedPlan {
+  readonly kind: "refused";
+  readonly code: Refusal["code"];
+  /** Completes "Cannot restore <what>: ". */
+  readonly problem: string;
+  /** The newest point before the damage that a restore can still reach. */
+  readonly reachable?: { readonly generation: Generation; readonly point: Point };
+}
+
+/** `generations` in any order; the one with the newest fitting point is taken. */
+export function planRestore(generations: readonly GenerationFacts[], target: RestoreTarget): RestorePlan | RefusedPlan {
+  const wanted = generations.filter(({ catalog }) => catalog.generation === (target.generation ?? catalog.generation));
+  if (wanted.length === 0) return { kind: "refused", code: "not-found", problem: nothingThere(generations, target) };
+  const restorable = wanted.filter(({ catalog }) => !isHalfMade(catalog));
+  const chosen = chooseGeneration(restorable, target);
+  if (chosen === undefined) return { kind: "refused", code: "not-found", problem: nothingWhole(wanted) };
+  const { facts, resolution } = chosen;
+  const { generation } = facts.catalog;
+  if (resolution.kind === "before-first") {
+    const problem = `that is before the first point, ${describePoint(generation, resolution.first)}`;
+    return { kind: "refused", code: "not-found", problem };
+  }
+  if (resolution.kind === "refusal") return refusedWithReach(facts, resolution);
+  const chain = walkChain(facts, resolution.point);
+  if (chain.stopped !== undefined) return refusedWithReach(facts, chain.stopped, chain.reached);
+  return makePlan(generation, chain, resolution.point, [
+    ...wanted.filter((other) => isHalfMade(other.catalog) && isNewer(other, facts)).map(halfMadeNotice),
+    ...chain.notices,
+    ...resolution.notices,
+  ]);
+}
+
+interface Choice {
+  readonly facts: GenerationFacts;
+  readonly resolution: Resolution;
+  /** How new what it offers is. */
+  readonly ms: number;
+}
+
+/** For a time the generation with the last point before it, else the newest one. */
+function chooseGeneration(generations: readonly GenerationFacts[], target: RestoreTarget): Choice | undefined {
+  if (target.kind !== "time") {
+    const facts = generations.reduce<GenerationFacts | undefined>(
+      (best, other) => best === undefined || newestMs(other) > newestMs(best) ? other : best,
+      undefined,
+    );
+    return facts && { facts, resolution: resolveTarget(facts, target), ms: newestMs(facts) };
+  }
+  const choices = generations.map((facts): Choice => {
+    const resolution = resolveTarget(facts, target);
+    const ms = resolution.kind === "point" ? resolution.point.capturedAtMs : Math.min(newestMs(facts), target.atMs);
+    return { facts, resolution, ms };
+  });
+  const fitting = choices.filter(({ resolution }) => resolution.kind !== "before-first");
+  if (fitting.length > 0) return fitting.reduce((best, other) => other.ms > best.ms ? other : best);
+  return choices.toSorted((a, b) => firstMs(a) - firstMs(b))[0];
+}
+
+function firstMs({ resolution }: Choice): number {
+  return resolution.kind === "before-first" ? resolution.first.capturedAtMs : Infinity;
+}
+
+interface Chain {
+  readonly snapshot?: SnapshotPoint;
+  readonly steps: readonly RestoreStep[];
+  /** How far the chain was walked. */
+  readonly reached?: Point;
+  readonly stopped?: Refusal;
+  readonly notices: readonly string[];
+}
+
+/** From the newest whole snapshot that is not later than `end` over every index up to it. */
+function walkChain(facts: GenerationFacts, end: Point | Place): Chain {
+  const { catalog } = facts;
+  const { generation } = catalog;
+  const snapshot = wholeSnapshots(catalog).findLast((point) => comparePlaces(point, end) <= 0);
+  if (snapshot === undefined) return { steps: [], notices: [], stopped: withoutSnapshot(facts, end) };
+  const notices = passedOver(facts, snapshot, end);
+  const steps: RestoreStep[] = [];
+  let reached: Point = snapshot;
+  let slot = catalog.wals.findIndex((entry) => entry.index >= snapshot.index);
+  for (let index: number = snapshot.index; index <= end.index; index++, slot++) {
+    const from = index === snapshot.index ? snapshot.offset : asOffset(0);
+    const isLast = index === end.index;
+    if (isLast && end.offset <= from) break;
+    const entry = catalog.wals[slot];
+    const stop = (stopped: Refusal): Chain => ({ snapshot, steps, reached, stopped, notices });
+    if (entry?.index !== index) {
+      return stop(missingIndex(generation, asIndex(index), snapshot.index, end.index));
+    }
+    const stepEnd: Point | undefined = isLast && "databasePages" in end ? end : closedEnd(entry);
+    if (stepEnd === undefined) return stop(notClosed(generation, entry));
+    const disagreement = disagree(generation, stepEnd, from, snapshot);
+    if (disagreement !== undefined) return stop(disagreement);
+    if (stepEnd.offset > from) {
+      steps.push({ index: stepEnd.index, from, to: stepEnd.offset, databasePages: stepEnd.databasePages });
+    }
+    reached = stepEnd;
+  }
+  return { snapshot, steps, reached, notices };
+}
+
+function closedEnd(entry: WalEntry): Point | undefined {
+  const record = entry.lastRecord;
+  if (record?.indexClosed !== true) return undefined;
+  const { end, pageSize, databasePages, capturedAtMs } = record;
+  return { index: entry.index, offset: end, pageSize, databasePages, capturedAtMs };
+}
+
+/** What records must agree on: one page size throughout, ends on frames, none before the snapshot of its own index. */
+function disagree(generation: Generation, end: Point, from: Offset, snapshot: SnapshotPoint): Refusal | undefined {
+  const refuse = (problem: string): Refusal => ({
+    kind: "refusal",
+    code: "corrupt",
+    problem: `${formatRawKey(generation, end.index, "commits")}: ${problem}`,
+    intactTo: { index: end.index, offset: asOffset(0) },
+  });
+  if (end.offset < from) return refuse(`it ends at ${end.offset} (expected at least the snapshot's offset ${from})`);
+  if (end.offset === 0) return undefined;
+  if (!isPageSize(end.pageSize)) {
+    return refuse(`the page size is ${end.pageSize} (expected a power of two, 512 to 65536)`);
+  }
+  if (snapshot.pageSize !== 0 && snapshot.pageSize !== end.pageSize) {
+    return refuse(`the page size is ${end.pageSize} (expected ${snapshot.pageSize}, as in the snapshot)`);
+  }
+  const isAligned = (offset: number) => offset === 0 || (offset - WAL_HEADER_SIZE) % frameSize(end.pageSize) === 0;
+  if (isAligned(end.offset) && isAligned(from)) return undefined;
+  return refuse(`the replay from ${from} to ${end.offset} does not begin and end between frames`);
+}
+
+function withoutSnapshot({ catalog }: GenerationFacts, end: Place): Refusal {
+  const { generation } = catalog;
+  for (const entry of catalog.snapshots.toReversed()) {
+    const state = snapshotState(generation, entry);
+    if (entry.index <= end.index && state.kind === "corrupt") {
+      return { kind: "refusal", code: "corrupt", problem: state.problem };
+    }
+  }
+  const first = wholeSnapshots(catalog)[0];
+  const problem = first === undefined
+    ? `generation ${generation} has no complete snapshot`
+    : `that is before the first point, ${describePoint(generation, first)}`;
+  return { kind: "refusal", code: "not-found", problem };
+}
+
+/** Newer snapshots that cannot serve, though they would have. */
+function passedOver({ catalog }: GenerationFacts, used: SnapshotPoint, end: Place): string[] {
+  return catalog.snapshots.flatMap((entry) => {
+    if (entry.index < used.index || entry.index > end.index) return [];
+    const state = snapshotState(catalog.generation, entry);
+    return state.kind === "whole" ? [] : [`${state.problem}; the snapshot of index ${formatIndex(used.index)} serves`];
+  });
+}
+
+function makePlan(generation: Generation, chain: Chain, end: Point, notices: readonly string[]): RestorePlan {
+  const { snapshot, steps } = chain;
+  if (snapshot === undefined) throw new Error("A chain that was walked begins with a snapshot");
+  const databaseBytes = end.databasePages * end.pageSize;
+  const walBytes = steps.reduce((sum, { from, to }) => sum + to - from, 0);
+  const plannedBytes = walBytes + Math.min(snapshot.sizeBytes, databaseBytes);
+  const pageSize = steps.length > 0 ? end.pageSize : snapshot.pageSize;
+  return { kind: "plan", generation, snapshot, steps, end, pageSize, databaseBytes, plannedBytes, notices };
+}
+
+function refusedWithReach(facts: GenerationFacts, refusal: Refusal, walkedTo?: Point): RefusedPlan {
+  const { code, problem, intactTo } = refusal;
+  const intact = intactTo === undefined ? undefined : walkChain(facts, intactTo).reached;
+  const reached = [walkedTo, intact].filter((point) => point !== undefined).sort(comparePlaces).at(-1);
+  const { generation } = facts.catalog;
+  return {
+    kind: "refused",
+    code,
+    problem,
+    ...(reached === undefined ? {} : { reachable: { generation, point: reached } }),
+  };
+}
+
+function isNewer(other: GenerationFacts, chosen: GenerationFacts): boolean {
+  const ms = newestMs(other);
+  return ms === -Infinity || ms > newestMs(chosen); // An empty folder has no time; it is most likely the newest.
+}
+
+function halfMadeNotice({ catalog }: GenerationFacts): string {
+  return `generation ${catalog.generation} has no complete snapshot yet and cannot be restored`;
+}
+
+function nothingThere(generations: readonly GenerationFacts[], target: RestoreTarget): string {
+  if (generations.length === 0 || target.generation === undefined) return "there is no backup";
+  const names = generations.map(({ catalog }) => catalog.generation);
+  return `there is no generation ${target.generation} (it holds ${names.join(", ")})`;
+}
+
+function nothingWhole(generations: readonly GenerationFacts[]): string {
+  const names = generations.map(({ catalog }) => catalog.generation).join(", ");
+  return `it holds no complete snapshot yet (generation ${names} was begun and not finished)`;
+}

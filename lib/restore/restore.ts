@@ -1,0 +1,106 @@
+import { assert } from "../base/assert.ts";
+import { hex } from "../base/bytes.ts";
+import { messageOf, ReplicationError } from "../base/errors.ts";
+import { dirname } from "../base/path.ts";
+import type { Progress } from "../base/progress.ts";
+import { product } from "../base/product.ts";
+import type { FileUser } from "../platform/open_files.ts";
+import type { Platform } from "../platform/platform.ts";
+import { applyPlan } from "./apply.ts";
+import { type Candidate, decisiveError, findChoices, type RestoreReplica, type Unfit } from "./choose.ts";
+import { diagnose } from "./diagnosis.ts";
+import { restoreError } from "./failure.ts";
+import { decideOutput, inspectOutput, makeFolders, type OutputFacts } from "./output.ts";
+import { putInPlace } from "./put_in_place.ts";
+import type { RestoreTarget } from "./target.ts";
+import { DamagedWal } from "./wal_chunks.ts";
+
+export interface RestoreRequest {
+  /** In the order of the config. */
+  readonly replicas: readonly RestoreReplica[];
+  readonly target: RestoreTarget;
+  readonly output: string;
+  readonly force: boolean;
+}
+
+export interface RestoreTools extends Platform {
+  readonly whoHasOpen: (path: string) => readonly FileUser[];
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+  /** A sentence for the person who waits. */
+  readonly notice: (sentence: string) => void;
+}
+
+export interface RestoreResult extends Candidate {
+  readonly output: string;
+  /** Where the database that was replaced is now. */
+  readonly keptAs?: string;
+  readonly durationMs: number;
+}
+
+/** Restores the newest copy that is whole, exactly or not at all: nothing appears under the output's name before that. */
+export async function restore(request: RestoreRequest, tools: RestoreTools): Promise<RestoreResult> {
+  const startedMs = tools.clock.monotonicMs();
+  writableOutput(request, tools);
+  const { candidates, unfit } = await findChoices(request.replicas, request.target);
+  const failed: Unfit[] = [...unfit];
+  if (candidates.length > 0) { for (const { replica, error } of unfit) tools.notice(unfitNotice(replica, error)); }
+  for (const candidate of candidates) {
+    candidate.plan.notices.forEach(tools.notice);
+    const output = writableOutput(request, tools);
+    const draft = `${output.path}.${product.name}-restore-${hex(tools.random.bytes(8))}.tmp`;
+    makeFolders(tools.files, dirname(draft));
+    try {
+      await build(candidate, request, draft, tools);
+      const atEnd = writableOutput(request, tools); // It took a while; somebody may have come.
+      const { notice, ...kept } = await putInPlace(tools, draft, atEnd, atEnd.keepAside);
+      if (notice !== undefined) tools.notice(notice);
+      return { ...candidate, ...kept, output: output.path, durationMs: tools.clock.monotonicMs() - startedMs };
+    } catch (error) {
+      if (tools.files.linkStatus(draft) !== undefined) tools.files.remove(draft);
+      if (!isReplicasFault(error)) throw error;
+      failed.push({ replica: candidate.replica, error });
+      if (candidate !== candidates.at(-1)) tools.notice(unfitNotice(candidate.replica, error));
+    }
+  }
+  const error = decisiveError(failed);
+  assert(error !== undefined, "a restore without a candidate has a reason");
+  throw error;
+}
+
+/** Writes the whole database to the draft and to disk. */
+async function build(
+  { plan, replica }: Candidate,
+  request: RestoreRequest,
+  draft: string,
+  tools: RestoreTools,
+): Promise<void> {
+  tools.progress.begin(plan.plannedBytes);
+  const handle = tools.files.open(draft, "create-new");
+  try {
+    await applyPlan(plan, replica.store, handle, tools);
+    await handle.sync();
+  } catch (error) {
+    if (!(error instanceof DamagedWal)) throw error;
+    const failure = await diagnose(plan, replica.store, error);
+    throw restoreError(request.target, replica.store.description, failure);
+  } finally {
+    handle.close();
+  }
+}
+
+function writableOutput(request: RestoreRequest, tools: RestoreTools): OutputFacts & { readonly keepAside: boolean } {
+  const facts = inspectOutput(tools.files, tools.whoHasOpen, request.output);
+  const decision = decideOutput(facts, request.force);
+  if (decision.kind === "refuse") throw decision.error;
+  return { ...facts, keepAside: decision.keepAside };
+}
+
+/** Whether another replica may do better. */
+function isReplicasFault(error: unknown): error is ReplicationError {
+  return error instanceof ReplicationError && ["corrupt", "gap", "not-found", "unavailable"].includes(error.code);
+}
+
+function unfitNotice(replica: RestoreReplica, error: unknown): string {
+  return `replica ${replica.name} cannot serve: ${messageOf(error)}`;
+}

@@ -1,0 +1,85 @@
+import { asIndex, asOffset } from "../../lib/position/position.ts";
+import { decideStart, type StartDecision, type StartFacts } from "../../lib/replica/start_decision.ts";
+import { assertEquals } from "../support/assert.ts";
+
+interface Numbers {
+  readonly snapshot?: number | undefined;
+  readonly end?: readonly [index: number, offset: number, closed?: "closed"] | undefined;
+  readonly oldest?: number;
+  readonly captured?: readonly [index: number, offset: number];
+  readonly agrees?: boolean | undefined;
+}
+
+/** The replica holds the snapshot 2 and WAL up to 5:1000, the shadow WAL 4:0 to 6:500. */
+function facts(overrides: Numbers): StartFacts {
+  const { snapshot, end, oldest, captured, agrees } = {
+    snapshot: 2,
+    end: [5, 1_000] as const,
+    oldest: 4,
+    captured: [6, 500] as const,
+    agrees: true,
+    ...overrides,
+  };
+  return {
+    newestSnapshot: snapshot === undefined ? undefined : asIndex(snapshot),
+    end: end && { index: asIndex(end[0]), offset: asOffset(end[1]), closed: end[2] === "closed" },
+    oldest: asIndex(oldest),
+    captured: { index: asIndex(captured[0]), offset: asOffset(captured[1]) },
+    agrees,
+  };
+}
+
+function goOn(index: number, offset: number): StartDecision {
+  return { kind: "continue", index: asIndex(index), offset: asOffset(offset) };
+}
+
+function snapshot(reason: string): StartDecision {
+  return { kind: "snapshot", reason };
+}
+
+const none = "the replica has none of this generation";
+const gone = "the WAL at the replica's end is no longer at hand";
+const goneAfterSnapshot = "the WAL after its snapshot is no longer at hand";
+const ahead: StartDecision = { kind: "new-generation", reason: "the replica is ahead of this host" };
+const other: StartDecision = {
+  kind: "new-generation",
+  reason: "the replica holds other WAL than this host captured",
+};
+const nothing = { snapshot: undefined, end: undefined, agrees: undefined };
+
+const rows: readonly (readonly [string, Numbers, StartDecision])[] = [
+  ["agreeing WAL", {}, goOn(5, 1_000)],
+  ["agreeing WAL of a closed index", { end: [5, 1_000, "closed"] }, goOn(5, 1_000)],
+  ["everything that is captured", { end: [6, 500] }, goOn(6, 500)],
+  ["an index of which it has nothing yet", { end: [6, 0] }, goOn(6, 0)],
+  ["nothing", nothing, snapshot(none)],
+  ["WAL without any snapshot", { snapshot: undefined }, snapshot(none)],
+  ["a snapshot without WAL", { ...nothing, snapshot: 4 }, goOn(4, 0)],
+  ["a snapshot of the present index without WAL", { ...nothing, snapshot: 6 }, goOn(6, 0)],
+  ["a snapshot without WAL that is no longer at hand", { ...nothing, snapshot: 3 }, snapshot(goneAfterSnapshot)],
+  ["a snapshot of an index to come", { ...nothing, snapshot: 7 }, ahead],
+  ["more of the present index", { end: [6, 501] }, ahead],
+  ["a later index", { end: [7, 0] }, ahead],
+  ["a later index, which agrees with nothing", { end: [7, 400], agrees: undefined }, ahead],
+  ["more of an older index than was captured", { end: [5, 9_000], agrees: undefined }, ahead],
+  ["other WAL", { agrees: false }, other],
+  ["other WAL in an index that was closed", { end: [5, 1_000, "closed"], agrees: false }, other],
+  ["WAL that ends before the shadow WAL begins", { end: [3, 900], agrees: undefined }, snapshot(gone)],
+  ["a closed index right before the shadow WAL", { end: [3, 900, "closed"], agrees: undefined }, snapshot(gone)],
+  [
+    "WAL that ends early, but a later snapshot",
+    { snapshot: 5, end: [3, 900], agrees: undefined },
+    goOn(5, 0),
+  ],
+  [
+    "WAL that ends early, and a later snapshot that is no longer at hand either",
+    { snapshot: 3, end: [1, 900], agrees: undefined },
+    snapshot(gone),
+  ],
+];
+
+for (const [row, overrides, decision] of rows) {
+  Deno.test(`decideStart() of a replica with ${row}: ${decision.kind}`, () => {
+    assertEquals(decideStart(facts(overrides)), decision);
+  });
+}

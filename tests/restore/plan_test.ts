@@ -1,0 +1,369 @@
+import { asIndex, asOffset } from "../../lib/position/position.ts";
+import { planRestore, type RefusedPlan, type RestorePlan } from "../../lib/restore/plan.ts";
+import type { RestoreTarget } from "../../lib/restore/target.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { after, asGeneration, type GenerationSpec, PAGE_SIZE, someFacts } from "../support/catalog_builder.ts";
+
+const GENERATION = asGeneration("00000000000000aa");
+const LATEST: RestoreTarget = { kind: "latest" };
+
+function at(atMs: number): RestoreTarget {
+  return { kind: "time", atMs };
+}
+
+function endOf(index: number): RestoreTarget {
+  return { kind: "index", index: asIndex(index) };
+}
+
+function positionAt(index: number, offset: number): RestoreTarget {
+  const position = { generation: GENERATION, index: asIndex(index), offset: asOffset(offset) };
+  return { kind: "position", position, generation: GENERATION };
+}
+
+function plan(target: RestoreTarget, ...generations: readonly GenerationSpec[]): RestorePlan {
+  const made = planRestore(generations.map((spec) => someFacts(spec, target)), target);
+  if (made.kind === "refused") throw new Error(`Refused: ${made.problem}`);
+  return made;
+}
+
+function refusal(target: RestoreTarget, ...generations: readonly GenerationSpec[]): RefusedPlan {
+  const made = planRestore(generations.map((spec) => someFacts(spec, target)), target);
+  assert(made.kind === "refused", "a refusal was expected");
+  return made;
+}
+
+function reach({ reachable }: RefusedPlan): readonly [number, number] | undefined {
+  return reachable && [reachable.point.index, reachable.point.offset];
+}
+
+function steps({ steps }: RestorePlan): readonly (readonly [number, number, number])[] {
+  return steps.map(({ index, from, to }) => [index, from, to]);
+}
+
+/** A snapshot, then three indexes of which the last is open. */
+const WHOLE: GenerationSpec = {
+  snapshots: [{ index: 0, atMs: 100 }],
+  wals: [
+    { index: 0, records: [[1, 110], [3, 120]], closedMs: 130 },
+    { index: 1, records: [[2, 140]], closedMs: 150 },
+    { index: 2, records: [[1, 160], [2, 170], [5, 180]] },
+  ],
+};
+
+function without(index: number): GenerationSpec {
+  return { ...WHOLE, wals: WHOLE.wals?.filter((wal) => wal.index !== index) ?? [] };
+}
+
+function withWal(index: number, change: Partial<NonNullable<GenerationSpec["wals"]>[number]>): GenerationSpec {
+  return { ...WHOLE, wals: WHOLE.wals?.map((wal) => wal.index === index ? { ...wal, ...change } : wal) ?? [] };
+}
+
+Deno.test("planRestore() takes the snapshot and every index up to the newest record", () => {
+  const made = plan(LATEST, WHOLE);
+  assertEquals(steps(made), [[0, 0, after(3)], [1, 0, after(2)], [2, 0, after(5)]]);
+  assertEquals([made.end.index, made.end.offset, made.end.capturedAtMs], [2, after(5), 180]);
+  assertEquals(made.databaseBytes, 9 * PAGE_SIZE);
+  assertEquals(made.plannedBytes, after(3) + after(2) + after(5) + 4 * PAGE_SIZE);
+  assertEquals(made.notices, []);
+});
+
+Deno.test("planRestore() begins at the newest snapshot, in the middle of its index", () => {
+  const spec = { ...WHOLE, snapshots: [...WHOLE.snapshots, { index: 1, frames: 1, atMs: 145 }] };
+  assertEquals(steps(plan(LATEST, spec)), [[1, after(1), after(2)], [2, 0, after(5)]]);
+});
+
+Deno.test("planRestore() uses a snapshot only for targets at or after its position", () => {
+  const spec = { ...WHOLE, snapshots: [...WHOLE.snapshots, { index: 2, frames: 2, atMs: 175 }] };
+  assertEquals(plan(positionAt(2, after(1)), spec).snapshot.index, 0);
+  assertEquals(plan(positionAt(2, after(2)), spec).snapshot.index, 2);
+  assertEquals(steps(plan(positionAt(2, after(2)), spec)), []);
+  assertEquals(steps(plan(positionAt(2, after(5)), spec)), [[2, after(2), after(5)]]);
+});
+
+Deno.test("planRestore() restores a snapshot without any WAL by itself", () => {
+  const made = plan(LATEST, { snapshots: [{ index: 3, frames: 7, atMs: 100, pages: 6 }] });
+  assertEquals([made.end.index, made.end.offset, made.databaseBytes], [3, after(7), 6 * PAGE_SIZE]);
+  assertEquals(made.steps, []);
+  const empty = plan(LATEST, {
+    snapshots: [{ index: 0, atMs: 100, pages: 0, entry: { sizeBytes: 0 } }],
+  });
+  assertEquals([empty.databaseBytes, empty.plannedBytes], [0, 0]);
+});
+
+Deno.test("planRestore() takes a snapshot that is ahead of the WAL for the newest point", () => {
+  const ahead = { ...WHOLE, snapshots: [...WHOLE.snapshots, { index: 2, frames: 8, atMs: 190 }] };
+  const made = plan(LATEST, ahead);
+  assertEquals([made.end.offset, made.steps], [after(8), []]);
+  const nextIndex = { ...WHOLE, snapshots: [...WHOLE.snapshots, { index: 3, atMs: 190 }] };
+  assertEquals(plan(LATEST, nextIndex).end.index, 3);
+});
+
+Deno.test("planRestore() needs no older WAL than its snapshot's", () => {
+  const spec: GenerationSpec = {
+    snapshots: [{ index: 0, atMs: 100 }, { index: 5, atMs: 200 }],
+    wals: [{ index: 0, records: [[1, 110]] }, { index: 5, records: [[2, 210]] }],
+  };
+  assertEquals(steps(plan(LATEST, spec)), [[5, 0, after(2)]]);
+});
+
+Deno.test("planRestore() refuses a missing index and names it and the newest position before it", () => {
+  const first = refusal(LATEST, without(0));
+  assertEquals(first.code, "gap");
+  assertStringIncludes(first.problem, "generations/00000000000000aa/wal/0000000000000000.wal is missing");
+  assertEquals(reach(first), [0, 0]);
+  const second = refusal(LATEST, without(1));
+  assertStringIncludes(second.problem, "0000000000000001.wal is missing (expected every index from");
+  assertEquals(reach(second), [0, after(3)]);
+  assertEquals(plan(endOf(0), without(1)).end.offset, after(3));
+});
+
+Deno.test("planRestore() refuses an index that is not the last and has no closing record", () => {
+  const wal = { index: 1, records: [[2, 140]] as const };
+  const spec = { ...WHOLE, wals: WHOLE.wals?.map((one) => one.index === 1 ? wal : one) ?? [] };
+  for (const target of [LATEST, endOf(2), endOf(1)]) {
+    const refused = refusal(target, spec);
+    assertEquals(refused.code, "gap");
+    assertStringIncludes(refused.problem, "0000000000000001.commits has no closing record");
+    assertEquals(reach(refused), [1, after(2)]);
+  }
+});
+
+Deno.test("planRestore() refuses an index in the middle whose records are all gone", () => {
+  const refused = refusal(LATEST, {
+    ...WHOLE,
+    wals: WHOLE.wals?.map((wal) => wal.index === 1 ? { index: 1, entry: { sizeBytes: after(2) } } : wal) ?? [],
+  });
+  assertEquals([refused.code, ...reach(refused) ?? []], ["gap", 0, after(3)]);
+});
+
+Deno.test("planRestore() refuses a WAL that is shorter than its closing record says", () => {
+  const damaged = {
+    index: 1,
+    records: [[1, 135]] as const,
+    entry: {
+      promisedEnd: asOffset(after(2)),
+      recordProblem: "x.wal has 600 bytes, its last commit record ends at 1104",
+    },
+  };
+  const refused = refusal(LATEST, {
+    ...WHOLE,
+    wals: WHOLE.wals?.map((wal) => wal.index === 1 ? damaged : wal) ?? [],
+  });
+  assertEquals([refused.code, ...reach(refused) ?? []], ["corrupt", 1, after(1)]);
+  assertStringIncludes(refused.problem, "x.wal has 600 bytes");
+});
+
+Deno.test("planRestore() refuses the newest point when durable bytes of the last WAL are gone", () => {
+  const spec = withWal(2, { records: [[1, 160], [2, 170]], entry: { promisedEnd: asOffset(after(5)) } });
+  for (const target of [LATEST, endOf(2), at(999)]) {
+    const refused = refusal(target, spec);
+    assertEquals([refused.code, ...reach(refused) ?? []], ["corrupt", 2, after(2)]);
+    assertMatch(refused.problem, /0000000000000002\.wal has 1104 bytes \(expected at least 2712, as its records say\)/);
+  }
+  assertEquals(plan(at(165), spec).end.offset, after(1));
+});
+
+Deno.test("planRestore() says when the last record is torn, and goes as far as the one before", () => {
+  const spec = withWal(2, { records: [[1, 160], [2, 170]], entry: { recordProblem: "the last record of c is torn" } });
+  const made = plan(LATEST, spec);
+  assertEquals(made.end.offset, after(2));
+  assertEquals(made.notices, ["the last record of c is torn; what it spoke of is not restored"]);
+});
+
+Deno.test("planRestore() takes the last commit frame of a last index that has no record", () => {
+  const wals = [...WHOLE.wals ?? []].slice(0, 2);
+  const noRecords = { index: 2, entry: { sizeBytes: after(4), createdAtMs: 165 } };
+  const spec = { ...WHOLE, wals: [...wals, noRecords], unrecorded: { frames: 3 } };
+  assertEquals(plan(LATEST, spec).end, {
+    index: asIndex(2),
+    offset: asOffset(after(3)),
+    pageSize: PAGE_SIZE,
+    databasePages: 9,
+    capturedAtMs: 165,
+  });
+  // And where not even a commit frame is there, that index adds nothing.
+  assertEquals(plan(LATEST, { ...WHOLE, wals: [...wals, noRecords] }).end.index, 1);
+  // But the index before it must then be known to be complete.
+  const refused = refusal(LATEST, { ...WHOLE, wals: [...wals, noRecords, { ...noRecords, index: 3 }] });
+  assertEquals([refused.code, ...reach(refused) ?? []], ["gap", 1, after(2)]);
+});
+
+Deno.test("planRestore() takes the last record in log order that is not later than a time", () => {
+  const cases: readonly (readonly [number, number, number])[] = [
+    [100, 0, 0], // The snapshot itself.
+    [109, 0, 0],
+    [110, 0, after(1)],
+    [119, 0, after(1)],
+    [120, 0, after(3)],
+    [139, 0, after(3)],
+    [140, 1, after(2)],
+    [159, 1, after(2)],
+    [160, 2, after(1)],
+    [179, 2, after(2)],
+    [180, 2, after(5)],
+  ];
+  for (const [time, index, offset] of cases) {
+    const { end, notices } = plan(at(time), WHOLE);
+    assertEquals([end.index, end.offset, notices], [index, offset, []], `at ${time}`);
+  }
+});
+
+Deno.test("planRestore() gives the newest point for a later time, and says so", () => {
+  const made = plan(at(181), WHOLE);
+  assertEquals(made.end.offset, after(5));
+  assertMatch(
+    made.notices.join(),
+    /^1970-01-01T00:00:00.181Z is later than the newest point, .*:2712 of .*, which is restored$/,
+  );
+});
+
+Deno.test("planRestore() refuses a time before the first point and names that point", () => {
+  const refused = refusal(at(99), WHOLE);
+  assertEquals(refused.code, "not-found");
+  assertEquals(
+    refused.problem,
+    "that is before the first point, 00000000000000aa/0000000000000000:0 of 1970-01-01T00:00:00.100Z",
+  );
+  // WAL from before the first snapshot makes no points.
+  const late = { ...WHOLE, snapshots: [{ index: 1, frames: 2, atMs: 145 }] };
+  assertStringIncludes(refusal(at(120), late).problem, "before the first point, 00000000000000aa/0000000000000001:");
+  assertEquals(plan(at(140), { ...WHOLE, snapshots: [{ index: 1, frames: 2, atMs: 155 }] }).end.capturedAtMs, 140);
+});
+
+Deno.test("planRestore() refuses a time that falls into damaged records", () => {
+  const spec = withWal(2, { readable: 1 });
+  assertEquals(plan(at(155), spec).end.index, 1);
+  for (const time of [160, 165, 175]) {
+    const refused = refusal(at(time), spec);
+    assertEquals([refused.code, ...reach(refused) ?? []], ["corrupt", 2, after(1)], `at ${time}`);
+    assertStringIncludes(refused.problem, "0000000000000002.commits is damaged after 1 records");
+  }
+  assertEquals(plan(LATEST, spec).end.offset, after(5));
+});
+
+Deno.test("planRestore() refuses a time that falls into a missing index", () => {
+  const refused = refusal(at(155), without(1));
+  assertEquals([refused.code, ...reach(refused) ?? []], ["gap", 0, after(3)]);
+});
+
+Deno.test("planRestore() restores the end of an index", () => {
+  assertEquals(plan(endOf(0), WHOLE).end.offset, after(3));
+  assertEquals(plan(endOf(2), WHOLE).end.offset, after(5));
+  assertEquals(plan(endOf(4), { snapshots: [{ index: 4, atMs: 100 }] }).end.index, 4);
+  const refused = refusal(endOf(3), WHOLE);
+  assertEquals(refused.code, "not-found");
+  assertMatch(refused.problem, /^index 0000000000000003 is not there \(the nearest before it is .*0002:2712 of /);
+  assertMatch(refusal(endOf(1), without(1)).problem, /the nearest before it is .*; the nearest after it is /);
+});
+
+Deno.test("planRestore() restores positions where a record ends, and no others", () => {
+  for (const [index, frames] of [[0, 1], [0, 3], [1, 2], [2, 2]] as const) {
+    assertEquals(plan(positionAt(index, after(frames)), WHOLE).end.offset, after(frames));
+  }
+  assertEquals(plan(positionAt(0, 0), WHOLE).steps, []);
+  const between = refusal(positionAt(2, after(3)), WHOLE);
+  assertEquals(between.code, "not-found");
+  assertMatch(
+    between.problem,
+    /is not where a captured transaction ends \(the nearest before it is .*:1104 of .*; the nearest after it is .*:2712 of /,
+  );
+  assertEquals(refusal(positionAt(2, after(6)), WHOLE).code, "not-found");
+  assertEquals(refusal(positionAt(7, after(1)), WHOLE).code, "not-found");
+  const damaged = refusal(positionAt(2, after(2)), withWal(2, { readable: 1 }));
+  assertEquals([damaged.code, ...reach(damaged) ?? []], ["corrupt", 2, after(1)]);
+  const early = { ...WHOLE, snapshots: [{ index: 1, atMs: 135 }] };
+  assertStringIncludes(refusal(positionAt(0, after(1)), early).problem, "before the first point");
+});
+
+Deno.test("planRestore() refuses a truncated snapshot unless an older one serves", () => {
+  const cut = { index: 1, atMs: 135, entry: { sizeBytes: 4 * PAGE_SIZE - 1 } };
+  const made = plan(LATEST, { ...WHOLE, snapshots: [...WHOLE.snapshots, cut] });
+  assertEquals(made.snapshot.index, 0);
+  assertMatch(
+    made.notices.join(),
+    /0001\.snapshot has 2047 bytes \(expected 2048, as its record says\); the snapshot of index 0000000000000000 serves/,
+  );
+  const refused = refusal(LATEST, { ...WHOLE, snapshots: [{ ...cut, index: 0 }] });
+  assertEquals([refused.code, refused.reachable], ["corrupt", undefined]);
+  assertStringIncludes(refused.problem, "0000000000000000.snapshot has 2047 bytes (expected 2048");
+});
+
+Deno.test("planRestore() refuses a snapshot with a damaged record, and passes over one without a record", () => {
+  const spec = { ...WHOLE, snapshots: [{ index: 0, atMs: 100, damage: "x.record is damaged" }] };
+  assertEquals(refusal(LATEST, spec).code, "corrupt");
+  const unfinished = { ...WHOLE, snapshots: [...WHOLE.snapshots, { index: 2, atMs: 165, isIncomplete: true }] };
+  const made = plan(LATEST, unfinished);
+  assertEquals(made.snapshot.index, 0);
+  assertStringIncludes(made.notices.join(), "its record is missing");
+});
+
+Deno.test("planRestore() says that a replica is empty, or half-made", () => {
+  assertEquals(refusal(LATEST).problem, "there is no backup");
+  for (const target of [LATEST, at(150), endOf(0)]) {
+    const refused = refusal(target, { ...WHOLE, snapshots: [] });
+    assertEquals(refused.code, "not-found");
+    assertMatch(refused.problem, /^it holds no complete snapshot yet \(generation 00000000000000aa was begun/);
+    assertEquals(
+      refusal(target, { ...WHOLE, snapshots: [{ index: 0, atMs: 1, isIncomplete: true }] }).code,
+      "not-found",
+    );
+  }
+});
+
+const OTHER: GenerationSpec = {
+  generation: "00000000000000bb",
+  snapshots: [{ index: 0, atMs: 300 }],
+  wals: [{ index: 0, records: [[1, 310]] }],
+};
+
+Deno.test("planRestore() takes the generation with the newest point, whatever its name", () => {
+  assertEquals(plan(LATEST, WHOLE, OTHER).generation, "00000000000000bb");
+  assertEquals(plan(LATEST, OTHER, WHOLE).generation, "00000000000000bb");
+  assertEquals(plan({ kind: "latest", generation: GENERATION }, WHOLE, OTHER).generation, GENERATION);
+  assertEquals(plan(endOf(0), WHOLE, OTHER).generation, "00000000000000bb");
+  const missing = refusal({ kind: "latest", generation: asGeneration("00000000000000cc") }, WHOLE, OTHER);
+  assertEquals(missing.code, "not-found");
+  assertEquals(
+    missing.problem,
+    "there is no generation 00000000000000cc (it holds 00000000000000aa, 00000000000000bb)",
+  );
+});
+
+Deno.test("planRestore() takes the generation with the last point before a time", () => {
+  assertEquals(plan(at(299), WHOLE, OTHER).generation, GENERATION);
+  assertMatch(plan(at(299), WHOLE, OTHER).notices.join(), /later than the newest point/);
+  assertEquals(plan(at(300), WHOLE, OTHER).generation, "00000000000000bb");
+  assertMatch(refusal(at(50), OTHER, WHOLE).problem, /^that is before the first point, 00000000000000aa/);
+  // Two hosts wrote side by side for a while.
+  const beside = { ...OTHER, snapshots: [{ index: 0, atMs: 125 }], wals: [{ index: 0, records: [[1, 128]] as const }] };
+  assertEquals(plan(at(129), WHOLE, beside).generation, "00000000000000bb");
+  assertEquals(plan(at(150), WHOLE, beside).generation, GENERATION);
+});
+
+Deno.test("planRestore() passes over a newer generation that is half-made, and says so", () => {
+  for (const unfinished of [{ ...OTHER, snapshots: [] }, { generation: "00000000000000bb", snapshots: [] }]) {
+    const made = plan(LATEST, WHOLE, unfinished);
+    assertEquals(made.generation, GENERATION);
+    assertEquals(made.notices, ["generation 00000000000000bb has no complete snapshot yet and cannot be restored"]);
+  }
+  const older = { ...OTHER, snapshots: [], wals: [{ index: 0, records: [[1, 10]] as const }] };
+  assertEquals(plan(LATEST, WHOLE, older).notices, []);
+});
+
+Deno.test("planRestore() does not fall back to an older generation when the newest is damaged", () => {
+  const refused = refusal(LATEST, OTHER, { ...without(1), wals: [{ index: 1, records: [[1, 500]] }] });
+  assertEquals(refused.code, "gap");
+  assertStringIncludes(refused.problem, "00000000000000aa");
+});
+
+Deno.test("planRestore() refuses records that disagree about the page size, or end inside a frame", () => {
+  const last = someFacts(WHOLE).catalog.wals[2]?.lastRecord;
+  assert(last !== undefined);
+  const other = refusal(LATEST, withWal(2, { entry: { lastRecord: { ...last, pageSize: 1024 } } }));
+  assertEquals(other.code, "corrupt");
+  assertStringIncludes(other.problem, "the page size is 1024 (expected 512, as in the snapshot)");
+  const unaligned = refusal(LATEST, withWal(2, { entry: { lastRecord: { ...last, end: asOffset(2713) } } }));
+  assertEquals([unaligned.code, ...reach(unaligned) ?? []], ["corrupt", 1, after(2)]);
+  const beyond = refusal(LATEST, { ...WHOLE, snapshots: [{ index: 1, frames: 4, atMs: 145 }] });
+  assertEquals([beyond.code, ...reach(beyond) ?? []], ["corrupt", 1, after(4)]);
+});
