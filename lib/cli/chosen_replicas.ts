@@ -1,0 +1,47 @@
+import { ReplicationError } from "../base/errors.ts";
+import { product } from "../base/product.ts";
+import type { Config, DatabaseConfig, ReplicaConfig } from "../config/config.ts";
+import { databasePathFromArgument, replicaConfigFromArgument } from "../config/from_arguments.ts";
+import { isReplicaUrl } from "../config/replica_url.ts";
+import type { CommandContext } from "./command.ts";
+import { loadConfigFor } from "./load_config.ts";
+
+/** What the argument `DB | URL` of a command speaks of. */
+export interface ChosenReplicas {
+  /** Absent when a URL was given. */
+  readonly database?: DatabaseConfig;
+  /** At least one; in the config's order. */
+  readonly replicas: readonly ReplicaConfig[];
+}
+
+/** By `DB` or `URL`, `--config` and `--replica`. Throws `ReplicationError` "usage" or "config-invalid". */
+export async function chooseReplicas(context: CommandContext): Promise<ChosenReplicas> {
+  const argument = context.arguments.positionals[0] ?? "";
+  if (isReplicaUrl(argument)) return { replicas: [replicaConfigFromArgument(argument)] };
+  const path = databasePathFromArgument(argument, context.currentFolder());
+  const config = await loadConfigFor(context);
+  const { findDatabase } = await import("../config/load.ts");
+  const database = findDatabase(config, context.platform.files, path);
+  if (database === undefined) throw unknownDatabase(path, config);
+  return { database, replicas: chooseByName(database, context.arguments.text("replica")) };
+}
+
+function chooseByName(database: DatabaseConfig, name: string | undefined): readonly ReplicaConfig[] {
+  if (name === undefined) return database.replicas;
+  const replicas = database.replicas.filter((replica) => replica.name === name);
+  if (replicas.length > 0) return replicas;
+  const names = database.replicas.map((replica) => replica.name).join(", ");
+  throw new ReplicationError(
+    "usage",
+    `Cannot use the replica ${JSON.stringify(name)}: ${database.path} has none of this name (it has ${names})`,
+  );
+}
+
+function unknownDatabase(path: string, config: Config): ReplicationError {
+  return new ReplicationError(
+    "usage",
+    `Cannot use the database ${path}: the config ${config.source} does not list it ` +
+      "(it should be one of its databases, or a replica URL)",
+    { advice: `${product.name} databases --config ${config.source}` },
+  );
+}

@@ -1,0 +1,248 @@
+import { CONFIG_VARIABLES, DEFAULT_CONFIG_PATHS } from "../config/find_config.ts";
+import { isReplicaUrl } from "../config/replica_url.ts";
+import { parseGeneration } from "../position/generation.ts";
+import { parseIndex, parsePosition } from "../position/position.ts";
+import type { Command, Flag, ParsedArguments, Positionals } from "./command.ts";
+
+const CONFIG: Flag = {
+  name: "config",
+  value: "FILE",
+  meaning: `Config to read (else ${
+    [...CONFIG_VARIABLES.map((name) => `$${name}`), ...DEFAULT_CONFIG_PATHS].join(", ")
+  }).`,
+};
+const NO_EXPAND_ENV: Flag = { name: "no-expand-env", meaning: "Take $NAME and ${NAME} in the config as they stand." };
+const REPLICA: Flag = { name: "replica", value: "NAME", meaning: "Only the replica of this name in the config." };
+const GENERATION: Flag = {
+  name: "generation",
+  value: "ID",
+  meaning: "Only this generation.",
+  check: (value) => parseGeneration(value) === undefined ? "16 lowercase hex digits" : undefined,
+};
+const JSON_OUTPUT: Flag = { name: "json", meaning: "Write one JSON document (docs/json.md)." };
+
+const DATABASE_OR_URL: Positionals = { min: 1, max: 1, expected: "one database of the config or one replica URL" };
+
+const PARALLELISM_MAX = 64;
+
+function oneOf(...words: readonly string[]): (value: string) => string | undefined {
+  return (value) => words.includes(value) ? undefined : words.join(", ");
+}
+
+function integerBetween(min: number, max: number): (value: string) => string | undefined {
+  return (value) => {
+    const isInRange = /^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max;
+    return isInRange ? undefined : `a whole number from ${min} to ${max}`;
+  };
+}
+
+/** The names of the given flags among these, with their dashes. */
+function given(arguments_: ParsedArguments, names: readonly string[]): string[] {
+  return names.filter((name) => arguments_.text(name) !== undefined).map((name) => `--${name}`);
+}
+
+function refuseConfigBesideUrl(arguments_: ParsedArguments): string | undefined {
+  const url = arguments_.positionals[0];
+  if (url === undefined || !isReplicaUrl(url)) return undefined;
+  const unusable = given(arguments_, ["config", "replica"]);
+  return unusable.length === 0 ? undefined : `${unusable.join(" and ")} beside a replica URL: a URL needs no config`;
+}
+
+const replicate: Command = {
+  name: "replicate",
+  summary: "Stream every committed transaction of SQLite databases to their replicas",
+  usage: ["[flags] DB URL [URL...]", "[flags] [--config FILE]"],
+  examples: [
+    "replicate app.db file:///backup/app",
+    "replicate --config config.yml",
+    "replicate --once app.db file:///backup/app",
+    'replicate --exec "./server --port 8000" app.db file:///backup/app',
+  ],
+  flags: [
+    CONFIG,
+    NO_EXPAND_ENV,
+    {
+      name: "exec",
+      value: "CMD",
+      meaning:
+        "Run this program beside replication; when it ends, a last sync follows, and its exit code is passed on.",
+    },
+    { name: "once", meaning: "Sync everything and end: 0 only when the replicas hold it." },
+    {
+      name: "log-level",
+      value: "LEVEL",
+      meaning: "debug, info, warn or error (default info).",
+      check: oneOf("debug", "info", "warn", "error"),
+    },
+    {
+      name: "log-format",
+      value: "FORMAT",
+      meaning: "text or json (default text).",
+      check: oneOf("text", "json"),
+    },
+  ],
+  positionals: {
+    min: 0,
+    max: Infinity,
+    except: [1],
+    expected: "a database with its replica URLs, or neither and a config",
+  },
+  refuse: (arguments_) => {
+    const unusable = arguments_.positionals.length === 0 ? [] : given(arguments_, ["config"]);
+    if (unusable.length > 0) return "--config beside DB and URL: both name databases (give one of them)";
+    const isBoth = arguments_.isOn("once") && arguments_.text("exec") !== undefined;
+    return isBoth ? "--once beside --exec: one ends at once, the other stays (give one of them)" : undefined;
+  },
+  notes: [
+    "One SIGINT or SIGTERM ends it after a last sync, with 0 when the replicas hold everything;",
+    "a second one ends it at once.",
+  ],
+  load: () => import("./replicate.ts"),
+};
+
+const restore: Command = {
+  name: "restore",
+  summary: "Restore a database from its best replica, exactly or not at all",
+  usage: ["[flags] DB", "[flags] -o FILE URL"],
+  examples: [
+    "restore -o copy.db file:///backup/app",
+    "restore --config config.yml --at -10m -o copy.db /data/app.db",
+    "restore --at 2025-06-01T12:00:00Z -o copy.db file:///backup/app",
+    "restore --dry-run /data/app.db",
+    "restore --force /data/app.db",
+  ],
+  flags: [
+    {
+      name: "output",
+      aliases: ["o"],
+      value: "FILE",
+      meaning: "Where the database is written (default: DB itself; needed with a URL).",
+    },
+    CONFIG,
+    NO_EXPAND_ENV,
+    REPLICA,
+    GENERATION,
+    {
+      name: "at",
+      aliases: ["timestamp"],
+      value: "TIME",
+      meaning: "The last state at or before this time: 2025-06-01T12:00:00Z, or -15m for 15 minutes ago.",
+    },
+    {
+      name: "index",
+      value: "HEX",
+      meaning: "The state at the end of this WAL index.",
+      check: (value) => parseIndex(value) === undefined ? "1 to 16 hex digits" : undefined,
+    },
+    {
+      name: "position",
+      value: "POSITION",
+      meaning: "The state at this position: <generation>/<index>:<offset>.",
+      check: (value) => parsePosition(value) === undefined ? "<generation>/<index in hex>:<offset>" : undefined,
+    },
+    { name: "if-db-not-exists", meaning: "Do nothing, and end with 0, when the database is there already." },
+    { name: "if-replica-exists", meaning: "Do nothing, and end with 0, when there is no backup." },
+    { name: "dry-run", meaning: "Say what would be restored, and write nothing." },
+    { name: "force", meaning: "Replace an existing database; it is kept beside the new one under another name." },
+    {
+      name: "parallelism",
+      value: "N",
+      meaning: "How many files are read at the same time (default 8).",
+      check: integerBetween(1, PARALLELISM_MAX),
+    },
+    JSON_OUTPUT,
+  ],
+  positionals: DATABASE_OR_URL,
+  refuse: (arguments_) => {
+    const targets = given(arguments_, ["at", "index", "position"]);
+    if (targets.length > 1) return `${targets.join(" and ")} together: each names a state (give one of them)`;
+    if (arguments_.isOn("force") && arguments_.isOn("if-db-not-exists")) {
+      return "--force and --if-db-not-exists together: one replaces an existing database, the other leaves it";
+    }
+    const url = arguments_.positionals[0] ?? "";
+    const isWithoutPlace = isReplicaUrl(url) && arguments_.text("output") === undefined;
+    return isWithoutPlace
+      ? "a replica URL without -o: it does not say where to restore to (add -o FILE)"
+      : refuseConfigBesideUrl(arguments_);
+  },
+  load: () => import("./restore.ts"),
+};
+
+const databases: Command = {
+  name: "databases",
+  summary: "List the databases of the config and their replicas",
+  usage: ["[flags]"],
+  examples: ["databases", "databases --config config.yml --json"],
+  flags: [CONFIG, NO_EXPAND_ENV, JSON_OUTPUT],
+  positionals: { min: 0, max: 0, expected: "no argument" },
+  load: () => import("./databases.ts"),
+};
+
+const generations: Command = {
+  name: "generations",
+  summary: "List the generations that replicas hold",
+  usage: ["[flags] DB", "[flags] URL"],
+  examples: ["generations /data/app.db", "generations file:///backup/app"],
+  flags: [CONFIG, NO_EXPAND_ENV, REPLICA, JSON_OUTPUT],
+  positionals: DATABASE_OR_URL,
+  refuse: refuseConfigBesideUrl,
+  load: () => import("./generations.ts"),
+};
+
+const snapshots: Command = {
+  name: "snapshots",
+  summary: "List the snapshots that replicas hold",
+  usage: ["[flags] DB", "[flags] URL"],
+  examples: ["snapshots /data/app.db", "snapshots --json file:///backup/app"],
+  flags: [CONFIG, NO_EXPAND_ENV, REPLICA, GENERATION, JSON_OUTPUT],
+  positionals: DATABASE_OR_URL,
+  refuse: refuseConfigBesideUrl,
+  load: () => import("./snapshots.ts"),
+};
+
+const wal: Command = {
+  name: "wal",
+  summary: "List the WAL files that replicas hold",
+  usage: ["[flags] DB", "[flags] URL"],
+  examples: ["wal /data/app.db", "wal --generation 59c6b84cb3f732e9 file:///backup/app"],
+  flags: [CONFIG, NO_EXPAND_ENV, REPLICA, GENERATION, JSON_OUTPUT],
+  positionals: DATABASE_OR_URL,
+  refuse: refuseConfigBesideUrl,
+  load: () => import("./wal.ts"),
+};
+
+const version: Command = {
+  name: "version",
+  summary: "Print the version",
+  usage: ["[--json]"],
+  examples: ["version", "version --json"],
+  flags: [JSON_OUTPUT],
+  positionals: { min: 0, max: 0, expected: "no argument" },
+  load: () => import("./version.ts"),
+};
+
+const help: Command = {
+  name: "help",
+  summary: "Show help, for one command or for all",
+  usage: ["[COMMAND]"],
+  examples: ["help", "help restore"],
+  flags: [],
+  positionals: { min: 0, max: 1, expected: "at most one command" },
+  load: () => import("./help.ts"),
+};
+
+/** In the order of the help. */
+export const COMMANDS: readonly Command[] = [
+  replicate,
+  restore,
+  databases,
+  generations,
+  snapshots,
+  wal,
+  version,
+  help,
+];
+
+export function findCommand(name: string): Command | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}

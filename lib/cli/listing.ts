@@ -1,0 +1,77 @@
+/** What `generations`, `snapshots` and `wal` have in common: replicas looked at one by one, then one table or document. */
+import { exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
+import type { ReplicaConfig } from "../config/config.ts";
+import { type Generation, parseGeneration } from "../position/generation.ts";
+import { formatIndex, type Index } from "../position/position.ts";
+import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
+import { formatTime } from "./amounts.ts";
+import { chooseReplicas } from "./chosen_replicas.ts";
+import type { CommandContext } from "./command.ts";
+import { writeJson, writeLine } from "./output.ts";
+import { lookAtEach, openStore } from "./replica_stores.ts";
+import { type Column, formatTable, printable } from "./table.ts";
+
+export interface Listing<Row> {
+  /** Name of the array in the JSON document. */
+  readonly member: string;
+  readonly schemaVersion: number;
+  readonly columns: readonly Column[];
+  /** The rows of one generation on one replica. */
+  readonly rowsOf: (replica: ReplicaConfig, catalog: GenerationCatalog) => readonly Row[];
+  readonly cellsOf: (row: Row) => readonly string[];
+  readonly documentOf: (row: Row) => Readonly<Record<string, unknown>>;
+}
+
+/** 3 when no replica holds a generation; else the worst of what happened to the replicas. */
+export async function runListing<Row>(
+  context: CommandContext,
+  listing: Listing<Row>,
+  wanted?: Generation,
+): Promise<number> {
+  const { replicas } = await chooseReplicas(context);
+  let generations = 0;
+  const { found, errors } = await lookAtEach(replicas, async (replica) => {
+    const catalogs = await catalogsOf(openStore(context.platform.files, replica), wanted);
+    generations += catalogs.length;
+    return catalogs.flatMap((catalog) => listing.rowsOf(replica, catalog));
+  });
+  if (context.arguments.isOn("json")) {
+    writeJson(context.stdout, listing.schemaVersion, { [listing.member]: found.map(listing.documentOf) });
+  } else if (generations > 0) {
+    context.stdout.write(formatTable(listing.columns, found.map(listing.cellsOf)));
+  }
+  for (const { error } of errors) writeLine(context.stderr, printable(error.message));
+  const failures = errors.map(({ error }) => exitCodeOf(error));
+  if (generations > 0 || failures.length > 0) return worstExitCode(failures);
+  const where = replicas.map(({ url }) => url).join(", ");
+  const what = wanted === undefined ? "there is no backup" : `there is no generation ${wanted}`;
+  throw new ReplicationError("not-found", `Cannot list ${listing.member} of ${where}: ${what}`);
+}
+
+/** The generation that `--generation` names. */
+export function wantedGeneration(context: CommandContext): Generation | undefined {
+  return parseGeneration(context.arguments.text("generation") ?? "");
+}
+
+async function catalogsOf(store: GenerationStore, wanted: Generation | undefined): Promise<GenerationCatalog[]> {
+  const catalogs: GenerationCatalog[] = [];
+  for (const generation of await store.generations()) {
+    if (wanted === undefined || generation === wanted) catalogs.push(await store.catalog(generation));
+  }
+  return catalogs;
+}
+
+/** Both forms of an index, as every JSON document has them. */
+export function indexMembers(index: Index): { readonly index: number; readonly index_hex: string } {
+  return { index, index_hex: formatIndex(index) };
+}
+
+export const UNKNOWN = "-";
+
+export function timeCell(ms: number | undefined): string {
+  return ms === undefined ? UNKNOWN : formatTime(ms);
+}
+
+export function timeMember(ms: number | undefined): string | null {
+  return ms === undefined ? null : formatTime(ms);
+}

@@ -1,0 +1,13 @@
+import type { Config } from "../config/config.ts";
+import type { CommandContext } from "./command.ts";
+
+/** The config that `--config`, `--no-expand-env` and the environment ask for. YAML is read only when it is needed. */
+export async function loadConfigFor(context: CommandContext): Promise<Config> {
+  const { loadConfig } = await import("../config/load.ts");
+  return loadConfig(context.platform.files, {
+    flag: context.arguments.text("config"),
+    expand: !context.arguments.isOn("no-expand-env"),
+    environment: context.environment,
+    currentFolder: context.currentFolder(),
+  });
+}

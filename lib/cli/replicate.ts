@@ -1,0 +1,161 @@
+import { ExitCode, ReplicationError, worstExitCode } from "../base/errors.ts";
+import { createLogger, type Logger, type LogLevel } from "../base/log.ts";
+import { product } from "../base/product.ts";
+import type { DatabaseConfig, LoggingConfig } from "../config/config.ts";
+import { databaseConfigFromArguments } from "../config/from_arguments.ts";
+import { validateDatabases } from "../config/validate.ts";
+import { Daemon, type FinalSync } from "../daemon/daemon.ts";
+import { awaitDaemonOf } from "../daemon/await_daemon.ts";
+import { openFileEvents } from "../platform/file_events.ts";
+import type { ChildHandle, StopSignal } from "../platform/process.ts";
+import { hasWalResetBug } from "../sqlite/version.ts";
+import { selectDriver } from "../sqlite/select_driver.ts";
+import type { CommandContext } from "./command.ts";
+import { splitWords } from "./split_words.ts";
+
+const SIGNAL_NUMBERS: Readonly<Record<StopSignal, number>> = { SIGINT: 2, SIGTERM: 15 };
+
+interface Plan {
+  readonly databases: readonly DatabaseConfig[];
+  readonly logging: LoggingConfig;
+  readonly exec: string | undefined;
+  readonly sqliteLibrary: string | undefined;
+}
+
+/** Follows databases until a signal, the end of `--exec`'s program, or (`--once`) until everything is replicated. */
+export async function run(context: CommandContext): Promise<number> {
+  const plan = await planFor(context);
+  const log = loggerFor(context, plan.logging);
+  if (plan.databases.length === 0) {
+    throw new ReplicationError("config-invalid", "Cannot replicate: the config names no database");
+  }
+  const driver = await selectDriver(plan.sqliteLibrary);
+  log.info(`${product.title} ${product.version}`, { sqlite: driver.version, databases: plan.databases.length });
+  if (hasWalResetBug(driver.version)) {
+    log.warn(
+      "This SQLite library has the WAL-reset bug, which can corrupt databases (fixed in 3.51.3, 3.50.7, 3.44.6)",
+    );
+  }
+  const events = openFileEvents();
+  const daemon = new Daemon({
+    platform: context.platform,
+    driver,
+    databases: plan.databases,
+    log,
+    watchFolder: (folder, listener) => events?.watchFolder(folder, listener),
+    userId: context.userId,
+  });
+  return context.arguments.isOn("once")
+    ? await replicateOnce(context, plan, daemon, log)
+    : await replicateUntilStopped(context, plan, daemon, log);
+}
+
+async function planFor(context: CommandContext): Promise<Plan> {
+  const [database, ...urls] = context.arguments.positionals;
+  const exec = context.arguments.text("exec");
+  const level = context.arguments.text("log-level") as LogLevel | undefined;
+  const format = context.arguments.text("log-format") as "text" | "json" | undefined;
+  if (database !== undefined) {
+    const databases = [databaseConfigFromArguments(database, urls, context.currentFolder())];
+    validateDatabases(databases, context.platform.files, () => "the command line");
+    return { databases, logging: { level: level ?? "info", format: format ?? "text" }, exec, sqliteLibrary: undefined };
+  }
+  const { loadConfigFor } = await import("./load_config.ts");
+  const config = await loadConfigFor(context);
+  return {
+    databases: config.databases,
+    logging: { level: level ?? config.logging.level, format: format ?? config.logging.format },
+    exec: exec ?? config.exec,
+    sqliteLibrary: config.sqliteLibrary,
+  };
+}
+
+function loggerFor(context: CommandContext, logging: LoggingConfig): Logger {
+  return createLogger({
+    ...logging,
+    now: () => context.platform.clock.now(),
+    writeLine: (line) => context.stderr.write(`${line}\n`),
+  });
+}
+
+async function replicateOnce(context: CommandContext, plan: Plan, daemon: Daemon, log: Logger): Promise<number> {
+  try {
+    await daemon.start();
+  } catch (error) {
+    const isBusy = error instanceof ReplicationError && error.code === "busy";
+    if (!isBusy) throw error;
+    log.info("Another process replicates already; waiting for it");
+    await daemon.release();
+    await Promise.all(plan.databases.map((database) => awaitDaemonOf(context.platform, database)));
+    return ExitCode.done;
+  }
+  const results = await daemon.finish();
+  const failed = results.filter(({ problem }) => problem !== undefined);
+  const code = report(context, results);
+  const mayPass = failed.length > 0 && failed.every(({ mayPass }) => mayPass);
+  return worstExitCode([mayPass ? ExitCode.tryAgain : code, reportAbsent(context, results)]);
+}
+
+async function replicateUntilStopped(
+  context: CommandContext,
+  plan: Plan,
+  daemon: Daemon,
+  log: Logger,
+): Promise<number> {
+  const stop = Promise.withResolvers<StopSignal>();
+  const leave = Promise.withResolvers<number>();
+  let child: ChildHandle | undefined;
+  let fatal: ReplicationError | undefined;
+  let signals = 0;
+  context.onSignal((name) => {
+    signals++;
+    log.info(signals === 1 ? "Stopping" : "Leaving at once", { signal: name });
+    child?.kill(name);
+    if (signals === 1) stop.resolve(name);
+    else leave.resolve(128 + SIGNAL_NUMBERS[name]);
+  });
+  const ended = (async () => {
+    await Promise.race([daemon.start(), stop.promise]);
+    if (plan.exec !== undefined && signals === 0) child = startChild(context, plan.exec);
+    // With a child, the signal was passed on to it, and its end is ours.
+    const status = await (child === undefined ? stop.promise.then(() => undefined) : child.status);
+    if (fatal !== undefined) throw fatal;
+    const code = report(context, await daemon.finish());
+    return status === undefined || status.code === 0 ? code : status.code;
+  })();
+  daemon.fatal.then((error) => {
+    fatal = error;
+    child?.kill("SIGTERM"); // Nobody else would ever end it.
+    stop.resolve("SIGTERM");
+  });
+  return await Promise.race([ended, leave.promise]);
+}
+
+function startChild(context: CommandContext, commandLine: string): ChildHandle {
+  const [command, ...words] = splitWords(commandLine);
+  if (command === undefined) {
+    throw new ReplicationError("usage", "Cannot start the program of exec: its command line is empty");
+  }
+  return context.spawn(command, words);
+}
+
+/** What is not replicated is said on stderr, one line a replica, whatever the log level. */
+function report(context: CommandContext, results: readonly FinalSync[]): number {
+  const failed = results.filter(({ problem }) => problem !== undefined);
+  for (const { database, replica, problem } of failed) {
+    context.stderr.write(`Cannot finish replica ${replica} of ${database}: ${problem}\n`);
+  }
+  return failed.length === 0 ? ExitCode.done : ExitCode.failed;
+}
+
+/** Who asks for one replication expects a database. */
+function reportAbsent(context: CommandContext, results: readonly FinalSync[]): number {
+  const absent = new Map(results.map(({ database, absence }) => [database, absence]));
+  let code: number = ExitCode.done;
+  for (const [database, absence] of absent) {
+    if (absence === undefined) continue;
+    context.stderr.write(`Cannot replicate ${database} once: ${absence}\n`);
+    code = ExitCode.nothingThere;
+  }
+  return code;
+}

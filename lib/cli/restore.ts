@@ -1,0 +1,127 @@
+import { ExitCode, ReplicationError } from "../base/errors.ts";
+import { resolve } from "../base/path.ts";
+import { Progress } from "../base/progress.ts";
+import { whoHasOpen } from "../platform/open_files.ts";
+import { decisiveError, findChoices, type RestoreReplica } from "../restore/choose.ts";
+import { restore, type RestoreRequest, type RestoreResult } from "../restore/restore.ts";
+import { chooseReplicas } from "./chosen_replicas.ts";
+import type { CommandContext } from "./command.ts";
+import { listenForSignals } from "./interruption.ts";
+import { mayDecorate, writeJson, writeLine } from "./output.ts";
+import { showProgress } from "./progress_bar.ts";
+import { openStore } from "./replica_stores.ts";
+import { planDocument, planLines, resultDocument, resultLine } from "./restore_report.ts";
+import { targetFrom } from "./restore_target.ts";
+import { printable } from "./table.ts";
+
+const SCHEMA_VERSION = 1;
+
+export async function run(context: CommandContext): Promise<number> {
+  const request = await requestFrom(context);
+  if (context.arguments.isOn("if-db-not-exists") && context.platform.files.status(request.output) !== undefined) {
+    return skip(context, "database-exists", `${request.output} exists already; nothing is restored`);
+  }
+  try {
+    return context.arguments.isOn("dry-run") ? await showPlan(context, request) : await restoreNow(context, request);
+  } catch (error) {
+    const mayBeAbsent = context.arguments.isOn("if-replica-exists") && isNothingThere(error);
+    if (!mayBeAbsent || !await areAllEmpty(request.replicas)) throw error;
+    return skip(context, "no-backup", `There is no backup of ${request.output} yet; nothing is restored`);
+  }
+}
+
+async function requestFrom(context: CommandContext): Promise<RestoreRequest> {
+  const { arguments: arguments_, platform } = context;
+  const target = targetFrom(arguments_, platform.clock.now().getTime());
+  const { database, replicas } = await chooseReplicas(context);
+  const readsAtOnce = arguments_.integer("parallelism");
+  const typed = arguments_.text("output");
+  const output = typed === undefined ? database?.path : resolve(context.currentFolder(), typed);
+  if (output === undefined) throw new ReplicationError("usage", "Cannot restore: nothing says where to (add -o FILE)");
+  return {
+    replicas: replicas.map((replica) => ({
+      name: replica.name,
+      store: openStore(platform.files, replica, readsAtOnce),
+    })),
+    target,
+    output,
+    force: arguments_.isOn("force"),
+  };
+}
+
+async function showPlan(context: CommandContext, request: RestoreRequest): Promise<number> {
+  const { candidates, unfit } = await findChoices(request.replicas, request.target);
+  const [best] = candidates;
+  if (best === undefined) throw decisiveError(unfit) ?? new ReplicationError("not-found", "Cannot restore: no replica");
+  for (const { replica, error } of unfit) note(context, `replica ${replica.name} cannot serve: ${error.message}`);
+  for (const notice of best.plan.notices) note(context, notice);
+  if (context.arguments.isOn("json")) {
+    writeJson(context.stdout, SCHEMA_VERSION, { restored: false, ...planDocument(best, request.output) });
+  } else {
+    const nowMs = context.platform.clock.now().getTime();
+    for (const line of planLines(best, request.output, nowMs)) writeLine(context.stdout, printable(line));
+  }
+  return ExitCode.done;
+}
+
+async function restoreNow(context: CommandContext, request: RestoreRequest): Promise<number> {
+  const interruption = listenForSignals(context);
+  try {
+    const ended = await Promise.race([restoreWatched(context, request, interruption.signal), interruption.leave]);
+    if (typeof ended === "number") return ended;
+    if (context.arguments.isOn("json")) writeJson(context.stdout, SCHEMA_VERSION, resultDocument(ended));
+    say(context, resultLine(ended, context.platform.clock.now().getTime()));
+    if (ended.keptAs !== undefined) say(context, `What was there before is kept as ${ended.keptAs}`);
+    return ExitCode.done;
+  } finally {
+    interruption.stopListening();
+  }
+}
+
+/** With a line that moves, where one may. */
+async function restoreWatched(
+  context: CommandContext,
+  request: RestoreRequest,
+  signal: AbortSignal,
+): Promise<RestoreResult> {
+  const { platform, stderr } = context;
+  const progress = new Progress();
+  const finished = new AbortController();
+  const isShown = mayDecorate(stderr, (name) => context.environment(name));
+  const shown = isShown
+    ? showProgress("Restoring", progress, { clock: platform.clock, stream: stderr, signal: finished.signal })
+    : undefined;
+  const notices: string[] = [];
+  const notice = (sentence: string) => isShown ? void notices.push(sentence) : note(context, sentence);
+  try {
+    return await restore(request, { ...platform, whoHasOpen, progress, signal, notice });
+  } finally {
+    finished.abort();
+    await shown;
+    for (const sentence of notices) note(context, sentence);
+  }
+}
+
+function isNothingThere(error: unknown): boolean {
+  return error instanceof ReplicationError && error.code === "not-found";
+}
+
+/** A generation that cannot be restored is something; an app must not start with an empty database beside it. */
+async function areAllEmpty(replicas: readonly RestoreReplica[]): Promise<boolean> {
+  for (const { store } of replicas) if ((await store.generations()).length > 0) return false;
+  return true;
+}
+
+function skip(context: CommandContext, reason: string, sentence: string): number {
+  if (context.arguments.isOn("json")) writeJson(context.stdout, SCHEMA_VERSION, { restored: false, reason });
+  say(context, sentence);
+  return ExitCode.done;
+}
+
+function note(context: CommandContext, sentence: string): void {
+  say(context, `Note: ${sentence}`);
+}
+
+function say(context: CommandContext, sentence: string): void {
+  writeLine(context.stderr, printable(sentence));
+}

@@ -1,0 +1,62 @@
+/** What a restore says when it is done, or would do: for people and as documents of `--json`. */
+import { formatIndex, formatPosition } from "../position/position.ts";
+import type { Candidate } from "../restore/choose.ts";
+import type { RestoreResult } from "../restore/restore.ts";
+import { formatAge, formatAmount, formatTime } from "./amounts.ts";
+
+export function resultLine({ plan, replica, output, durationMs }: RestoreResult, nowMs: number): string {
+  const took = `${formatAmount(plan.databaseBytes)} in ${(durationMs / 1_000).toFixed(1)} s`;
+  return `Restored ${output} from replica ${replica.name}: ${describeEnd({ plan, replica }, nowMs)}, ${took}`;
+}
+
+export function planLines(candidate: Candidate, output: string, nowMs: number): string[] {
+  const { plan, replica } = candidate;
+  const { snapshot, steps } = plan;
+  return [
+    `Would restore ${output} from replica ${replica.name}: ${describeEnd(candidate, nowMs)}`,
+    `  snapshot ${formatIndex(snapshot.index)}:${snapshot.offset}  ${formatAmount(snapshot.sizeBytes)}`,
+    ...steps.map(({ index, from, to }) => `  wal      ${formatIndex(index)}  from ${from} to ${to}`),
+    `  reads ${formatAmount(plan.plannedBytes)}, makes a database of ${formatAmount(plan.databaseBytes)}`,
+  ];
+}
+
+/** `<position>, the state of <time> (<age> ago)`. */
+function describeEnd({ plan }: Candidate, nowMs: number): string {
+  const { generation, end } = plan;
+  const age = formatAge(nowMs - end.capturedAtMs);
+  return `${formatPosition({ generation, ...end })}, the state of ${formatTime(end.capturedAtMs)} (${age} ago)`;
+}
+
+export function planDocument({ plan, replica }: Candidate, output: string): Record<string, unknown> {
+  const { generation, end, snapshot, steps } = plan;
+  return {
+    output,
+    replica: replica.name,
+    generation,
+    index: end.index,
+    index_hex: formatIndex(end.index),
+    offset: end.offset,
+    position: formatPosition({ generation, ...end }),
+    captured_at: formatTime(end.capturedAtMs),
+    page_size: plan.pageSize,
+    bytes: plan.databaseBytes,
+    read_bytes: plan.plannedBytes,
+    snapshot: {
+      index: snapshot.index,
+      index_hex: formatIndex(snapshot.index),
+      offset: snapshot.offset,
+      bytes: snapshot.sizeBytes,
+    },
+    wal: steps.map(({ index, from, to }) => ({ index, index_hex: formatIndex(index), from, to })),
+    notices: plan.notices,
+  };
+}
+
+export function resultDocument(result: RestoreResult): Record<string, unknown> {
+  return {
+    restored: true,
+    ...planDocument(result, result.output),
+    duration_ms: Math.round(result.durationMs),
+    kept_as: result.keptAs ?? null,
+  };
+}

@@ -1,0 +1,33 @@
+import { ReplicationError } from "../base/errors.ts";
+import { parseGeneration } from "../position/generation.ts";
+import { parseIndex, parsePosition } from "../position/position.ts";
+import type { RestoreTarget } from "../restore/target.ts";
+import type { ParsedArguments } from "./command.ts";
+import { parseMoment } from "./moment.ts";
+
+/** From `--at`, `--index`, `--position` and `--generation`; the command's table has refused two of the first three. */
+export function targetFrom(arguments_: ParsedArguments, nowMs: number): RestoreTarget {
+  const named = parseGeneration(arguments_.text("generation") ?? "");
+  const generation = named === undefined ? {} : { generation: named };
+  const at = arguments_.text("at");
+  const index = parseIndex(arguments_.text("index") ?? "");
+  const position = parsePosition(arguments_.text("position") ?? "");
+  if (at !== undefined) return { kind: "time", atMs: momentFrom(at, nowMs), ...generation };
+  if (index !== undefined) return { kind: "index", index, ...generation };
+  if (position === undefined) return { kind: "latest", ...generation };
+  if (named === undefined || named === position.generation) {
+    return { kind: "position", position, generation: position.generation };
+  }
+  const problem = `it lies in generation ${position.generation} (--generation says ${named})`;
+  throw new ReplicationError("usage", `Cannot use --position ${arguments_.text("position")}: ${problem}`);
+}
+
+function momentFrom(text: string, nowMs: number): number {
+  const ms = parseMoment(text, nowMs);
+  if (ms !== undefined) return ms;
+  const expected = "a time with its zone as in 2025-06-01T12:00:00Z, or -15m for 15 minutes ago";
+  throw new ReplicationError(
+    "usage",
+    `Cannot use --at ${JSON.stringify(text)}: it is no such moment (expected ${expected})`,
+  );
+}

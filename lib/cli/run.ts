@@ -1,0 +1,71 @@
+import { ExitCode, exitCodeOf, messageOf, ReplicationError } from "../base/errors.ts";
+import { product } from "../base/product.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { OutputStream, Process } from "../platform/process.ts";
+import { adviceFor, asksForHelp, parseArguments } from "./arguments.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { findCommand } from "./commands.ts";
+import { printable } from "./table.ts";
+
+/** Runs the command that the words ask for; resolves to the exit code, whatever happens. */
+export async function run(words: readonly string[], process: Process, platform: Platform): Promise<number> {
+  try {
+    return await runCommand(words, process, platform);
+  } catch (error) {
+    reportError(error, process.stderr);
+    return exitCodeOf(error);
+  }
+}
+
+async function runCommand(words: readonly string[], process: Process, platform: Platform): Promise<number> {
+  const [first, ...rest] = words;
+  if (first === undefined) {
+    const { formatOverview } = await import("./help.ts");
+    process.stderr.write(formatOverview(false));
+    return ExitCode.usage;
+  }
+  if (first === "-h" || first === "--help" || first === "-help") return runCommand(["help"], process, platform);
+  if (first === "--version" || first === "-version") return runCommand(["version", ...rest], process, platform);
+  const command = findCommand(first) ?? (await import("./help.ts")).commandNamed(first);
+  if (asksForHelp(rest)) return runCommand(["help", command.name], process, platform);
+  return await runWith(command, rest, process, platform);
+}
+
+async function runWith(
+  command: Command,
+  words: readonly string[],
+  process: Process,
+  platform: Platform,
+): Promise<number> {
+  const context: CommandContext = {
+    platform,
+    arguments: parseArguments(command, words),
+    environment: (name) => process.environment(name),
+    currentFolder: () => process.currentFolder(),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    onSignal: (callback) => process.onSignal(callback),
+    spawn: (program, arguments_) => process.spawn(program, arguments_),
+    runtimeVersion: process.runtimeVersion,
+    userId: process.userId,
+  };
+  const module = await command.load();
+  try {
+    return await module.run(context);
+  } catch (error) {
+    const isBareUsage = error instanceof ReplicationError && error.code === "usage" && error.advice === undefined;
+    if (!isBareUsage) throw error;
+    throw new ReplicationError("usage", error.message, { cause: error, advice: adviceFor(command.name) });
+  }
+}
+
+/** One line for what happened, one for what to do; anything but `ReplicationError` is a fault of the program itself. */
+function reportError(error: unknown, stderr: OutputStream): void {
+  if (error instanceof ReplicationError) {
+    stderr.write(`${printable(error.message)}\n`);
+    if (error.advice !== undefined) stderr.write(`Try: ${printable(error.advice)}\n`);
+    return;
+  }
+  const where = error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error);
+  stderr.write(`Cannot go on: a fault in ${product.title} itself: ${printable(messageOf(error))}\n${where}\n`);
+}

@@ -1,0 +1,80 @@
+import { messageOf, ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { FileSystem } from "../platform/file_system.ts";
+import type { Config, DatabaseConfig } from "./config.ts";
+import { chooseConfig, CONFIG_VARIABLES, type ConfigChoice } from "./find_config.ts";
+import { parseConfig } from "./parse.ts";
+import { placeOf } from "./place.ts";
+import { formatSize } from "./size.ts";
+import { validateDatabases } from "./validate.ts";
+import type { Surroundings } from "./value.ts";
+
+export interface ConfigSource extends Surroundings {
+  /** The value of `--config`. */
+  readonly flag: string | undefined;
+}
+
+/** Finds, reads and checks the config. Throws `ReplicationError` "config-invalid" for everything that is wrong with it. */
+export function loadConfig(files: FileSystem, source: ConfigSource): Config {
+  const path = existingConfig(files, chooseConfig(source.flag, source));
+  const { config, placeOf } = parseConfig(readConfig(files, path), path, source);
+  validateDatabases(config.databases, files, (part) => `config ${placeOf(part)}`);
+  return config;
+}
+
+/** The entry of a database in a config, by any path that leads to its file; undefined when it has none. */
+export function findDatabase(config: Config, files: FileSystem, path: string): DatabaseConfig | undefined {
+  const byName = config.databases.find((database) => database.path === path);
+  if (byName !== undefined) return byName;
+  const { key } = placeOf(files, path);
+  return config.databases.find((database) => placeOf(files, database.path).key === key);
+}
+
+function existingConfig(files: FileSystem, choice: ConfigChoice): string {
+  switch (choice.kind) {
+    case "named":
+      if (statusOf(files, choice.path) !== undefined) return choice.path;
+      throw invalid(`config ${choice.path}: there is no such file (named by ${choice.by})`);
+    case "default": {
+      const found = choice.paths.find((path) => statusOf(files, path) !== undefined);
+      if (found !== undefined) return found;
+      const variables = CONFIG_VARIABLES.map((name) => `$${name}`).join(" nor ");
+      throw invalid(
+        `a config: there is none (neither --config nor ${variables} is set, and there is no ${
+          choice.paths.join(" or ")
+        })`,
+      );
+    }
+  }
+}
+
+function readConfig(files: FileSystem, path: string): string {
+  const status = statusOf(files, path);
+  if (status?.kind === "folder") throw invalid(`config ${path}: it is a folder (it should be a YAML file)`);
+  const text = (status?.size ?? 0) > limits.configMaxBytes ? undefined : readText(files, path);
+  if (text === undefined || text.length > limits.configMaxBytes) {
+    throw invalid(`config ${path}: it is larger than ${formatSize(limits.configMaxBytes)} (it should be a YAML file)`);
+  }
+  return text;
+}
+
+function readText(files: FileSystem, path: string): string {
+  return translated(() => files.readText(path) ?? "");
+}
+
+function statusOf(files: FileSystem, path: string) {
+  return translated(() => files.status(path));
+}
+
+/** What the file system says about a config is trouble with the config: exit code 2, whatever it is. */
+function translated<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw new ReplicationError("config-invalid", messageOf(error), { cause: error });
+  }
+}
+
+function invalid(subjectAndProblem: string): ReplicationError {
+  return new ReplicationError("config-invalid", `Cannot read ${subjectAndProblem}`);
+}

@@ -1,0 +1,157 @@
+import type { LogLevel } from "../base/log.ts";
+import type { Config, DatabaseConfig, LoggingConfig, ReplicaConfig } from "./config.ts";
+import { defaultLogging, defaults, defaultStatePath, defaultSyncIntervalMs } from "./defaults.ts";
+import { ConfigDocument, type ConfigNode } from "./document.ts";
+import type { ValueKey, ValueOf } from "./keys.ts";
+import { FILE_REPLICA, formatReplicaUrl, parseReplicaUrl } from "./replica_url.ts";
+import { Section } from "./section.ts";
+import type { Surroundings } from "./value.ts";
+
+export interface ParsedConfig {
+  readonly config: Config;
+  /** `<file>:<line>:<column>` of a part of this config, for messages about it. */
+  readonly placeOf: (part: DatabaseConfig | ReplicaConfig) => string;
+}
+
+/** Reads a config's text. Throws `ReplicationError` "config-invalid" with file, line and column, and nothing else. */
+export function parseConfig(text: string, source: string, surroundings: Surroundings): ParsedConfig {
+  return new ConfigParser(text, source, surroundings).parse();
+}
+
+class ConfigParser {
+  readonly #document: ConfigDocument;
+  readonly #source: string;
+  readonly #surroundings: Surroundings;
+  readonly #places = new Map<DatabaseConfig | ReplicaConfig, string>();
+
+  constructor(text: string, source: string, surroundings: Surroundings) {
+    this.#document = new ConfigDocument(text, source);
+    this.#source = source;
+    this.#surroundings = surroundings;
+  }
+
+  parse(): ParsedConfig {
+    const document = this.#document;
+    if (document.isEmpty) throw document.problem(undefined, 'it is empty (list the databases under "dbs")');
+    const global = this.#section(document.root, "global");
+    const databases = this.#items(global, "dbs").map((node) => this.#database(node, global));
+    if (databases.length === 0) {
+      throw document.problem(global.child("dbs"), 'it names no database (list them under "dbs")');
+    }
+    const exec = global.get("exec");
+    const library = global.get("sqlite-library");
+    const config: Config = {
+      databases,
+      logging: this.#logging(global),
+      source: this.#source,
+      ...(exec === undefined ? {} : { exec }),
+      ...(library === undefined ? {} : { sqliteLibrary: library }),
+    };
+    return { config, placeOf: (part) => this.#places.get(part) ?? this.#source };
+  }
+
+  #section(node: ConfigNode, level: "global" | "logging" | "database" | "replica"): Section {
+    return new Section(this.#document, node, level, this.#surroundings);
+  }
+
+  #items(section: Section, key: string): ConfigNode[] {
+    return this.#document.items(section.child(key)) ?? [];
+  }
+
+  #logging(global: Section): LoggingConfig {
+    const node = global.child("logging");
+    if (node === undefined) return defaultLogging;
+    const section = this.#section(node, "logging");
+    if (section.get("stderr") === false) {
+      const problem = 'logging "stderr: false" is not supported by this version (the log always goes to stderr)';
+      throw this.#document.problem(section.child("stderr"), problem);
+    }
+    const level = section.get("level") ?? defaultLogging.level;
+    return {
+      level: (level === "warning" ? "warn" : level) as LogLevel,
+      format: (section.get("type") ?? defaultLogging.format) as LoggingConfig["format"],
+    };
+  }
+
+  #database(node: ConfigNode, global: Section): DatabaseConfig {
+    const section = this.#section(node, "database");
+    const path = section.get("path");
+    if (path === undefined) throw this.#document.problem(node, 'a database needs a "path"');
+    const maxPages = inherited("max-checkpoint-page-count", [section, global]) ?? defaults.maxCheckpointPages;
+    const database: DatabaseConfig = {
+      path,
+      statePath: section.get("meta-path") ?? defaultStatePath(path),
+      monitorIntervalMs: inherited("monitor-interval", [section, global]) ?? defaults.monitorIntervalMs,
+      checkpointIntervalMs: inherited("checkpoint-interval", [section, global]) ?? defaults.checkpointIntervalMs,
+      minCheckpointPages: inherited("min-checkpoint-page-count", [section, global]) ?? defaults.minCheckpointPages,
+      maxCheckpointPages: maxPages === 0 ? Number.MAX_SAFE_INTEGER : maxPages,
+      lockBudgetMs: inherited("lock-budget", [section, global]) ?? defaults.lockBudgetMs,
+      maxWalSizeBytes: inherited("max-wal-size", [section, global]) ?? defaults.maxWalSizeBytes,
+      enableWal: inherited("enable-wal", [section, global]) ?? defaults.enableWal,
+      replicas: this.#replicas(section, path, global),
+    };
+    this.#places.set(database, this.#document.place(section.child("path")));
+    return database;
+  }
+
+  #replicas(database: Section, databasePath: string, global: Section): ReplicaConfig[] {
+    const replicas: ReplicaConfig[] = [];
+    for (const node of this.#items(database, "replicas")) {
+      const section = this.#section(node, "replica");
+      const replica = this.#replica(section, database, global);
+      if (replicas.some(({ name }) => name === replica.name)) {
+        const problem = `the replica name "${replica.name}" is used twice for ${databasePath} ` +
+          '(give each of its replicas a "name" of its own)';
+        throw this.#document.problem(section.child("name") ?? node, problem);
+      }
+      replicas.push(replica);
+    }
+    if (replicas.length === 0) {
+      const problem = `the database ${databasePath} has no replica (list at least one under "replicas")`;
+      throw this.#document.problem(database.child("replicas") ?? database.node, problem);
+    }
+    return replicas;
+  }
+
+  #replica(section: Section, database: Section, global: Section): ReplicaConfig {
+    const path = this.#replicaPath(section);
+    const name = section.get("name") ?? FILE_REPLICA;
+    if (/\p{Cc}/u.test(name)) {
+      throw this.#document.problem(section.child("name"), "a replica's name must not hold control characters");
+    }
+    const replica: ReplicaConfig = {
+      type: FILE_REPLICA,
+      name,
+      path,
+      url: formatReplicaUrl(path),
+      syncIntervalMs: inherited("sync-interval", [section, database, global]) ?? defaultSyncIntervalMs,
+      layout: "raw",
+    };
+    this.#places.set(replica, this.#document.place(section.child("path") ?? section.child("url")));
+    return replica;
+  }
+
+  #replicaPath(section: Section): string {
+    const path = section.get("path");
+    const url = section.get("url");
+    if (path !== undefined && url !== undefined) {
+      throw this.#document.problem(section.child("url"), 'a replica has both "path" and "url" (write one of them)');
+    }
+    if (path !== undefined) return path;
+    if (url === undefined) throw this.#document.problem(section.node, 'a replica needs a "path" or a "url"');
+    const parsed = parseReplicaUrl(url);
+    if (parsed.kind === "file") return parsed.path;
+    // As it is written: what a variable holds may be secret.
+    const written = this.#document.scalar(section.child("url"))?.text ?? "";
+    throw this.#document.problem(section.child("url"), `the url ${written}: ${parsed.problem}`);
+  }
+}
+
+/** The value of the first section that has the key: replica before database before global. */
+function inherited<K extends ValueKey>(key: K, sections: readonly Section[]): ValueOf<K> | undefined {
+  for (const section of sections) {
+    const value = section.get(key);
+    if (value !== undefined) return value;
+  }
+  return undefined;
+}

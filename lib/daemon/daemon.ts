@@ -1,0 +1,174 @@
+/**
+ * All databases of a config and their replicas, started and stopped in order: databases first, then replicators; at the end
+ * each database captures what is committed, then each replica gets it.
+ */
+import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import { FileReplicaClient } from "../clients/file/client.ts";
+import type { DatabaseConfig } from "../config/config.ts";
+import { type FolderWatcher, WatchedDatabase } from "../database/database.ts";
+import type { Platform } from "../platform/platform.ts";
+import { formatPosition, type Position } from "../position/position.ts";
+import { FileReplicator } from "../replica/file_replicator.ts";
+import type { SqliteDriver } from "../sqlite/driver.ts";
+import { RawStore } from "../store/raw_store.ts";
+
+export interface DaemonOptions {
+  readonly platform: Platform;
+  readonly driver: SqliteDriver;
+  readonly databases: readonly DatabaseConfig[];
+  readonly log: Logger;
+  readonly watchFolder: FolderWatcher;
+  readonly userId: number | undefined;
+}
+
+/** What became of one replica in a final sync. */
+export interface FinalSync {
+  readonly database: string;
+  readonly replica: string;
+  /** Undefined when the replica holds everything. */
+  readonly problem: string | undefined;
+  /** Why there was never anything to replicate; undefined when there was. */
+  readonly absence: string | undefined;
+  /** Whether the same try may succeed later: the database or the replica could not be reached. */
+  readonly mayPass: boolean;
+}
+
+interface Refusal {
+  readonly database: string;
+  readonly error: unknown;
+}
+
+interface Problem {
+  readonly text: string;
+  readonly mayPass: boolean;
+}
+
+interface Pair {
+  readonly database: WatchedDatabase;
+  readonly replicators: readonly FileReplicator[];
+}
+
+export class Daemon {
+  readonly #pairs: readonly Pair[];
+  readonly #log: Logger;
+
+  constructor(options: DaemonOptions) {
+    this.#log = options.log;
+    this.#pairs = options.databases.map((config) => createPair(options, config));
+  }
+
+  /**
+   * Starts to follow everything, and what is not there yet as soon as it is. Rejects with the first refusal when every
+   * database is refused; as long as one is not, the others are tried again and again, loudly.
+   */
+  async start(): Promise<void> {
+    for (const { database, replicators } of this.#pairs) {
+      database.start();
+      for (const replicator of replicators) await replicator.start();
+    }
+    const refusals = await Promise.all(this.#pairs.map(({ database }) => refusalOf(database)));
+    const [first] = refusals;
+    const isEveryRefused = refusals.every((refusal) => refusal !== undefined);
+    for (const refusal of isEveryRefused ? refusals.slice(1) : refusals) if (refusal !== undefined) this.#say(refusal);
+    if (first !== undefined && isEveryRefused) throw first.error;
+  }
+
+  /** Captures and replicates everything that is committed at this moment, and says what could not be. */
+  async finish(): Promise<readonly FinalSync[]> {
+    const results = await Promise.all(this.#pairs.map((pair) => this.#finishPair(pair)));
+    return results.flat();
+  }
+
+  /** Resolves when only a new process can go on with one of the databases. */
+  get fatal(): Promise<ReplicationError> {
+    return Promise.race(this.#pairs.map(({ database }) => database.fatal));
+  }
+
+  /** For a process that goes on living: stops, and lets go of every database without writing to it. */
+  async release(): Promise<void> {
+    for (const { database, replicators } of this.#pairs) {
+      for (const replicator of replicators) await replicator.stop();
+      await database.stop();
+      await database.release();
+    }
+  }
+
+  #say({ database, error }: Refusal): void {
+    this.#log.error(messageOf(error), {
+      database,
+      advice: error instanceof ReplicationError ? error.advice : undefined,
+    });
+  }
+
+  /** The database is watched until its replicas hold what they should: the hold must not stand still meanwhile. */
+  async #finishPair({ database, replicators }: Pair): Promise<FinalSync[]> {
+    let wanted: Position | undefined;
+    let problem: Problem | undefined;
+    try {
+      wanted = await database.capturedPosition();
+    } catch (error) {
+      problem = problemOf(error, database.trouble ?? `the last transactions are not captured: ${messageOf(error)}`);
+    }
+    const results = await Promise.all(
+      replicators.map((replicator) => this.#finishReplica(database, replicator, wanted, problem)),
+    );
+    await database.stop();
+    return results;
+  }
+
+  async #finishReplica(
+    database: WatchedDatabase,
+    replicator: FileReplicator,
+    wanted: Position | undefined,
+    captureProblem: Problem | undefined,
+  ): Promise<FinalSync> {
+    const { absence } = database;
+    const names = { database: database.path, replica: replicator.name, absence };
+    let problem = captureProblem;
+    try {
+      const isThere = await replicator.finish(wanted);
+      if (!isThere && absence === undefined) {
+        problem ??= { text: database.trouble ?? "it does not hold everything that is captured", mayPass: false };
+      }
+    } catch (error) {
+      problem ??= problemOf(error, messageOf(error));
+    }
+    if (problem === undefined && absence === undefined) {
+      const position = replicator.position === undefined ? "none" : formatPosition(replicator.position);
+      this.#log.info("Everything is replicated", { database: database.path, replica: replicator.name, position });
+    }
+    return { ...names, problem: problem?.text, mayPass: problem?.mayPass ?? false };
+  }
+}
+
+function createPair({ platform, driver, log, watchFolder, userId }: DaemonOptions, config: DatabaseConfig): Pair {
+  const database = new WatchedDatabase(
+    platform,
+    driver,
+    { ...config, userId },
+    log.with({ database: config.path }),
+    watchFolder,
+  );
+  const replicators = config.replicas.map((replica) =>
+    new FileReplicator({
+      name: replica.name,
+      source: database,
+      store: new RawStore(new FileReplicaClient(platform.files, replica.path)),
+      place: replica.path,
+      clock: platform.clock,
+      log,
+      syncIntervalMs: replica.syncIntervalMs,
+    })
+  );
+  return { database, replicators };
+}
+
+function problemOf(error: unknown, text: string): Problem {
+  return { text, mayPass: isRetryable(error) };
+}
+
+/** Why a database cannot be followed as it is now; undefined when it is followed or waited for. */
+function refusalOf(database: WatchedDatabase): Promise<Refusal | undefined> {
+  return database.opened.then(() => undefined, (error: unknown) => ({ database: database.path, error }));
+}

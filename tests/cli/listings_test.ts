@@ -1,0 +1,165 @@
+import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
+import { runTailrace } from "../support/tailrace.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+import { imageOf, WalBuilder } from "../support/wal_builder.ts";
+
+/** Two generations: one whole with two indexes, one that is only begun; and a config that names it beside an empty replica. */
+async function withListed(
+  work: (folder: string, list: (...words: string[]) => ReturnType<typeof runTailrace>) => Promise<void>,
+) {
+  await withTemporaryFolder(async (folder) => {
+    const replica = new ReplicaBuilder(`${folder}/replica`);
+    const wal = new WalBuilder();
+    const [first, second] = [wal.commit(2, [1, 10]), wal.commit(3, [2, 20], [3, 30])];
+    await replica.snapshot(0, 0, imageOf(4096, 1, 2));
+    await replica.wal(0, wal.bytes(), { end: first, databasePages: 2 }, { end: second, databasePages: 3 });
+    await replica.close(0);
+    await replica.wal(0x1a, wal.bytes(), { end: first, databasePages: 2 });
+    await replica.snapshot(0x1a, 4152, imageOf(4096, 10, 2));
+    const begun = new ReplicaBuilder(`${folder}/replica`, {
+      generation: "00000000000000bb",
+      startMs: EPOCH_MS + 60_000,
+    });
+    await begun.snapshot(0, 0, imageOf(4096, 1));
+    Deno.removeSync(begun.path(0, "record"));
+    Deno.writeTextFileSync(
+      `${folder}/config.yml`,
+      `dbs:\n  - path: ${folder}/app.db\n    replicas:\n` +
+        ["replica", "empty"].map((name) => `      - name: ${name}\n        path: ${folder}/${name}\n`).join(""),
+    );
+    await work(folder, (...words) => runTailrace(words, { folder }));
+  });
+}
+
+function listingTest(name: string, work: Parameters<typeof withListed>[0]): void {
+  Deno.test({ name, timeout: 60_000, fn: () => withListed(work) });
+}
+
+listingTest("generations lists what each replica holds", async (folder, list) => {
+  const { code, stdout, stderr } = await list("generations", `file://${folder}/replica`);
+  assertEquals([code, stderr], [0, ""]);
+  const bytes = 2 * 4096 + 2 * 4096 + (32 + 3 * 4120) + (32 + 4120);
+  assertEquals(
+    stdout,
+    "replica  generation        snapshots  indexes  start                     end                        size\n" +
+      `file     00000000000000aa          2        2  2025-06-01T12:00:00.000Z  2025-06-01T12:00:04.000Z  ${bytes}\n` +
+      "file     00000000000000bb          0        0  -                         -                          4096\n",
+  );
+  const document = JSON.parse((await list("generations", "--json", `file://${folder}/replica`)).stdout);
+  assertEquals(document, {
+    schema_version: 1,
+    generations: [
+      {
+        replica: "file",
+        generation: "00000000000000aa",
+        snapshots: 2,
+        indexes: 2,
+        start: "2025-06-01T12:00:00.000Z",
+        end: "2025-06-01T12:00:04.000Z",
+        position: "00000000000000aa/000000000000001a:4152",
+        bytes,
+      },
+      {
+        replica: "file",
+        generation: "00000000000000bb",
+        snapshots: 0,
+        indexes: 0,
+        start: null,
+        end: null,
+        position: null,
+        bytes: 4096,
+      },
+    ],
+  });
+});
+
+listingTest("snapshots lists images with their positions, and says which are not whole", async (folder, list) => {
+  const { code, stdout } = await list("snapshots", `file://${folder}/replica`);
+  assertEquals(code, 0);
+  const [titles, first, second, third] = stdout.split("\n");
+  assertMatch(titles ?? "", /^replica {2}generation +index +offset +size +created +state$/);
+  assertMatch(
+    first ?? "",
+    /^file +00000000000000aa {2}0000000000000000 +0 +8192 {2}2025-06-01T12:00:00.000Z {2}whole$/,
+  );
+  assertMatch(second ?? "", /^file +00000000000000aa {2}000000000000001a +4152 +8192 {2}\S+ {2}whole$/);
+  assertMatch(
+    third ?? "",
+    /^file +00000000000000bb {2}0000000000000000 +- +4096 {2}\S+ {2}incomplete: \S+\.record is missing/,
+  );
+  const one = await list("snapshots", "--json", "--generation", "00000000000000aa", `file://${folder}/replica`);
+  const { snapshots } = JSON.parse(one.stdout);
+  assertEquals(snapshots.length, 2);
+  assertEquals(snapshots[1], {
+    replica: "file",
+    generation: "00000000000000aa",
+    index: 26,
+    index_hex: "000000000000001a",
+    offset: 4152,
+    bytes: 8192,
+    created_at: "2025-06-01T12:00:05.000Z",
+    problem: null,
+  });
+});
+
+listingTest("wal lists every index with its records, and what is wrong with it", async (folder, list) => {
+  const url = `file://${folder}/replica`;
+  Deno.truncateSync(new ReplicaBuilder(`${folder}/replica`).path(0x1a, "wal"), 100);
+  const { code, stdout } = await list("wal", url);
+  assertEquals(code, 0);
+  const [titles, first, second] = stdout.split("\n");
+  assertMatch(titles ?? "", /^replica {2}generation +index +size +end +records +closed +last +problem$/);
+  assertMatch(
+    first ?? "",
+    /^file +00000000000000aa {2}0000000000000000 +12392 +12392 +3 +yes +2025-06-01T12:00:03.000Z$/,
+  );
+  assertMatch(
+    second ?? "",
+    /^file +00000000000000aa {2}000000000000001a +100 +- +1 +no +- +\S+001a\.wal has 100 bytes, its last/,
+  );
+  const { wal } = JSON.parse((await list("wal", "--json", url)).stdout);
+  assertEquals(wal[0], {
+    replica: "file",
+    generation: "00000000000000aa",
+    index: 0,
+    index_hex: "0000000000000000",
+    bytes: 12392,
+    end: 12392,
+    records: 3,
+    closed: true,
+    last_captured_at: "2025-06-01T12:00:03.000Z",
+    problem: null,
+  });
+  assertEquals([wal[1].index, wal[1].end, wal[1].last_captured_at], [26, null, null]);
+});
+
+listingTest("listings take a database from the config, and one of its replicas", async (folder, list) => {
+  const both = await list("generations", "--config", "config.yml", "app.db");
+  assertEquals([both.code, both.stdout.split("\n").length], [0, 4]);
+  const empty = await list("wal", "--config", "config.yml", "--replica", "empty", "app.db");
+  assertEquals([empty.code, empty.stdout], [3, ""]);
+  assertEquals(empty.stderr, `Cannot list wal of file://${folder}/empty: there is no backup\n`);
+});
+
+listingTest("listings end with 3 where there is nothing, in JSON with an empty document", async (folder, list) => {
+  for (const command of ["generations", "snapshots", "wal"]) {
+    const { code, stdout, stderr } = await list(command, "--json", `file://${folder}/none`);
+    assertEquals(code, 3);
+    assertEquals(JSON.parse(stdout), { schema_version: 1, [command]: [] });
+    assertStringIncludes(stderr, "there is no backup");
+  }
+  const other = await list("wal", "--generation", "00000000000000cc", `file://${folder}/replica`);
+  assertEquals([other.code, other.stdout], [3, ""]);
+  assertStringIncludes(other.stderr, "there is no generation 00000000000000cc");
+});
+
+listingTest(
+  "listings show the replicas that can be read, and end with the worst of what the others met",
+  async (folder, list) => {
+    Deno.writeTextFileSync(`${folder}/empty`, "a file");
+    const { code, stdout, stderr } = await list("generations", "--config", "config.yml", "app.db");
+    assertEquals([code, stdout.split("\n").length], [2, 4]);
+    assertEquals(stderr, `Cannot use ${folder}/empty: it is a file (expected a folder)\n`);
+  },
+);

@@ -1,0 +1,37 @@
+import { defaults } from "../../lib/config/defaults.ts";
+import { formatDuration, parseDuration } from "../../lib/config/duration.ts";
+import { CONFIG_KEYS, type ConfigKey, findKey, UNSUPPORTED_KEYS } from "../../lib/config/keys.ts";
+import { parseSize } from "../../lib/config/size.ts";
+import { CONFIG_DOCUMENT, renewDocument } from "../../scripts/config_docs.ts";
+import { assert, assertEquals, assertStrictEquals } from "../support/assert.ts";
+
+const rows: readonly ConfigKey[] = CONFIG_KEYS;
+
+/** The default that the table of keys gives, without its quotes. */
+function writtenDefault(key: string): string {
+  return rows.find((row) => row.key === key)?.default.replaceAll("`", "") ?? "";
+}
+
+Deno.test("CONFIG_KEYS names each key once a level, and none that is refused", () => {
+  const places = rows.flatMap((row) => row.levels.map((level) => `${level} ${row.key}`));
+  assertEquals(places.length, new Set(places).size);
+  for (const level of ["global", "logging", "database", "replica"] as const) {
+    for (const key of UNSUPPORTED_KEYS[level]) assertEquals(findKey(level, key), undefined, `${level} ${key}`);
+  }
+});
+
+Deno.test("CONFIG_KEYS gives the defaults that hold", () => {
+  assertEquals(parseDuration(writtenDefault("monitor-interval")), defaults.monitorIntervalMs);
+  assertEquals(parseDuration(writtenDefault("checkpoint-interval")), defaults.checkpointIntervalMs);
+  assertEquals(Number(writtenDefault("min-checkpoint-page-count")), defaults.minCheckpointPages);
+  assertEquals(Number(writtenDefault("max-checkpoint-page-count")), defaults.maxCheckpointPages);
+  assertEquals(writtenDefault("lock-budget"), formatDuration(defaults.lockBudgetMs));
+  assertEquals(parseSize(writtenDefault("max-wal-size")), defaults.maxWalSizeBytes);
+  assertEquals(writtenDefault("enable-wal"), String(defaults.enableWal));
+});
+
+Deno.test("docs/config.md has the tables of keys as they are", () => {
+  const text = Deno.readTextFileSync(CONFIG_DOCUMENT);
+  assertStrictEquals(renewDocument(text), text, "run: deno run -A scripts/config_docs.ts");
+  for (const row of rows) assert(text.includes(`| \`${row.key}\``), row.key);
+});

@@ -1,0 +1,70 @@
+import { ReplicationError } from "../../lib/base/errors.ts";
+import { limits } from "../../lib/base/limits.ts";
+import { join } from "../../lib/base/path.ts";
+import { findDatabase, loadConfig } from "../../lib/config/load.ts";
+import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { assertEquals, assertStrictEquals, assertThrows } from "../support/assert.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+
+const files = new DenoFileSystem();
+
+function load(folder: string, flag: string) {
+  return loadConfig(files, { flag, expand: true, environment: () => undefined, currentFolder: folder });
+}
+
+function problemOf(folder: string, flag: string): string {
+  const error = assertThrows(() => load(folder, flag), ReplicationError);
+  assertStrictEquals(error.code, "config-invalid");
+  return error.message.replaceAll(folder, "");
+}
+
+Deno.test("loadConfig() takes relative paths from the current folder, and remembers its file", async () => {
+  await withTemporaryFolder((folder) => {
+    Deno.mkdirSync(join(folder, "etc"));
+    Deno.writeTextFileSync(join(folder, "etc/c.yml"), "dbs: [{path: a.db, replicas: [{path: b}]}]");
+    const config = load(folder, "etc/c.yml");
+    assertEquals(config.source, `${folder}/etc/c.yml`);
+    assertEquals(config.databases.map(({ path, replicas }) => [path, replicas[0]?.path]), [
+      [`${folder}/a.db`, `${folder}/b`],
+    ]);
+  });
+});
+
+Deno.test("loadConfig() refuses what is no file, too large, or cannot be read", async () => {
+  await withTemporaryFolder((folder) => {
+    assertEquals(problemOf(folder, "c.yml"), "Cannot read config /c.yml: there is no such file (named by --config)");
+    assertEquals(problemOf(folder, "."), "Cannot read config : it is a folder (it should be a YAML file)");
+    Deno.writeTextFileSync(join(folder, "large.yml"), "#".repeat(limits.configMaxBytes + 1));
+    assertEquals(
+      problemOf(folder, "large.yml"),
+      "Cannot read config /large.yml: it is larger than 4MiB (it should be a YAML file)",
+    );
+    Deno.symlinkSync(join(folder, "circle"), join(folder, "circle"));
+    assertEquals(problemOf(folder, "circle").startsWith("Cannot look at /circle: "), true);
+  });
+});
+
+Deno.test("loadConfig() names the line of a database that is listed twice", async () => {
+  await withTemporaryFolder((folder) => {
+    Deno.writeTextFileSync(
+      join(folder, "c.yml"),
+      "dbs:\n  - path: a.db\n    replicas: [{path: b}]\n  - path: a.db\n    replicas: [{path: c}]\n",
+    );
+    assertEquals(
+      problemOf(folder, "c.yml"),
+      "Cannot use config /c.yml:4:11: the database /a.db is listed twice (list each file once, with all its replicas)",
+    );
+  });
+});
+
+Deno.test("findDatabase() finds an entry by any path that leads to its file", async () => {
+  await withTemporaryFolder((folder) => {
+    Deno.mkdirSync(join(folder, "real"));
+    Deno.symlinkSync(join(folder, "real"), join(folder, "linked"));
+    Deno.writeTextFileSync(join(folder, "c.yml"), "dbs: [{path: real/a.db, replicas: [{path: b}]}]");
+    const config = load(folder, "c.yml");
+    assertEquals(findDatabase(config, files, `${folder}/real/a.db`), config.databases[0]);
+    assertEquals(findDatabase(config, files, `${folder}/linked/a.db`), config.databases[0]);
+    assertEquals(findDatabase(config, files, `${folder}/other.db`), undefined);
+  });
+});

@@ -1,0 +1,328 @@
+import { ReplicationError } from "../../lib/base/errors.ts";
+import type { Config } from "../../lib/config/config.ts";
+import { parseConfig } from "../../lib/config/parse.ts";
+import {
+  assertEquals,
+  assertFalse,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "../support/assert.ts";
+
+interface Options {
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly expand?: boolean;
+}
+
+function parse(text: string, { environment = {}, expand = true }: Options = {}): Config {
+  const surroundings = { environment: (name: string) => environment[name], currentFolder: "/work", expand };
+  return parseConfig(text, "t.yml", surroundings).config;
+}
+
+function problemOf(text: string, options: Options = {}): string {
+  const error = assertThrows(() => parse(text, options), ReplicationError);
+  assertStrictEquals(error.code, "config-invalid");
+  return error.message;
+}
+
+/** A config of one database with one replica; lines are added to the top level, the database, or the replica. */
+function aConfig({ global = "", database = "", replica = "path: /backup/app" } = {}): string {
+  const indent = (text: string, by: number) => text.split("\n").map((line) => " ".repeat(by) + line).join("\n");
+  return `${global}\ndbs:\n  - path: /data/app.db\n${indent(database, 4)}\n    replicas:\n      -\n${
+    indent(replica, 8)
+  }\n`;
+}
+
+Deno.test("parseConfig() fills in the defaults", () => {
+  assertEquals(parse(aConfig()), {
+    databases: [{
+      path: "/data/app.db",
+      statePath: "/data/.app.db-tailrace",
+      monitorIntervalMs: 1_000,
+      checkpointIntervalMs: 60_000,
+      minCheckpointPages: 700,
+      maxCheckpointPages: 10_000,
+      lockBudgetMs: 50,
+      maxWalSizeBytes: 1 << 30,
+      enableWal: false,
+      replicas: [{
+        type: "file",
+        name: "file",
+        path: "/backup/app",
+        url: "file:///backup/app",
+        syncIntervalMs: 0,
+        layout: "raw",
+      }],
+    }],
+    logging: { level: "info", format: "text" },
+    source: "t.yml",
+  });
+});
+
+Deno.test("parseConfig() reads every key", () => {
+  const config = parse(
+    `
+exec: ./server --port 8000
+sqlite-library: lib/libsqlite3.so
+logging: {level: WARNING, type: json, stderr: true}
+dbs:
+  - path: app.db
+    meta-path: ~/state
+    monitor-interval: 2s
+    checkpoint-interval: 30s
+    min-checkpoint-page-count: 500
+    max-checkpoint-page-count: 0
+    lock-budget: 20ms
+    max-wal-size: 64MiB
+    enable-wal: true
+    replicas:
+      - {type: file, name: near, path: ../backup, sync-interval: 1s, layout: raw}
+      - {name: far, url: "file:///mnt/backup"}
+`,
+    { environment: { HOME: "/home/me" } },
+  );
+  assertEquals(config.exec, "./server --port 8000");
+  assertEquals(config.sqliteLibrary, "/work/lib/libsqlite3.so");
+  assertEquals(config.logging, { level: "warn", format: "json" });
+  const [database] = config.databases;
+  assertEquals({ ...database, replicas: database?.replicas.map(({ name, path }) => ({ name, path })) }, {
+    path: "/work/app.db",
+    statePath: "/home/me/state",
+    monitorIntervalMs: 2_000,
+    checkpointIntervalMs: 30_000,
+    minCheckpointPages: 500,
+    maxCheckpointPages: Number.MAX_SAFE_INTEGER,
+    lockBudgetMs: 20,
+    maxWalSizeBytes: 64 << 20,
+    enableWal: true,
+    replicas: [{ name: "near", path: "/backup" }, { name: "far", path: "/mnt/backup" }],
+  });
+  assertEquals(database?.replicas.map((replica) => replica.syncIntervalMs), [1_000, 0]);
+});
+
+Deno.test("parseConfig() prefers the replica's value, then the database's, then the global one", () => {
+  const syncInterval = (config: Config) => config.databases[0]?.replicas[0]?.syncIntervalMs;
+  const lockBudget = (config: Config) => config.databases[0]?.lockBudgetMs;
+  const global = "sync-interval: 1s\nlock-budget: 10ms";
+  assertEquals(syncInterval(parse(aConfig({ global }))), 1_000);
+  assertEquals(lockBudget(parse(aConfig({ global }))), 10);
+  const database = "sync-interval: 2s\nlock-budget: 20ms";
+  assertEquals(syncInterval(parse(aConfig({ global, database }))), 2_000);
+  assertEquals(lockBudget(parse(aConfig({ global, database }))), 20);
+  const replica = "path: /b\nsync-interval: 0";
+  assertEquals(syncInterval(parse(aConfig({ global, database, replica }))), 0);
+});
+
+Deno.test("parseConfig() reads a bare number as nanoseconds for a duration and as bytes for a size", () => {
+  const [database] = parse(aConfig({ database: "monitor-interval: 5000000000\nmax-wal-size: 2097152" })).databases;
+  assertEquals(database?.monitorIntervalMs, 5_000);
+  assertEquals(database?.maxWalSizeBytes, 2_097_152);
+});
+
+Deno.test("parseConfig() names file, line and column of an unknown key, with the key that was meant", () => {
+  const message = problemOf("dbs:\n  - path: /a\n    monitor-intervall: 1s\n");
+  assertEquals(
+    message,
+    'Cannot use config t.yml:3:5: unknown key "monitor-intervall" (did you mean "monitor-interval"?)',
+  );
+  assertStringIncludes(problemOf(aConfig({ global: "colour: red" })), "known here: dbs, exec,");
+});
+
+Deno.test("parseConfig() tells a key at the wrong place from an unknown one", () => {
+  assertStringIncludes(
+    problemOf(aConfig({ replica: "path: /b\nmonitor-interval: 1s" })),
+    'the key "monitor-interval" does not belong to a replica (it belongs to the top level or a database)',
+  );
+});
+
+Deno.test("parseConfig() refuses keys of Litestream that this version would not act on, and says so", () => {
+  const refused = [
+    aConfig({ global: 'addr: ":9090"' }),
+    aConfig({ global: "access-key-id: x" }),
+    aConfig({ global: "retention: 24h" }),
+    aConfig({ replica: "path: /b\nretention: 24h" }),
+    aConfig({ replica: "path: /b\nsnapshot-interval: 1h" }),
+    aConfig({ replica: "path: /b\nvalidation-interval: 1h" }),
+    aConfig({ replica: "path: /b\nbucket: x" }),
+    aConfig({ replica: "path: /b\nage: {}" }),
+    aConfig({ replica: "type: s3\nbucket: x" }),
+    aConfig({ replica: "url: s3://bucket/x" }),
+    aConfig({ replica: "path: /b\nlayout: litestream" }),
+    aConfig({ global: "logging: {stderr: false}" }),
+  ];
+  for (const text of refused) {
+    assertStringIncludes(problemOf(text), "not supported by this version", text);
+    assertFalse(problemOf(text).includes("unknown"), text);
+  }
+});
+
+Deno.test("parseConfig() refuses values of the wrong type, each with what it must be", () => {
+  const cases: readonly (readonly [text: string, expected: string])[] = [
+    [aConfig({ database: "min-checkpoint-page-count: many" }), "a whole number"],
+    [aConfig({ database: 'min-checkpoint-page-count: "500"' }), "a whole number"],
+    [aConfig({ database: "min-checkpoint-page-count: 0500" }), "a whole number"],
+    [aConfig({ database: "min-checkpoint-page-count: 1.5" }), "a whole number"],
+    [aConfig({ database: "min-checkpoint-page-count: -1" }), "a whole number"],
+    [aConfig({ database: "min-checkpoint-page-count: 0" }), "at least 1"],
+    [aConfig({ database: "monitor-interval: 10" }), "a bare number is nanoseconds"],
+    [aConfig({ database: "monitor-interval: 1d" }), "a duration such as"],
+    [aConfig({ database: 'monitor-interval: "5000000000"' }), "a duration such as"],
+    [aConfig({ database: "monitor-interval: 0" }), "at least 1ms"],
+    [aConfig({ database: "monitor-interval: 999us" }), "at least 1ms"],
+    [aConfig({ database: "monitor-interval: 1000h" }), "at most 596h"],
+    [aConfig({ database: "checkpoint-interval: -1s" }), "no negative duration"],
+    [aConfig({ database: "max-wal-size: big" }), "a size such as"],
+    [aConfig({ database: "max-wal-size: 1024" }), "at least 1MiB"],
+    [aConfig({ database: "enable-wal: perhaps" }), "true or false"],
+    [aConfig({ database: 'enable-wal: "true"' }), "true or false"],
+    [aConfig({ database: "meta-path: [a]" }), "a list (it must be a path)"],
+    [aConfig({ database: "meta-path: {a: b}" }), "a map (it must be a path)"],
+    [aConfig({ database: "meta-path:" }), "missing (it must be a path)"],
+    [aConfig({ database: "meta-path: file:///x" }), 'a URL belongs to the key "url"'],
+    [aConfig({ database: "meta-path: ~/x" }), "HOME is not set"],
+    [aConfig({ database: 'meta-path: "a\\0b"' }), "a path"],
+    [aConfig({ global: "exec: true" }), "in quotes"],
+    [aConfig({ global: 'exec: ""' }), "not empty"],
+    [aConfig({ global: "logging: {level: loud}" }), "debug, info, warn"],
+    [aConfig({ global: "logging: text" }), "a map of keys and values"],
+    [aConfig({ global: "logging: [text]" }), "a map of keys and values"],
+    [aConfig({ replica: "path: /b\ntype: fiel" }), "it must be file"],
+    [aConfig({ replica: "path: /b\nname: {}" }), "a text"],
+    ["dbs: app.db\n", "a list"],
+    ["dbs: {path: app.db}\n", "a list"],
+    ["dbs:\n", "missing (it must be a list)"],
+    ["dbs: [app.db]\n", "a database must be a map"],
+    ["dbs: [{path: /a, replicas: [/b]}]\n", "a replica must be a map"],
+    ["[]", "the top level must be a map"],
+    ["text", "the top level must be a map"],
+  ];
+  for (const [text, expected] of cases) {
+    const message = problemOf(text);
+    assertStringIncludes(message, expected, text);
+    assertStringIncludes(message, "Cannot use config t.yml:", text);
+    assertFalse(message.includes("\n"), text);
+  }
+});
+
+Deno.test("parseConfig() refuses what is missing or twice", () => {
+  const cases: readonly (readonly [text: string, expected: string])[] = [
+    ["", "it is empty"],
+    ["# nothing\n", "it is empty"],
+    ["exec: x\n", "it names no database"],
+    ["dbs: []\n", "t.yml:1:6: it names no database"],
+    ["dbs: [{replicas: [{path: /b}]}]\n", 't.yml:1:7: a database needs a "path"'],
+    ["dbs: [{path: /a}]\n", "has no replica"],
+    ["dbs: [{path: /a, replicas: []}]\n", "has no replica"],
+    [aConfig({ replica: "name: x" }), 'a replica needs a "path" or a "url"'],
+    [aConfig({ replica: "path: /b\nurl: file:///b" }), 'both "path" and "url"'],
+    [aConfig({ replica: "path: /b\npath: /c" }), 'the key "path" is written twice'],
+    [aConfig({ replica: 'path: /b\nname: "a\\tb"' }), "control characters"],
+    [
+      "dbs: [{path: /a, replicas: [{path: /b}, {path: /c}]}]\n",
+      't.yml:1:41: the replica name "file" is used twice for /a',
+    ],
+    [
+      "dbs:\n  - path: /a\n    replicas:\n      - {name: x, path: /b}\n      - {name: x, path: /c}\n",
+      't.yml:5:16: the replica name "x" is used twice',
+    ],
+  ];
+  for (const [text, expected] of cases) assertStringIncludes(problemOf(text), expected, text);
+});
+
+Deno.test("parseConfig() expands variables in values, after YAML, and gives plain ones the type they look like", () => {
+  const environment = { PAGES: "500", ON: "true", INTERVAL: "5s", FOLDER: "/b: [not yaml", NANOSECONDS: "2000000" };
+  const database = "min-checkpoint-page-count: $PAGES\nenable-wal: ${ON}\nmonitor-interval: $INTERVAL\n" +
+    "lock-budget: $NANOSECONDS";
+  const [parsed] = parse(aConfig({ database, replica: "path: $FOLDER" }), { environment }).databases;
+  assertEquals(parsed?.minCheckpointPages, 500);
+  assertEquals(parsed?.enableWal, true);
+  assertEquals(parsed?.monitorIntervalMs, 5_000);
+  assertEquals(parsed?.lockBudgetMs, 2);
+  assertEquals(parsed?.replicas[0]?.path, "/b: [not yaml");
+});
+
+Deno.test("parseConfig() names line, key and variable when a variable is not set", () => {
+  assertEquals(
+    problemOf("dbs:\n  - path: $FOLDER/app.db\n    replicas: []\n"),
+    'Cannot use config t.yml:2:11: the environment variable "FOLDER" in the value of "path" is not set ' +
+      "(set it, or use --no-expand-env)",
+  );
+  assertStringIncludes(problemOf(aConfig({ replica: "path: ${X:-/b}" })), '"${X:-/b}" in the value of "path"');
+});
+
+Deno.test("parseConfig() leaves dollars alone with --no-expand-env", () => {
+  const config = parse(aConfig({ replica: "path: /b/$X/${Y:-z}" }), { expand: false });
+  assertEquals(config.databases[0]?.replicas[0]?.path, "/b/$X/${Y:-z}");
+});
+
+Deno.test("parseConfig() shows a value as it is written, never what a variable holds", () => {
+  const environment = { KEY: "hunter2" };
+  for (const key of ["enable-wal", "monitor-interval", "max-wal-size", "min-checkpoint-page-count"]) {
+    const message = problemOf(aConfig({ database: `${key}: $KEY` }), { environment });
+    assertStringIncludes(message, "$KEY");
+    assertFalse(message.includes("hunter2"), message);
+  }
+  const message = problemOf(aConfig({ replica: "url: sftp://me:$KEY@host/x" }), { environment });
+  assertFalse(message.includes("hunter2"), message);
+});
+
+Deno.test("parseConfig() follows aliases and merges maps, the map's own keys first", () => {
+  const config = parse(`
+dbs:
+  - &first
+    path: /a
+    lock-budget: 10ms
+    enable-wal: true
+    replicas: [&replica {path: /b}]
+  - <<: *first
+    path: /c
+    enable-wal: false
+    replicas:
+      - {<<: [*replica, {sync-interval: 3s}], path: /d}
+`);
+  const [, second] = config.databases;
+  assertEquals(second?.path, "/c");
+  assertEquals(second?.lockBudgetMs, 10);
+  assertEquals(second?.enableWal, false);
+  assertEquals(second?.replicas.map(({ path, syncIntervalMs }) => ({ path, syncIntervalMs })), [
+    { path: "/d", syncIntervalMs: 3_000 },
+  ]);
+});
+
+Deno.test("parseConfig() refuses aliases and merges that lead nowhere or in a circle", () => {
+  assertStringIncludes(problemOf("dbs: *nothing\n"), 'there is no anchor "&nothing"');
+  assertStringIncludes(problemOf("dbs: &x [*x]\n"), "a database must be a map");
+  assertStringIncludes(problemOf("dbs: [&x {<<: *x}]\n"), 'a database needs a "path"');
+  assertStringIncludes(problemOf("dbs: [{<<: text}]\n"), "must be a map or a list of maps");
+});
+
+Deno.test("parseConfig() refuses what is not YAML with the place of it", () => {
+  for (
+    const text of [
+      "dbs: [",
+      "a: 'x\n",
+      "\tdbs: []",
+      "a: b: c",
+      "dbs: !tag []",
+      "dbs: []\n---\ndbs: []\n",
+      "? [a]\n: b\n",
+    ]
+  ) {
+    const message = problemOf(text);
+    assertStringIncludes(message, "it is not valid YAML", text);
+    assertFalse(message.includes("\n"), text);
+  }
+  assertStringIncludes(problemOf("[".repeat(200_000)), "it is not valid YAML");
+});
+
+Deno.test("parseConfig() says where each part of the config stands", () => {
+  const surroundings = { environment: () => undefined, currentFolder: "/", expand: true };
+  const { config, placeOf } = parseConfig(
+    "dbs:\n  - path: /a\n    replicas:\n      - url: file:///b\n",
+    "t.yml",
+    surroundings,
+  );
+  const [database] = config.databases;
+  assertEquals(database && placeOf(database), "t.yml:2:11");
+  assertEquals(database?.replicas[0] && placeOf(database.replicas[0]), "t.yml:4:14");
+});

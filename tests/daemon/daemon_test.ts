@@ -1,0 +1,79 @@
+import { silentLogger } from "../../lib/base/log.ts";
+import { databaseConfigFromArguments } from "../../lib/config/from_arguments.ts";
+import { Daemon } from "../../lib/daemon/daemon.ts";
+import { SystemClock } from "../../lib/platform/clock.ts";
+import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { SystemRandom } from "../../lib/platform/random.ts";
+import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { sleep, until } from "../support/daemon.ts";
+import { startOtherProcess } from "../support/other_process.ts";
+import { type Scene, withScene } from "../end_to_end/scene.ts";
+
+/** In this process, and without file events: a quiet database is looked at four times a second. */
+function daemonOf(scene: Scene): Daemon {
+  return new Daemon({
+    platform: { clock: new SystemClock(), files: new DenoFileSystem(), random: new SystemRandom() },
+    driver: createNodeDriver(),
+    databases: [databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder)],
+    log: silentLogger,
+    watchFolder: () => undefined,
+    userId: Deno.uid() ?? undefined,
+  });
+}
+
+Deno.test({
+  name: "Daemon.finish() captures and replicates what was committed just before, however seldom anybody looks",
+  timeout: 30_000,
+  fn: () =>
+    withScene(async (scene) => {
+      await using application = startOtherProcess();
+      await application.open(scene.database, { create: true });
+      await application.runAll(["PRAGMA journal_mode = WAL", "CREATE TABLE entry(body)"]);
+      const daemon = daemonOf(scene);
+      await daemon.start();
+      await until(async () => (await scene.store.generations()).length > 0, "the first snapshot");
+      const [generation] = await scene.generations();
+      assert(generation !== undefined);
+      const size = () => scene.store.end(generation).then((end) => end?.offset ?? 0);
+      await until(async () => await size() > 0, "the first sync");
+      await sleep(1_150); // By now it is looked at every 250 ms.
+      const before = await size();
+      await application.run("INSERT INTO entry VALUES('at the last moment')");
+      const [result] = await daemon.finish();
+      assertEquals(result, {
+        database: scene.database,
+        replica: "file",
+        problem: undefined,
+        mayPass: false,
+        absence: undefined,
+      });
+      assert(await size() > before);
+      await daemon.release();
+      await application.exit();
+      await scene.expectEqual();
+    }),
+});
+
+Deno.test({
+  name: "Daemon.release() lets go without writing: the application's WAL stays as it was",
+  timeout: 30_000,
+  fn: () =>
+    withScene(async (scene) => {
+      await using application = startOtherProcess();
+      await application.open(scene.database, { create: true });
+      await application.runAll([
+        "PRAGMA journal_mode = WAL",
+        "CREATE TABLE entry(body)",
+        "INSERT INTO entry VALUES(1)",
+      ]);
+      await application.kill(); // Nobody else has it open, so that our last close would delete the WAL.
+      const before = [scene.database, scene.wal].map((path) => Deno.readFileSync(path));
+      const daemon = daemonOf(scene);
+      await daemon.start();
+      await daemon.finish();
+      await daemon.release();
+      assertEquals([scene.database, scene.wal].map((path) => Deno.readFileSync(path)), before);
+      await scene.expectEqual();
+    }),
+});

@@ -1,0 +1,122 @@
+/** Several databases in one process: what is wrong with one holds back no other, and is told. */
+import { DatabaseSync } from "node:sqlite";
+import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { type Daemon, startReplicate } from "../support/daemon.ts";
+import { insert, Scene, withScene } from "../end_to_end/scene.ts";
+
+/** Two scenes and a config that names both. */
+function several(name: string, run: (first: Scene, second: Scene, config: string) => Promise<void>): void {
+  Deno.test({
+    name: `replicate of several databases ${name}`,
+    timeout: 30_000,
+    fn: () =>
+      withScene(async (first) => {
+        const second = new Scene(`${first.folder}/second`);
+        const config = `${first.folder}/tailrace.yml`;
+        const entries = [first, second].map(({ database, replica }) =>
+          `  - path: ${database}\n    monitor-interval: 20ms\n    replicas: [{path: ${replica}}]\n`
+        );
+        Deno.writeTextFileSync(config, `dbs:\n${entries.join("")}`);
+        try {
+          await run(first, second, config);
+        } finally {
+          await second.end();
+        }
+      }),
+  });
+}
+
+function troubles(daemon: Daemon): readonly string[] {
+  return daemon.lines.filter((line) => / (WARN|ERROR) /.test(line));
+}
+
+several("goes on with one when the other is refused, and ends with 1", async (first, second, config) => {
+  Deno.mkdirSync(first.database);
+  const application = second.application();
+  insert(application, 10);
+  await using daemon = startReplicate(["--config", config]);
+  await daemon.line("Snapshot done");
+  insert(application, 10);
+  assertEquals(await daemon.stop(), 1);
+  assertEquals(troubles(daemon).length, 1, daemon.text);
+  assertMatch(
+    troubles(daemon).join(),
+    / ERROR Cannot replicate .*: it is a folder .*advice="name the database file in it"/,
+  );
+  assertEquals(
+    daemon.lines.at(-1),
+    `Cannot finish replica file of ${first.database}: Cannot replicate ${first.database}: it is a folder`,
+  );
+  application.close();
+  await second.expectEqual();
+});
+
+several("takes up one that was refused as soon as it can", async (first, second, config) => {
+  const refused = first.connect();
+  refused.exec("CREATE TABLE entry(n INTEGER PRIMARY KEY, body BLOB)");
+  const applications = [refused, second.application()];
+  await using daemon = startReplicate(["--config", config]);
+  await daemon.line("it is in rollback-journal mode");
+  refused.exec("PRAGMA journal_mode = WAL");
+  await daemon.until(() => daemon.saying("Snapshot done").length === 2, "two snapshots");
+  for (const application of applications) insert(application, 10);
+  assertEquals(await daemon.stop(), 0, daemon.text);
+  assertEquals(troubles(daemon).length, 1, daemon.text);
+  for (const application of applications) application.close();
+  await first.expectEqual();
+  await second.expectEqual();
+});
+
+several("ends with the first refusal when all are refused, and tells of the others", async (first, second, config) => {
+  Deno.mkdirSync(first.database);
+  Deno.writeTextFileSync(second.database, "no database at all, however long the text may be".repeat(10));
+  await using daemon = startReplicate(["--config", config]);
+  assertEquals(await daemon.ended(), 2);
+  assertEquals(daemon.lines.slice(-2), [
+    `Cannot replicate ${first.database}: it is a folder`,
+    "Try: name the database file in it",
+  ]);
+  assertEquals(troubles(daemon).length, 1);
+  assertStringIncludes(troubles(daemon).join(), `Cannot replicate ${second.database}: it is not a SQLite database`);
+});
+
+several("waits for one that is missing, and ends with 0 while it is", async (first, second, config) => {
+  const application = second.application();
+  insert(application, 10);
+  await using daemon = startReplicate(["--config", config]);
+  await daemon.line("Snapshot done");
+  await daemon.line(`Waiting for ${first.database}: it does not exist yet`);
+  assertEquals(await daemon.stop(), 0);
+  application.close();
+  await second.expectEqual();
+});
+
+several("with --once replicates the others, and ends with 3 when one is missing", async (first, second, config) => {
+  const application = second.application();
+  insert(application, 10);
+  await using once = startReplicate(["--once", "--config", config]);
+  assertEquals(await once.ended(), 3);
+  assertEquals(once.saying("Cannot "), [`Cannot replicate ${first.database} once: it does not exist yet`]);
+  application.close();
+  await second.expectEqual();
+});
+
+several("with --once waits beside a daemon for all of them", async (first, second, config) => {
+  const applications = [first.application(), second.application()];
+  await using daemon = startReplicate(["--config", config]);
+  await daemon.until(() => daemon.saying("Snapshot done").length === 2, "two snapshots");
+  for (const application of applications) insert(application, 10);
+  await using once = startReplicate(["--once", "--config", config]);
+  assertEquals(await once.ended(), 0, once.text);
+  for (const scene of [first, second]) {
+    const rows = await scene.restored();
+    Deno.writeFileSync(`${scene.folder}/rows.db`, rows);
+    assertEquals(countRows(`${scene.folder}/rows.db`), 10);
+  }
+  assertEquals(await daemon.stop(), 0);
+});
+
+function countRows(path: string): number {
+  using database = new DatabaseSync(path);
+  return Number(database.prepare("SELECT count(*) AS n FROM entry").get()?.["n"]);
+}
