@@ -1,0 +1,167 @@
+/**
+ * What the program promises about speed, measured on real processes and real files. Each row: figure, target, ok or missed.
+ *
+ *     deno task bench [--folder DIR] [--megabytes N]     DIR: where to work (default: a temporary folder)
+ */
+import { DatabaseSync } from "node:sqlite";
+import { type Durable, followLog, lagsOf, percentile, readWalFacts } from "./lag.ts";
+
+const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const megabytes = Number(option("megabytes") ?? "500");
+const parent = option("folder");
+const folder = Deno.makeTempDirSync({ prefix: "tailrace-bench-", ...(parent === undefined ? {} : { dir: parent }) });
+let missed = 0;
+
+console.log(`${"what".padEnd(46)} ${"measured".padStart(16)}   target`);
+try {
+  await benchLag();
+  await benchBulk();
+} finally {
+  Deno.removeSync(folder, { recursive: true });
+}
+Deno.exit(missed === 0 ? 0 : 1);
+
+/** 100 commits a second for ten seconds: commit returned to fsynced in the replica. Start of the process to the first sync. */
+async function benchLag(): Promise<void> {
+  const database = `${folder}/lag.db`;
+  const db = createDatabase(database);
+  const started = now();
+  const daemon = startDaemon(database, `${folder}/lag-replica`);
+  await daemon.until((durable) => durable.length > 0);
+  row("process start to first sync", (daemon.durable[0]?.atMs ?? Infinity) - started, "ms", 200, "at most");
+  const insert = db.prepare("INSERT INTO t(b) VALUES(randomblob(200))");
+  const times: number[] = [];
+  for (let i = 0; i < 1_000; i++) {
+    insert.run();
+    times.push(now());
+    await sleep(8.9); // A timer adds about 1.1 ms.
+  }
+  await sleep(500);
+  await daemon.stop();
+  const lags = lagsOf(readWalFacts(`${folder}/lag-replica`), times, daemon.durable);
+  const rate = 1_000 * times.length / ((times.at(-1) ?? 0) - (times[0] ?? 0));
+  row(`commit to fsynced, p50 at ${rate.toFixed(0)} commits/s`, percentile(lags, 0.5), "ms", 5, "at most");
+  row(`commit to fsynced, p99 at ${rate.toFixed(0)} commits/s`, percentile(lags, 0.99), "ms", 25, "at most");
+  db.close();
+}
+
+/** One transaction of the given size: capture, copy and fsync of its WAL. Then everything is restored. */
+async function benchBulk(): Promise<void> {
+  const database = `${folder}/bulk.db`;
+  const replica = `${folder}/bulk-replica`;
+  const db = createDatabase(database);
+  fill(db, megabytes);
+  db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+  const daemon = startDaemon(database, replica);
+  await daemon.until((durable) => durable.length > 0);
+  const before = daemon.durable.length;
+  db.exec("PRAGMA synchronous = OFF");
+  fill(db, megabytes);
+  const committed = now();
+  const bytes = Deno.statSync(`${database}-wal`).size;
+  await daemon.until((durable) => (durable.at(-1)?.offset ?? 0) >= bytes && durable.length > before, 120_000);
+  const copySeconds = ((daemon.durable.at(-1)?.atMs ?? Infinity) - committed) / 1_000;
+  row(`capture and copy of ${mega(bytes)} MB of WAL`, bytes / 1e6 / copySeconds, "MB/s", 200, "at least");
+  await sleep(bytes / 200_000 + 4_000); // The checkpoint of that transaction comes after its replication, and has its peak.
+  row(`peak RSS beside a database of ${mega(bytes)} MB`, daemon.peakMegabytes(), "MB", 90, "at most");
+  await daemon.stop();
+  db.close();
+  const read = sizeOf(`${replica}/generations`);
+  // The first run touches memory that the machine has not handed out yet, which costs more than the work itself.
+  const seconds = [];
+  for (let run = 0; run < 4; run++) seconds.push(await timeRestore(replica));
+  row(
+    `restore of ${mega(read)} MB of snapshot and WAL`,
+    read / 1e6 / percentile(seconds.slice(1), 0.5),
+    "MB/s",
+    400,
+    "at least",
+  );
+  console.log(`  (median of three after a first of ${seconds[0]?.toFixed(1)} s; process start and fsync included)`);
+}
+
+async function timeRestore(replica: string): Promise<number> {
+  const start = performance.now();
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", MAIN, "restore", "-o", `${folder}/copy.db`, `file://${replica}`],
+  }).output();
+  if (code !== 0) throw new Error(new TextDecoder().decode(stderr));
+  const took = (performance.now() - start) / 1_000;
+  Deno.removeSync(`${folder}/copy.db`);
+  return took;
+}
+
+function createDatabase(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: 5_000 });
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB)");
+  return db;
+}
+
+/** Rows of random bytes, some 3,000 a row, in one transaction. */
+function fill(db: DatabaseSync, size: number): void {
+  const rows = Math.ceil(size * 1e6 / 3_300);
+  db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${rows})
+    INSERT INTO t(b) SELECT randomblob(3000) FROM n`);
+}
+
+function startDaemon(database: string, replica: string) {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", MAIN, "replicate", "--log-level", "debug", database, `file://${replica}`],
+    stderr: "piped",
+  }).spawn();
+  const durable: Durable[] = [];
+  const lines: string[] = [];
+  const ended = followLog(child.stderr, durable, (line) => lines.push(line));
+  return {
+    durable,
+    until: async (condition: (durable: readonly Durable[]) => boolean, patienceMs = 20_000) => {
+      for (const start = performance.now(); !condition(durable); await sleep(1)) {
+        if (performance.now() - start > patienceMs) {
+          throw new Error(`the daemon is too slow:\n${lines.slice(-5).join("\n")}`);
+        }
+      }
+    },
+    peakMegabytes: () => {
+      const status = Deno.readTextFileSync(`/proc/${child.pid}/status`);
+      return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1_000;
+    },
+    stop: async () => {
+      child.kill("SIGTERM");
+      const { code } = await child.status;
+      await ended;
+      if (code !== 0) throw new Error(`the daemon ended with exit code ${code}\n${lines.slice(-5).join("\n")}`);
+    },
+  };
+}
+
+function row(what: string, measured: number, unit: string, target: number, kind: "at most" | "at least"): void {
+  const isOk = kind === "at most" ? measured <= target : measured >= target;
+  if (!isOk) missed++;
+  const figure = `${measured.toFixed(measured < 100 ? 1 : 0)} ${unit}`;
+  console.log(`${what.padEnd(46)} ${figure.padStart(16)}   ${kind} ${target} ${unit}: ${isOk ? "ok" : "missed"}`);
+}
+
+function sizeOf(path: string): number {
+  let sum = 0;
+  for (const { name, isDirectory } of Deno.readDirSync(path)) {
+    sum += isDirectory ? sizeOf(`${path}/${name}`) : Deno.statSync(`${path}/${name}`).size;
+  }
+  return sum;
+}
+
+function option(name: string): string | undefined {
+  const at = Deno.args.indexOf(`--${name}`);
+  return at === -1 ? undefined : Deno.args[at + 1];
+}
+
+function mega(bytes: number): string {
+  return (bytes / 1e6).toFixed(0);
+}
+
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,80 @@
+/** Writes the tables of `docs/config.md` from the table of keys; with `--check` it only says whether they are up to date. */
+import { complain } from "./project.ts";
+import { CONFIG_KEYS, type ConfigKey, type ConfigLevel, UNSUPPORTED_KEYS } from "../lib/config/keys.ts";
+
+export const CONFIG_DOCUMENT = new URL("../docs/config.md", import.meta.url);
+
+const LEVEL_NAMES: Readonly<Record<ConfigLevel, string>> = {
+  global: "top level",
+  logging: "`logging`",
+  database: "database",
+  replica: "replica",
+};
+
+const TYPE_NAMES: Readonly<Record<ConfigKey["type"], string>> = {
+  text: "text",
+  path: "path",
+  library: "`system` or path",
+  duration: "duration",
+  size: "size",
+  integer: "whole number",
+  boolean: "true or false",
+  choice: "word",
+  list: "list",
+  section: "map",
+};
+
+/** The document with its generated parts made anew. */
+export function renewDocument(text: string): string {
+  return replacePart(replacePart(text, "keys", formatKeys()), "unsupported keys", formatUnsupportedKeys());
+}
+
+function replacePart(text: string, name: string, body: string): string {
+  const begin = `<!-- begin: ${name} -->\n`;
+  const end = `<!-- end: ${name} -->`;
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from === -1 || to < from) throw new Error(`Cannot renew docs/config.md: the marks of "${name}" are missing`);
+  return `${text.slice(0, from + begin.length)}\n${body}\n${text.slice(to)}`;
+}
+
+function formatKeys(): string {
+  const rows: readonly ConfigKey[] = CONFIG_KEYS;
+  return formatMarkdownTable(
+    ["key", "level", "type", "default", "meaning"],
+    rows.map((row) => [
+      `\`${row.key}\``,
+      row.levels.map((level) => LEVEL_NAMES[level]).join(", "),
+      TYPE_NAMES[row.type],
+      row.default,
+      row.meaning,
+    ]),
+  );
+}
+
+function formatUnsupportedKeys(): string {
+  const levels = Object.entries(UNSUPPORTED_KEYS) as [ConfigLevel, readonly string[]][];
+  return formatMarkdownTable(
+    ["level", "keys"],
+    levels.filter(([, keys]) => keys.length > 0).map(([level, keys]) => [
+      LEVEL_NAMES[level],
+      keys.map((key) => `\`${key}\``).join(", "),
+    ]),
+  );
+}
+
+/** Padded as the formatter pads. */
+function formatMarkdownTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = titles.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |\n`;
+  return line(titles) + line(widths.map((width) => "-".repeat(width))) + rows.map(line).join("");
+}
+
+if (import.meta.main) {
+  const present = Deno.readTextFileSync(CONFIG_DOCUMENT);
+  const renewed = renewDocument(present);
+  if (!Deno.args.includes("--check")) Deno.writeTextFileSync(CONFIG_DOCUMENT, renewed);
+  else if (renewed !== present) {
+    complain("docs/config.md is not up to date (run: deno run -A scripts/config_docs.ts)");
+    Deno.exit(1);
+  }
+}

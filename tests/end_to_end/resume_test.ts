@@ -1,0 +1,264 @@
+/** After being away: where the history can be continued it is, where not a new generation begins, and says why. */
+import type { DatabaseSync } from "node:sqlite";
+import { frameSize } from "../../lib/wal/frame.ts";
+import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
+import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { sleep } from "../support/daemon.ts";
+import { insert, type Scene, withScene } from "./scene.ts";
+
+const FRAME = frameSize(4_096);
+
+interface Away {
+  readonly scene: Scene;
+  /** Open all the time, so that the WAL stays. */
+  readonly application: DatabaseSync;
+}
+
+/** Replicates, ends, lets happen what happens while nobody watches, and replicates again. */
+async function goAway(scene: Scene, meanwhile: (away: Away) => Promise<void> | void, end: Deno.Signal = "SIGTERM") {
+  const application = scene.application();
+  application.exec("PRAGMA wal_autocheckpoint = 0");
+  insert(application, 10);
+  await using first = scene.daemon();
+  await first.line("Snapshot done");
+  insert(application, 10);
+  await scene.replicated();
+  await first.stop(end);
+  const [generation] = await scene.generations();
+  assert(generation !== undefined);
+  const before = await scene.restored({ kind: "latest", generation });
+  const endBefore = await scene.store.end(generation);
+  await meanwhile({ scene, application });
+  await using again = scene.daemon();
+  await again.ready();
+  const after = application.isOpen ? application : scene.application();
+  insert(after, 10);
+  assertEquals(await again.stop(), 0);
+  after.close();
+  await scene.expectEqual();
+  // Whatever was restorable is.
+  assert(endBefore !== undefined);
+  const position = { generation, index: endBefore.index, offset: endBefore.offset };
+  assertEquals(await scene.restored({ kind: "position", position, generation }), before);
+  const reason = /A new generation begins .* reason="(.*)"$/.exec(again.saying("A new generation begins").join())?.[1];
+  return { reason, endBefore, end: await scene.store.end(generation), generations: (await scene.generations()).length };
+}
+
+function continues(
+  what: string,
+  indexes: number,
+  meanwhile: (away: Away) => Promise<void> | void,
+  end?: Deno.Signal,
+): void {
+  Deno.test({
+    name: `replicate goes on in the same generation after it was away ${what}`,
+    timeout: 30_000,
+    fn: () =>
+      withScene(async (scene) => {
+        const { reason, generations, endBefore, end: endAfter } = await goAway(scene, meanwhile, end);
+        assertEquals(reason, undefined);
+        assertEquals(generations, 1);
+        assertEquals<number | undefined>(endAfter?.index, endBefore.index + indexes);
+      }),
+  });
+}
+
+function beginsAnew(what: string, wanted: string, meanwhile: (away: Away) => Promise<void> | void): void {
+  Deno.test({
+    name: `replicate begins a new generation after ${what}: ${wanted}`,
+    timeout: 30_000,
+    fn: () =>
+      withScene(async (scene) => {
+        const { reason, generations } = await goAway(scene, meanwhile);
+        assertEquals(reason?.replaceAll(scene.folder, "").replace(/[0-9a-f]{16}\//, "GENERATION/"), wanted);
+        assertEquals(generations, 2);
+      }),
+  });
+}
+
+function checkpoint(application: DatabaseSync, mode: string): void {
+  const { busy } = application.prepare(`PRAGMA wal_checkpoint(${mode})`).get() ?? {};
+  assertEquals(busy, 0);
+}
+
+function files(scene: Scene): readonly string[] {
+  return [scene.database, scene.wal];
+}
+
+/** The database and its WAL as they are, to be put back when nobody has them open. */
+function keep({ scene, application }: Away): () => void {
+  const kept = files(scene).map((path) => [path, Deno.readFileSync(path)] as const);
+  return () => {
+    application.close();
+    for (const [path, bytes] of kept) Deno.writeFileSync(path, bytes);
+  };
+}
+
+for (const end of ["SIGTERM", "SIGKILL"] as const) {
+  continues(`by ${end}, with nothing written`, 0, () => {}, end);
+  continues(`by ${end}, with rows written`, 0, ({ application }) => insert(application, 30), end);
+  continues(`by ${end}, with one restart of the WAL`, 1, ({ application }) => {
+    checkpoint(application, "RESTART");
+    insert(application, 1);
+  }, end);
+}
+
+continues("with a checkpoint after which the next commit restarts the WAL", 1, ({ application }) => {
+  insert(application, 5);
+  checkpoint(application, "PASSIVE");
+});
+
+continues("with a restart that nobody has written after", 1, ({ application }) => checkpoint(application, "RESTART"));
+
+continues("and both were killed", 0, async ({ scene, application }) => {
+  insert(application, 5);
+  const putBack = keep({ scene, application });
+  putBack();
+  await sleep(0);
+});
+
+beginsAnew("several restarts", "the WAL was restarted or removed while nobody watched", ({ application }) => {
+  for (let i = 0; i < 2; i++) {
+    checkpoint(application, "RESTART");
+    insert(application, 1);
+  }
+});
+
+beginsAnew(
+  "the last connection was closed",
+  "the WAL was restarted or removed while nobody watched",
+  ({ application }) => application.close(),
+);
+
+beginsAnew(
+  "a long life after one restart",
+  "the WAL was restarted and has overwritten the end of what was captured",
+  ({ application }) => {
+    checkpoint(application, "RESTART");
+    insert(application, 60);
+  },
+);
+
+beginsAnew(
+  "more was written, and then one restart",
+  "the WAL was restarted after more had been written than captured",
+  ({ application }) => {
+    insert(application, 1);
+    checkpoint(application, "RESTART");
+    insert(application, 1);
+  },
+);
+
+beginsAnew(
+  "a truncated WAL",
+  "the WAL was restarted after other frames than those captured",
+  ({ application }) => checkpoint(application, "TRUNCATE"),
+);
+
+beginsAnew(
+  "one restart on a machine that was restarted too",
+  "the WAL was restarted, and the machine too",
+  ({ scene, application }) => {
+    Deno.writeTextFileSync(`${scene.state}/boot`, "00000000-0000-0000-0000-000000000000\n");
+    checkpoint(application, "RESTART");
+    insert(application, 1);
+  },
+);
+
+beginsAnew(
+  "one restart, and a page that is not what the WAL led to",
+  "the WAL was restarted, and the database file is not what it led to",
+  ({ scene, application }) => {
+    checkpoint(application, "RESTART");
+    insert(application, 1);
+    using file = Deno.openSync(scene.database, { write: true });
+    file.seekSync(4_096 + 200, Deno.SeekMode.Start); // In the free space of page 2, which is captured.
+    file.writeSync(Uint8Array.of(1));
+  },
+);
+
+beginsAnew("the files of an earlier moment were put back", "the WAL ends before what was captured", (away) => {
+  const { scene } = away;
+  const putBack = keep(away);
+  putBack();
+  Deno.truncateSync(scene.wal, WAL_HEADER_SIZE + 6 * FRAME);
+});
+
+beginsAnew(
+  "the files of an earlier moment were put back and written on",
+  "the WAL holds other frames than those captured",
+  async (away) => {
+    const { scene } = away;
+    keep(away)();
+    Deno.truncateSync(scene.wal, WAL_HEADER_SIZE + 6 * FRAME);
+    const other = scene.connect();
+    insert(other, 30);
+    keep({ scene, application: other })();
+    await sleep(0);
+  },
+);
+
+beginsAnew(
+  "its shadow WAL was damaged",
+  "the shadow WAL cannot be continued (Cannot continue the shadow WAL " +
+    "/data/.app.db-tailrace/shadow/GENERATION/0000000000000000.wal: frames that were recorded are gone)",
+  ({ scene }) => {
+    const [{ name } = { name: "" }] = [...Deno.readDirSync(`${scene.state}/shadow`)];
+    const path = `${scene.state}/shadow/${name}/0000000000000000.wal`;
+    const bytes = Deno.readFileSync(path);
+    bytes[WAL_HEADER_SIZE + 100] = (bytes[WAL_HEADER_SIZE + 100] ?? 0) ^ 1;
+    Deno.writeFileSync(path, bytes);
+  },
+);
+
+Deno.test({
+  name: "replicate begins a new generation on a database of which nothing had been captured",
+  timeout: 30_000,
+  fn: () =>
+    withScene(async (scene) => {
+      const application = scene.application();
+      checkpoint(application, "TRUNCATE");
+      for (let round = 0; round < 2; round++) {
+        await using daemon = scene.daemon();
+        await daemon.line("Snapshot done");
+        assertMatch(
+          daemon.saying("A new generation begins").join(),
+          round === 0 ? /there is no earlier state/ : /nothing had been captured before the program was away/,
+        );
+        assertEquals(await daemon.stop(), 0);
+      }
+      application.close();
+      await scene.expectEqual();
+    }),
+});
+
+Deno.test({
+  name: "replicate goes on after it was killed again and again while an application writes",
+  timeout: 60_000,
+  fn: () =>
+    withScene(async (scene) => {
+      const application = scene.application();
+      // Else it may copy and restart a WAL of which we have not seen the end, while nobody watches.
+      application.exec("PRAGMA wal_autocheckpoint = 0");
+      insert(application, 10);
+      const begun: string[] = [];
+      for (let round = 0; round < 8; round++) {
+        await using daemon = scene.daemon();
+        await daemon.ready();
+        for (let i = 0; i < 10 + round; i++) {
+          insert(application, 10, 1_000);
+          await sleep(3);
+        }
+        assertEquals(await daemon.stop("SIGKILL"), 137);
+        begun.push(...daemon.saying("A new generation begins"));
+        insert(application, round, 1_000);
+      }
+      await using daemon = scene.daemon();
+      await daemon.ready();
+      assertEquals(await daemon.stop(), 0);
+      begun.push(...daemon.saying("A new generation begins"));
+      application.close();
+      await scene.expectEqual();
+      assertEquals((await scene.generations()).length, 1, begun.join("\n"));
+    }),
+});

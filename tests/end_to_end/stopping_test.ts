@@ -1,0 +1,231 @@
+/** How `replicate` ends: after a last sync, with the code that says whether it was complete; at once when told twice. */
+import { DatabaseSync } from "node:sqlite";
+import { ReplicationError } from "../../lib/base/errors.ts";
+import { databaseConfigFromArguments } from "../../lib/config/from_arguments.ts";
+import { awaitDaemonOf } from "../../lib/daemon/await_daemon.ts";
+import { SystemClock } from "../../lib/platform/clock.ts";
+import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { SystemRandom } from "../../lib/platform/random.ts";
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertLess,
+  assertMatch,
+  assertRejects,
+} from "../support/assert.ts";
+import { sleep, startReplicate, until } from "../support/daemon.ts";
+import { expectRefusal, insert, type Scene, withScene } from "./scene.ts";
+
+const WRITER = new URL("./shutdown_writer.ts", import.meta.url).pathname;
+
+function stopping(name: string, run: (scene: Scene) => Promise<void>): void {
+  Deno.test({ name, timeout: 30_000, fn: () => withScene(run) });
+}
+
+async function restoredBodies(scene: Scene): Promise<unknown[]> {
+  const path = `${scene.folder}/bodies.db`;
+  Deno.writeFileSync(path, await scene.restored());
+  using restored = new DatabaseSync(path);
+  return restored.prepare("SELECT body FROM entry ORDER BY n").all().map(({ body }) => body);
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  stopping(`replicate ends with 0 after one ${signal}, and the replica holds every commit before it`, async (scene) => {
+    const application = scene.application();
+    for (let round = 0; round < 10; round++) {
+      await using daemon = scene.daemon();
+      await daemon.ready();
+      const isAsleep = round % 2 === 1; // Then it hears of the rows and of the signal at the same moment.
+      if (isAsleep) daemon.signal("SIGSTOP");
+      insert(application, 1 + 30 * round, 1 + 300 * round);
+      daemon.signal(signal);
+      if (isAsleep) daemon.signal("SIGCONT");
+      const before = Number(application.prepare("SELECT count(*) AS n FROM entry").get()?.["n"]);
+      while (application.isOpen && daemon.saying("Everything is replicated").length === 0) {
+        insert(application, 1); // The application knows nothing of it.
+        await sleep(0);
+      }
+      assertEquals(await daemon.ended(), 0, daemon.text);
+      const restored = (await restoredBodies(scene)).length;
+      assertGreaterOrEqual(restored, before);
+      const rows = application.prepare("SELECT body FROM entry ORDER BY n LIMIT ?").all(restored);
+      assertEquals(await restoredBodies(scene), rows.map(({ body }) => body));
+    }
+    assertEquals((await scene.generations()).length, 1);
+  });
+}
+
+stopping(
+  "replicate that is stopped right after its start leaves a replica that is complete, or says so",
+  async (scene) => {
+    const application = scene.application();
+    insert(application, 20, 50_000);
+    for (const delayMs of [60, 90, 105, 120, 150, 200]) {
+      await using daemon = scene.daemon();
+      await sleep(delayMs);
+      insert(application, 3);
+      const code = await daemon.stop();
+      if (code === 0) {
+        assertEquals(daemon.saying("Everything is replicated").length, 1, daemon.text);
+      } else assert(code === 1 || code === 143, `exit code ${code}`); // 143: the program had not begun to listen.
+      if (code === 1) assertEquals(daemon.saying("Cannot finish replica file").length, 1, daemon.text);
+    }
+    await using daemon = scene.daemon();
+    await daemon.ready();
+    assertEquals(await daemon.stop(), 0);
+    application.close();
+    await scene.expectEqual();
+  },
+);
+
+/** A program that neither signal ends. */
+function stubborn(scene: Scene): { readonly command: string; end(): void } {
+  const pidFile = `${scene.folder}/pid`;
+  const command = `sh -c 'trap "" TERM INT; echo $$ > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 25'`;
+  return { command, end: () => Deno.kill(Number(Deno.readTextFileSync(pidFile)), "SIGKILL") };
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
+  stopping(`replicate leaves at once with ${code} on a second ${signal}`, async (scene) => {
+    const application = scene.application();
+    const child = stubborn(scene);
+    await using daemon = scene.daemon({ flags: ["--exec", child.command] });
+    await until(() => exists(`${scene.folder}/pid`), "the child");
+    daemon.signal(signal);
+    await daemon.line("Stopping");
+    await sleep(100);
+    const start = performance.now();
+    daemon.signal(signal);
+    assertEquals(await daemon.exitCode(), code);
+    assertLess(performance.now() - start, 1_000);
+    child.end();
+    await daemon.ended();
+    assertMatch(daemon.lines.at(-1) ?? "", /Leaving at once/);
+    application.close();
+    assert(exists(scene.database));
+  });
+}
+
+for (const [command, code] of [["sh -c 'exit 7'", 7], ["true", 0], ["sh -c 'kill -9 $$'", 137]] as const) {
+  stopping(`replicate --exec ${command} passes on ${code} after a last sync`, async (scene) => {
+    const application = scene.application();
+    insert(application, 20);
+    await using daemon = scene.daemon({ flags: ["--exec", command] });
+    assertEquals(await daemon.ended(), code);
+    assertEquals(daemon.saying("Everything is replicated").length, 1);
+    application.close();
+    await scene.expectEqual();
+  });
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  stopping(`replicate --exec forwards ${signal} and replicates what the child then writes`, async (scene) => {
+    const words = [Deno.execPath(), "run", "--allow-all", "--quiet", WRITER, scene.database, "5"];
+    // The child makes the database: it must not be waited for.
+    await using daemon = scene.daemon({ flags: ["--exec", words.map((word) => `'${word}'`).join(" ")] });
+    await daemon.ready();
+    await scene.replicated();
+    assertEquals(await daemon.stop(signal), 5);
+    assertEquals(daemon.saying("Everything is replicated").length, 1);
+    assertEquals(await restoredBodies(scene), ["at start", `at ${signal}`]);
+    await scene.expectEqual();
+  });
+}
+
+stopping("replicate --exec says which program cannot be started", async (scene) => {
+  const application = scene.application();
+  insert(application, 20);
+  await using daemon = scene.daemon({ flags: ["--exec", "/no/such/program --now"] });
+  assertEquals(await daemon.ended(), 2);
+  assertEquals(daemon.saying("Cannot "), [
+    "Cannot start the program /no/such/program: there is no such program (neither at that path nor in PATH)",
+  ]);
+});
+
+stopping("replicate --once ends with 0 when the replica holds everything", async (scene) => {
+  const application = scene.application();
+  for (let round = 0; round < 4; round++) {
+    insert(application, 50);
+    await using daemon = scene.daemon({ flags: ["--once"] });
+    assertEquals(await daemon.ended(), 0);
+    const restored = (await restoredBodies(scene)).length;
+    assertEquals(restored, 50 * (round + 1));
+    if (round === 2) application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+  application.close();
+  await scene.expectEqual();
+});
+
+stopping("replicate --once ends with 1 and names the replica that does not hold everything", async (scene) => {
+  const application = scene.application();
+  insert(application, 5);
+  Deno.writeTextFileSync(`${scene.folder}/file`, "");
+  await using daemon = startReplicate([
+    "--once",
+    scene.database,
+    `file://${scene.replica}`,
+    `file://${scene.folder}/file`,
+  ]);
+  assertEquals(await daemon.ended(), 1);
+  expectRefusal(
+    daemon,
+    `Cannot finish replica file-2 of ${scene.database}: Cannot use ${scene.folder}/file: it is a file (expected a folder)`,
+  );
+  application.close();
+  Deno.mkdirSync(`${scene.folder}/x`);
+  await scene.expectEqual();
+});
+
+stopping("replicate --once beside a daemon ends with 0 when that one has replicated everything", async (scene) => {
+  const application = scene.application();
+  await using daemon = scene.daemon();
+  await daemon.ready();
+  for (let round = 0; round < 5; round++) {
+    insert(application, 40 * round);
+    if (round === 3) application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    await using once = scene.daemon({ flags: ["--once"] });
+    assertEquals(await once.ended(), 0, once.text);
+    assertMatch(once.text, /Another process replicates already; waiting for it/);
+    assertEquals(
+      (await restoredBodies(scene)).length,
+      Number(application.prepare("SELECT count(*) AS n FROM entry").get()?.["n"]),
+    );
+  }
+  assertEquals(await daemon.stop(), 0);
+  assertEquals(daemon.lines.filter((line) => / (WARN|ERROR) /.test(line)), []);
+  application.close();
+  await scene.expectEqual();
+});
+
+stopping("replicate --once beside a daemon gives up with 75 when that one does not finish", async (scene) => {
+  const application = scene.application();
+  await using daemon = scene.daemon();
+  await daemon.ready();
+  insert(application, 5);
+  await scene.replicated();
+  daemon.signal("SIGSTOP");
+  insert(application, 5);
+  const platform = { clock: new SystemClock(), files: new DenoFileSystem(), random: new SystemRandom() };
+  const config = databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder);
+  application.close(); // Reading -shm in this process would drop its locks.
+  const error = await assertRejects(() => awaitDaemonOf(platform, config, 300), ReplicationError);
+  assertEquals(error.code, "busy");
+  assertEquals(
+    error.message,
+    `Cannot replicate ${scene.database} once: the process that replicates it did not finish within 0.3 s`,
+  );
+  daemon.signal("SIGCONT");
+  await awaitDaemonOf(platform, config, 10_000);
+  assertEquals(await daemon.stop(), 0);
+  await scene.expectEqual();
+});

@@ -1,0 +1,229 @@
+/** The rows of the trouble table that the database causes: one clear sentence, the right exit code, nothing lost. */
+import { assert, assertEquals, assertGreater, assertMatch } from "../support/assert.ts";
+import { anotherUser, give } from "../support/another_user.ts";
+import { expectRefusal, insert, type Scene, withScene } from "./scene.ts";
+
+function trouble(row: string, run: (scene: Scene) => Promise<void>): void {
+  Deno.test({ name: `trouble: ${row}`, timeout: 30_000, fn: () => withScene(run) });
+}
+
+/** The program refuses to follow what is there and ends at once. */
+async function expectEnd(scene: Scene, code: number, message: string, advice: string): Promise<void> {
+  await using daemon = scene.daemon();
+  assertEquals(await daemon.ended(), code);
+  expectRefusal(daemon, message);
+  assertEquals(daemon.saying("Try: ").join(), advice === "" ? "" : `Try: ${advice}`);
+}
+
+trouble("database path is a folder", async (scene) => {
+  Deno.mkdirSync(scene.database);
+  await expectEnd(scene, 2, `Cannot replicate ${scene.database}: it is a folder`, "name the database file in it");
+  assertEquals([...Deno.readDirSync(`${scene.folder}/data`)].map(({ name }) => name), ["app.db"]);
+});
+
+trouble("database not SQLite", async (scene) => {
+  const text = "Dear diary, ".repeat(500);
+  Deno.writeTextFileSync(scene.database, text);
+  await expectEnd(scene, 2, `Cannot replicate ${scene.database}: it is not a SQLite database`, "");
+  assertEquals(Deno.readTextFileSync(scene.database), text);
+  assertEquals(files(scene), [".app.db-tailrace", "app.db"]);
+});
+
+trouble("database not SQLite, shorter than a header", async (scene) => {
+  Deno.writeTextFileSync(scene.database, "SQLite format 3\0");
+  await expectEnd(scene, 2, `Cannot replicate ${scene.database}: it is not a SQLite database`, "");
+});
+
+trouble("database empty", async (scene) => {
+  Deno.createSync(scene.database).close();
+  await using daemon = scene.daemon();
+  await daemon.line(`Waiting for ${scene.database}: it is empty (0 bytes)`);
+  assertEquals(await daemon.stop(), 0);
+  assertEquals(Deno.statSync(scene.database).size, 0);
+
+  await using once = scene.daemon({ flags: ["--once"] });
+  assertEquals(await once.ended(), 3);
+  expectRefusal(once, `Cannot replicate ${scene.database} once: it is empty (0 bytes)`);
+});
+
+trouble("database unreadable", async (scene) => {
+  const user = anotherUser(scene.folder);
+  scene.application().close();
+  give(user, `${scene.folder}/data`);
+  Deno.chmodSync(scene.database, user.uid === Deno.uid() ? 0 : 0o600);
+  await using daemon = scene.daemon(user.options);
+  assertEquals(await daemon.ended(), 1);
+  expectRefusal(daemon, `Cannot replicate ${scene.database}: it cannot be read`);
+  assertMatch(daemon.text, /Try: run as the application's user, or give this one read and write access/);
+});
+
+trouble("database unreadable, or only readable", async (scene) => {
+  const user = anotherUser(scene.folder);
+  scene.application().close();
+  give(user, `${scene.folder}/data`);
+  Deno.chmodSync(scene.database, 0o444);
+  await using daemon = scene.daemon(user.options);
+  assertEquals(await daemon.ended(), 1);
+  expectRefusal(daemon, `Cannot replicate ${scene.database}: app.db cannot be written, which SQLite's locks need`);
+});
+
+trouble("database missing, then created", async (scene) => {
+  await using once = scene.daemon({ flags: ["--once"] });
+  assertEquals(await once.ended(), 3);
+  expectRefusal(once, `Cannot replicate ${scene.database} once: it does not exist yet`);
+
+  await using daemon = scene.daemon();
+  await daemon.line(`Waiting for ${scene.database}: it does not exist yet`);
+  const application = scene.application();
+  insert(application, 20);
+  await daemon.ready();
+  insert(application, 20);
+  assertEquals(await daemon.stop(), 0);
+  application.close();
+  await scene.expectEqual();
+});
+
+trouble("database in rollback-journal mode", async (scene) => {
+  const application = scene.connect();
+  application.exec("CREATE TABLE entry(n INTEGER PRIMARY KEY, body BLOB)");
+  insert(application, 20);
+  const before = Deno.readFileSync(scene.database);
+  await expectEnd(
+    scene,
+    2,
+    `Cannot replicate ${scene.database}: it is in rollback-journal mode (should be in WAL mode)`,
+    `sqlite3 ${scene.database} 'PRAGMA journal_mode=WAL'   (or enable-wal: true in the config)`,
+  );
+  assertEquals(Deno.readFileSync(scene.database), before);
+  assertEquals(files(scene), [".app.db-tailrace", "app.db"]);
+});
+
+trouble("database in rollback-journal mode, with enable-wal: true", async (scene) => {
+  const application = scene.connect();
+  application.exec("CREATE TABLE entry(n INTEGER PRIMARY KEY, body BLOB)");
+  insert(application, 20);
+  application.close();
+  await using daemon = scene.configuredDaemon(["enable-wal: true"]);
+  await daemon.ready();
+  const again = scene.application();
+  assertEquals(again.prepare("PRAGMA journal_mode").get()?.["journal_mode"], "wal");
+  insert(again, 20);
+  assertEquals(await daemon.stop(), 0);
+  again.close();
+  await scene.expectEqual();
+});
+
+trouble("database deleted while watched", async (scene) => {
+  const application = scene.application();
+  insert(application, 20);
+  await using daemon = scene.daemon();
+  await daemon.line("Snapshot done");
+  insert(application, 20);
+  await daemon.until(async () => (await scene.store.records(...await scene.newestWal())).length > 1, "the next sync");
+  const before = scene.image();
+  application.close();
+  for (const suffix of ["", "-wal", "-shm"]) Deno.removeSync(`${scene.database}${suffix}`);
+  await daemon.line(`${scene.database} was deleted or moved away`);
+  assertEquals(await daemon.stop(), 1);
+  assertEquals(daemon.saying("Cannot "), [
+    `Cannot finish replica file of ${scene.database}: the database is no longer there`,
+  ]);
+  assertEquals(files(scene), [".app.db-tailrace"]);
+  assertEquals(await scene.restored(), before);
+});
+
+trouble("database deleted while watched, and created anew", async (scene) => {
+  const application = scene.application();
+  insert(application, 20);
+  await using daemon = scene.daemon();
+  await daemon.line("Snapshot done");
+  application.close();
+  const before = scene.image();
+  for (const suffix of ["", "-wal", "-shm"]) Deno.removeSync(`${scene.database}${suffix}`);
+  const anew = scene.application();
+  anew.exec("CREATE TABLE another(a)");
+  insert(anew, 5);
+  await daemon.line("A new generation begins", daemon.lines.indexOf(daemon.saying("Following")[0] ?? ""));
+  insert(anew, 5);
+  assertEquals(await daemon.stop(), 0);
+  anew.close();
+  await scene.expectEqual();
+  const [old, current] = await scene.generations();
+  assert(old !== undefined && current !== undefined);
+  assertEquals(await scene.restored({ kind: "latest", generation: old }), before);
+});
+
+trouble("database replaced while watched", async (scene) => {
+  const application = scene.application();
+  insert(application, 20);
+  const other = `${scene.folder}/data/other.db`;
+  application.prepare("VACUUM INTO ?").run(other);
+  await using daemon = scene.daemon();
+  await daemon.line("Snapshot done");
+  insert(application, 50);
+  application.close();
+  // As an operator restores: the old -wal goes, then the new file takes the name.
+  for (const suffix of ["-wal", "-shm"]) Deno.removeSync(`${scene.database}${suffix}`);
+  Deno.renameSync(other, scene.database);
+  const replaced = scene.application();
+  insert(replaced, 5);
+  await daemon.line("A new generation begins", daemon.lines.indexOf(daemon.saying("Following")[0] ?? ""));
+  assertEquals(daemon.saying("Letting go of the database").length, 1);
+  insert(replaced, 5);
+  assertEquals(await daemon.stop(), 0);
+  assertEquals(replaced.prepare("PRAGMA integrity_check").get()?.["integrity_check"], "ok");
+  replaced.close();
+  await scene.expectEqual();
+  assertGreater((await scene.generations()).length, 1);
+});
+
+for (const [suffix, loses] of [["-shm", false], ["-wal", true]] as const) {
+  trouble(`database's ${suffix} deleted while watched`, async (scene) => {
+    const application = scene.application();
+    insert(application, 50);
+    application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    insert(application, 20);
+    await using daemon = scene.daemon();
+    await daemon.line("Snapshot done");
+    application.close();
+    Deno.removeSync(`${scene.database}${suffix}`);
+    await daemon.line(`${scene.database}${suffix} was deleted while it was in use`);
+    await daemon.line("Following", daemon.lines.indexOf(daemon.saying("Following")[0] ?? "") + 1);
+    const next = scene.connect();
+    assertEquals(next.prepare("SELECT count(*) AS n FROM entry").get()?.["n"], loses ? 50 : 70);
+    for (let i = 0; i < 5; i++) {
+      insert(next, 300, 2_000); // Enough for checkpoints of ours.
+      next.prepare(`PRAGMA wal_checkpoint(${["PASSIVE", "TRUNCATE"][i % 2]})`).get();
+    }
+    assertEquals(await daemon.stop(), 0);
+    assertEquals(next.prepare("PRAGMA integrity_check").get()?.["integrity_check"], "ok");
+    next.close();
+    await scene.expectEqual();
+  });
+}
+
+trouble("database's -shm deleted while watched, and another process goes on with a new one", async (scene) => {
+  const application = scene.application();
+  insert(application, 20);
+  await using daemon = scene.daemon();
+  await daemon.line("Snapshot done");
+  application.close();
+  daemon.signal("SIGSTOP"); // It notices only when the WAL is another one.
+  Deno.removeSync(`${scene.database}-shm`);
+  const next = scene.connect();
+  insert(next, 200, 2_000);
+  next.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  insert(next, 10);
+  daemon.signal("SIGCONT");
+  await daemon.line("A new generation begins", daemon.lines.indexOf(daemon.saying("Following")[0] ?? ""));
+  insert(next, 10);
+  assertEquals(await daemon.stop(), 0);
+  assertEquals(next.prepare("PRAGMA integrity_check").get()?.["integrity_check"], "ok");
+  assertEquals(next.prepare("SELECT count(*) AS n FROM entry").get()?.["n"], 240);
+  next.close();
+  await scene.expectEqual();
+});
+
+function files(scene: Scene): string[] {
+  return [...Deno.readDirSync(`${scene.folder}/data`)].map(({ name }) => name).sort();
+}

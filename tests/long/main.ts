@@ -1,0 +1,23 @@
+/**
+ * The long runs, made before a release and whenever capture, hold, checkpoint or restore change.
+ *
+ *     deno task test:long [kills|saturated] [--seed N] [--daemon-kills N] [--writer-kills N] [--seconds N]
+ */
+import { killLoop } from "./kill_loop.ts";
+import { saturated } from "./saturated.ts";
+
+const [which] = Deno.args;
+const option = (name: string, otherwise: number) => {
+  const at = Deno.args.indexOf(`--${name}`);
+  return at === -1 ? otherwise : Number(Deno.args[at + 1]);
+};
+
+const began = performance.now();
+let failures = 0;
+if (which !== "saturated") {
+  const seed = option("seed", Math.floor(performance.timeOrigin) % 100_000);
+  failures += await killLoop(seed, option("daemon-kills", 20), option("writer-kills", 10));
+}
+if (which !== "kills") failures += await saturated(option("seconds", 60), 3);
+console.log(`${Math.round((performance.now() - began) / 1_000)} s, ${failures} failures`);
+Deno.exit(failures === 0 ? 0 : 1);

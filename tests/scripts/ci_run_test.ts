@@ -1,0 +1,47 @@
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+const COMMAND = "npx -y deno@2.9.6 task test";
+
+/** Runs `.ci/run` with an `npx` that prints what it is told, then a notice as npm does, and ends with the given code. */
+async function runWith(printed: string, code: number): Promise<{ lastLine: string; code: number; asked: string }> {
+  return await withTemporaryFolder(async (folder) => {
+    const npx =
+      `#!/bin/sh\necho "npx $*" > ${folder}/asked\nprintf '%s' "$PRINTED"\necho "npm notice" >&2\nexit ${code}\n`;
+    Deno.writeTextFileSync(`${folder}/npx`, npx, { mode: 0o755 });
+    const ended = await new Deno.Command(`${ROOT}.ci/run`, {
+      env: { PATH: `${folder}:${Deno.env.get("PATH")}`, PRINTED: printed },
+    }).output();
+    const lines = new TextDecoder().decode(ended.stdout).trimEnd().split("\n");
+    return { lastLine: lines.at(-1) ?? "", code: ended.code, asked: Deno.readTextFileSync(`${folder}/asked`).trim() };
+  });
+}
+
+Deno.test("ci/run ends with the summary and the code of the tests, though npm prints after them", async () => {
+  assertEquals(await runWith("some output\n3 passed, 0 failed\n", 0), {
+    lastLine: "3 passed, 0 failed",
+    code: 0,
+    asked: COMMAND,
+  });
+  const failed = await runWith("5 passed, 2 failed, 1 skipped\n", 1);
+  assertEquals([failed.lastLine, failed.code], ["5 passed, 2 failed, 1 skipped", 1]);
+});
+
+Deno.test("ci/run fails when nothing ran, or line and code do not agree", async () => {
+  for (
+    const [printed, code] of [["", 0], ["0 passed, 0 failed\n", 0], ["9 passed, 0 failed\n", 130], ["x", 127]] as const
+  ) {
+    const ended = await runWith(printed, code);
+    assert(ended.code !== 0, printed);
+    assertStringIncludes(ended.lastLine, " passed, 1 failed");
+  }
+  const contradicting = await runWith("9 passed, 1 failed\n", 0);
+  assertEquals([contradicting.lastLine, contradicting.code], ["9 passed, 1 failed", 1]);
+});
+
+Deno.test("ci/run calls the command that stands in the README", () => {
+  const inScript = Deno.readTextFileSync(`${ROOT}.ci/run`).includes(`\n${COMMAND} `);
+  const inReadme = Deno.readTextFileSync(`${ROOT}README.md`).includes(COMMAND);
+  assertEquals([inScript, inReadme], [true, true]);
+});

@@ -1,0 +1,21 @@
+import { assert, assertEquals } from "../support/assert.ts";
+import { findMapped, setUp, TEST_SQLITE_VARIABLE } from "../../scripts/setup.ts";
+
+Deno.test("findMapped() finds the file behind a mapped library", () => {
+  const maps = `7f00-7f01 r--p 00000000 08:01 12   /usr/lib/x86_64-linux-gnu/libc.so.6
+7f02-7f03 r-xp 00001000 08:01 13   /usr/lib/my libraries/libsqlite3.so.0.8.6
+7f04-7f05 rw-p 00000000 00:00 0    [stack]
+`;
+  assertEquals(findMapped(maps, "libsqlite3.so.0"), "/usr/lib/my libraries/libsqlite3.so.0.8.6");
+  assertEquals(findMapped(maps, "libz.so.1"), undefined);
+});
+
+Deno.test("setUp() names a SQLite library that can be opened", async () => {
+  const { [TEST_SQLITE_VARIABLE]: path = "" } = await setUp();
+  const library = Deno.dlopen(path, { sqlite3_libversion_number: { parameters: [], result: "i32" } });
+  try {
+    assert(library.symbols.sqlite3_libversion_number() > 3_000_000);
+  } finally {
+    library.close();
+  }
+});
