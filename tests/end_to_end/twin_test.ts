@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { assertEquals, assertGreater } from "../support/assert.ts";
 import { comparePages, databaseImage } from "../support/database_image.ts";
+import type { Daemon } from "../support/daemon.ts";
 import { withScene } from "./scene.ts";
 
 const WORKLOAD = new URL("./workload.ts", import.meta.url).pathname;
@@ -64,7 +65,7 @@ for (const seed of [1, 2, 3]) {
         assertEquals(describe(`${scene.folder}/watched/image.db`), describe(`${scene.folder}/unwatched/image.db`));
         assertEquals(namesIn(`${scene.folder}/data`), [".app.db-tailrace", "app.db", "app.db-shm", "app.db-wal"]);
         await scene.expectEqual();
-        assertEquals((await scene.generations()).length, 1);
+        assertEquals(generationsFor(daemon), ["there is no earlier state"]);
       }),
   });
 }
@@ -72,6 +73,18 @@ for (const seed of [1, 2, 3]) {
 function makeDatabase(path: string): void {
   using database = new DatabaseSync(path);
   database.exec("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; CREATE TABLE first(a)");
+}
+
+/**
+ * Why generations began. A checkpoint of the application that waits for us is let through, and a machine that is busy
+ * elsewhere may then give it two restarts before our turn: a snapshot is the price, as decision 0006 says, and no other
+ * reason is accepted.
+ */
+function generationsFor(daemon: Daemon): string[] {
+  const reasons = daemon.saying("A new generation begins").map((line) => /reason="([^"]*)"/.exec(line)?.[1] ?? line);
+  return reasons.filter((reason) =>
+    reason !== "the WAL was restarted while a checkpoint of the application had its way"
+  );
 }
 
 function namesIn(folder: string): string[] {
