@@ -21,6 +21,7 @@ const FLOORS: Readonly<Record<string, number>> = {
   "lib/position": 1,
   "lib/schedule": 1,
   "lib/lz4": 1,
+  "lib/age": 1,
   "lib/base": 0,
   "lib/platform": 0,
 };
