@@ -56,9 +56,9 @@ export function run(context: CommandContext): Promise<number> {
 
 function summaryOf(catalog: GenerationCatalog): Omit<GenerationRow, "replica"> {
   const { generation, snapshots, wals } = catalog;
-  const whole = snapshots.filter((entry) => snapshotState(generation, entry).kind === "whole");
+  const whole = snapshots.filter((entry) => snapshotState(catalog, entry).kind === "whole");
   const points = [
-    ...whole.map(({ index, record }) => ({ index, record })),
+    ...whole.map(({ index, stateIndex = index, record }) => ({ index: stateIndex, record })),
     ...wals.map(({ index, lastRecord }) => ({ index, record: lastRecord })),
   ].flatMap(({ index, record }) =>
     record === undefined ? [] : [{ index, offset: record.end, ms: record.capturedAtMs }]

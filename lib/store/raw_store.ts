@@ -25,6 +25,7 @@ import type {
   ReplicaEnd,
   SnapshotEntry,
   SnapshotImage,
+  SnapshotReader,
   WalEntry,
   WalPieces,
   WrittenSnapshot,
@@ -45,7 +46,6 @@ interface AppendedEnd {
 
 /** The `raw` layout: a snapshot is the database file itself, the WAL of an index one growing file. */
 export class RawStore implements GenerationStore {
-  readonly layout = "raw";
   readonly description: string;
   readonly #client: ReplicaClient;
   readonly #readsAtOnce: number;
@@ -71,6 +71,7 @@ export class RawStore implements GenerationStore {
     // Listed after the snapshots, the WAL is never older than they are.
     const wals = await this.#list(generation, "wal", "commits");
     return {
+      layout: "raw",
       generation,
       snapshots: await inBatches(snapshots, this.#readsAtOnce, (found) => this.#snapshotEntry(generation, found)),
       wals: await inBatches(wals, this.#readsAtOnce, (found) => this.#walEntry(generation, found)),
@@ -95,8 +96,13 @@ export class RawStore implements GenerationStore {
     return this.#client.read(formatRawKey(generation, index, "wal"), at, into);
   }
 
-  readSnapshot(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number> {
-    return this.#client.read(formatRawKey(generation, index, "snapshot"), at, into);
+  openSnapshot(generation: Generation, index: Index): Promise<SnapshotReader> {
+    const key = formatRawKey(generation, index, "snapshot");
+    return Promise.resolve({
+      isReadWhole: false,
+      read: (at, into) => this.#client.read(key, at, into),
+      prove: () => Promise.resolve(), // A page is as it was stored, or it is not noticed before the database is checked.
+    });
   }
 
   async appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void> {
@@ -135,6 +141,7 @@ export class RawStore implements GenerationStore {
       written = await image.writeTo(draft);
       const { index, record, sizeBytes } = written;
       assert(record.kind === "snapshot" && record.start === record.end, "a snapshot's record is of one position");
+      assert(written.stateIndex === index, "the image is a state by itself");
       assert(sizeBytes === record.pageSize * record.databasePages, "a snapshot has the pages its record says");
       await this.#refuseToReplace(generation, index);
       return { key: formatRawKey(generation, index, "snapshot"), sizeBytes };

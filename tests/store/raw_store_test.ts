@@ -8,6 +8,7 @@ import type { WalPieces } from "../../lib/store/generation_store.ts";
 import { RawStore } from "../../lib/store/raw_store.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../support/assert.ts";
 import { aStore, changeByte, EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
+import { aWholeImage } from "../support/image.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
 import { imageOf, WalBuilder } from "../support/wal_builder.ts";
@@ -402,8 +403,9 @@ Deno.test("writeSnapshot() takes pages in any order, cuts the image, and writes 
     const { store, generation } = new ReplicaBuilder(`${folder}/replica`);
     const image = imageOf(512, 1, 2, 3);
     const record = aRecord(32, 32, { kind: "snapshot", pageSize: 512, databasePages: 3 });
-    const written = { index: asIndex(5), record, sizeBytes: image.length };
+    const written = { index: asIndex(5), stateIndex: asIndex(5), record, sizeBytes: image.length };
     const returned = await store.writeSnapshot(generation, {
+      ...aWholeImage(image, 5, record),
       writeTo: async (target) => {
         await target.writeAt(imageOf(512, 7, 7), 512 * 3); // Beyond the size: cut off.
         await target.writeAt(image.subarray(512), 512);
@@ -413,7 +415,7 @@ Deno.test("writeSnapshot() takes pages in any order, cuts the image, and writes 
     });
     assertEquals(returned, written);
     const into = new Uint8Array(4096);
-    assertEquals(await store.readSnapshot(generation, asIndex(5), 0, into), image.length);
+    assertEquals(await (await store.openSnapshot(generation, asIndex(5))).read(0, into), image.length);
     assertEquals(into.subarray(0, image.length), image);
     const { snapshots: [entry] } = await store.catalog(generation);
     assertEquals([entry?.index, entry?.sizeBytes, entry?.record], [asIndex(5), image.length, record]);

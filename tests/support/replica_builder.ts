@@ -4,6 +4,7 @@ import { formatRawKey, type RawSuffix } from "../../lib/position/keys.ts";
 import { asIndex, asOffset, type Position } from "../../lib/position/position.ts";
 import type { CommitRecord } from "../../lib/store/commit_record.ts";
 import { RawStore } from "../../lib/store/raw_store.ts";
+import { aWholeImage } from "./image.ts";
 import { unsyncedFiles } from "./unsynced_files.ts";
 
 /** The time of a replica's first record; each later one is a second later unless the test says otherwise. */
@@ -54,12 +55,7 @@ export class ReplicaBuilder {
       capturedLate: false,
       indexClosed: false,
     };
-    await this.store.writeSnapshot(this.generation, {
-      writeTo: async (target) => {
-        await target.writeAt(image, 0);
-        return { index: asIndex(index), record, sizeBytes: image.length };
-      },
-    });
+    await this.store.writeSnapshot(this.generation, aWholeImage(image, index, record));
     return this;
   }
 
