@@ -30,6 +30,8 @@ export const limits = {
   retryMaxMs: 10_000,
   /** Timers count milliseconds in 31 bits; one that is set for longer fires at once. */
   intervalMaxMs: 2_147_483_647,
+  /** Ages are compared with such a period, or it is slept in parts: the longest duration of Litestream's, 292 years. */
+  periodMaxMs: 9_223_372_036_854,
   /** A config of thousands of databases stays below this; anything larger is some other file. */
   configMaxBytes: 4 << 20,
   /** Replaced database files whose old connections are kept open; beyond that the process ends, to be started again. */

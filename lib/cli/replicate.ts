@@ -60,8 +60,8 @@ async function planFor(context: CommandContext): Promise<Plan> {
     validateDatabases(databases, context.platform.files, () => "the command line");
     return { databases, logging: { level: level ?? "info", format: format ?? "text" }, exec, sqliteLibrary: undefined };
   }
-  const { loadConfigFor } = await import("./load_config.ts");
-  const config = await loadConfigFor(context);
+  const { loadConfigForWriting } = await import("./load_config.ts");
+  const config = await loadConfigForWriting(context);
   return {
     databases: config.databases,
     logging: { level: level ?? config.logging.level, format: format ?? config.logging.format },
