@@ -1,5 +1,6 @@
 import type { LogLevel } from "../base/log.ts";
 import type { Secret } from "../base/secret.ts";
+import type { Layout } from "../position/object_names.ts";
 
 /** A config, read and checked: paths absolute, defaults filled in, nothing left to decide. */
 export interface Config {
@@ -61,8 +62,6 @@ export interface ReplicaConfig {
   /** Present: nothing is written unencrypted. */
   readonly age?: AgeConfig;
 }
-
-export type Layout = "raw" | "litestream";
 
 /** Each key alone, in the form that age writes it. */
 export interface AgeConfig {

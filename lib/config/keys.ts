@@ -348,6 +348,7 @@ export const UNSUPPORTED_KEYS: readonly UnsupportedKeys[] = [
     keys: ["access-key-id", "secret-access-key"],
     levels: ["global", "replica"],
     ...OBJECT_STORES,
+    advice: "remove it, with the replicas that need it",
   },
   {
     keys: ["region", "bucket", "endpoint", "force-path-style", "skip-verify", "account-name", "account-key"],

@@ -1,5 +1,6 @@
 /** Which layout a replica has; the one place that knows the rule. */
-import type { Layout, ReplicaConfig } from "./config.ts";
+import type { Layout } from "../position/object_names.ts";
+import type { ReplicaConfig } from "./config.ts";
 
 export interface LayoutFacts {
   /** What the destination holds already; undefined: nothing, or it was not looked at. */

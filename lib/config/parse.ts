@@ -1,6 +1,7 @@
 import type { LogLevel } from "../base/log.ts";
-import type { AgeConfig, Config, DatabaseConfig, Layout, LoggingConfig, ReplicaConfig } from "./config.ts";
+import type { AgeConfig, Config, DatabaseConfig, LoggingConfig, ReplicaConfig } from "./config.ts";
 import { defaultLogging, defaults, defaultStatePath, replicaDefaults, statePathInside } from "./defaults.ts";
+import type { Layout } from "../position/object_names.ts";
 import { ConfigDocument, type ConfigNode } from "./document.ts";
 import type { ConfigLevel, ValueKey, ValueOf } from "./keys.ts";
 import { chooseLayout } from "./layout.ts";
