@@ -25,6 +25,8 @@ export const limits = {
   maxCheckpointPages: 10_000,
   /** An application that pauses gets a complete checkpoint after this long. */
   checkpointIntervalMs: 60_000,
+  /** Least time between two syncs that make an object each, where the config does not say. */
+  objectSyncIntervalMs: 1_000,
   /** The retry pause after an error doubles from the first to the second. */
   retryMinMs: 100,
   retryMaxMs: 10_000,

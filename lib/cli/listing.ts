@@ -8,7 +8,8 @@ import { formatTime } from "./amounts.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { writeJson, writeLine } from "./output.ts";
-import { lookAtEach, openStore } from "./replica_stores.ts";
+import { openReplica } from "../daemon/open_replica.ts";
+import { lookAtEach } from "./replica_stores.ts";
 import { type Column, formatTable, printable } from "./table.ts";
 
 export interface Listing<Row> {
@@ -35,7 +36,7 @@ export async function runListing<Row>(
   const { database, replicas } = await chooseReplicas(context);
   let generations = 0;
   const { found, errors } = await lookAtEach(replicas, async (replica) => {
-    const catalogs = await catalogsOf(openStore(context.platform.files, replica), wanted);
+    const catalogs = await catalogsOf(openReplica(context.platform.files, replica), wanted);
     generations += catalogs.length;
     return catalogs.flatMap((catalog) => listing.rowsOf(replica, catalog, database));
   });

@@ -10,7 +10,7 @@ import { PARALLELISM_MAX } from "./commands.ts";
 import { listenForSignals } from "./interruption.ts";
 import { mayDecorate, writeJson, writeLine } from "./output.ts";
 import { showProgress } from "./progress_bar.ts";
-import { openStore } from "./replica_stores.ts";
+import { openReplica } from "../daemon/open_replica.ts";
 import { planDocument, planLines, resultDocument, resultLine } from "./restore_report.ts";
 import { targetFrom } from "./restore_target.ts";
 import { printable } from "./table.ts";
@@ -42,7 +42,7 @@ async function requestFrom(context: CommandContext): Promise<RestoreRequest> {
   return {
     replicas: replicas.map((replica) => ({
       name: replica.name,
-      store: openStore(platform.files, replica, readsAtOnce),
+      store: openReplica(platform.files, replica, readsAtOnce),
     })),
     target,
     output,

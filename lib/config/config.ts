@@ -47,8 +47,8 @@ export interface ReplicaConfig {
   readonly path: string;
   /** `file:///...`, for messages; holds no secret. */
   readonly url: string;
-  /** 0: as soon as a commit is seen. */
-  readonly syncIntervalMs: number;
+  /** 0: as soon as a commit is seen. Undefined: as the layout of the replica has it. */
+  readonly syncIntervalMs: number | undefined;
   /** As it is written: what the destination must have then. Undefined: whatever it has. */
   readonly layout: Layout | undefined;
   /** What a destination gets that holds nothing yet; `layoutOf()` decides for one that does. */

@@ -19,7 +19,7 @@ const HOUR_MS = 3_600_000;
 
 /** Of a replica that is given without a config of Litestream's and without keys of age. */
 export const replicaDefaults = {
-  syncIntervalMs: 0,
+  syncIntervalMs: undefined,
   layout: undefined,
   defaultLayout: "raw",
   retentionMs: 24 * HOUR_MS,

@@ -201,7 +201,7 @@ export const CONFIG_KEYS = [
     key: "sync-interval",
     levels: ["global", "database", "replica"],
     type: "duration",
-    default: "`0` for files",
+    default: "`0` in the layout `raw`, `1s` in `litestream`",
     meaning: "Least time between two syncs of a replica. `0`: as soon as a commit is seen.",
   },
   {

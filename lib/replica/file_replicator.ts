@@ -31,8 +31,8 @@ export interface FileReplicatorOptions {
   readonly place: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Pause between two syncs; 0: as soon as a commit is seen. */
-  readonly syncIntervalMs: number;
+  /** Pause between two syncs; 0: as soon as a commit is seen; undefined: as the replica's layout has it. */
+  readonly syncIntervalMs: number | undefined;
 }
 
 export class FileReplicator {
@@ -43,7 +43,7 @@ export class FileReplicator {
   readonly #place: string;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #syncIntervalMs: number;
+  readonly #syncIntervalMs: number | undefined;
   readonly #buffer = new Uint8Array(limits.transferBytes);
   #running: AbortController | undefined;
   #finished: Promise<void> = Promise.resolve();
@@ -124,13 +124,21 @@ export class FileReplicator {
         await this.#sync();
         this.#noteSuccess(backoff);
         await settledOrAborted(changed, signal);
-        if (this.#syncIntervalMs > 0) await this.#clock.sleep(this.#syncIntervalMs, signal);
+        const pauseMs = await this.#pauseMs();
+        if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
       } catch (error) {
         if (this.#source.generation() === undefined) this.#forget(); // The database has let go, and says why itself.
         else this.#noteFailure(error, backoff);
         await this.#clock.sleep(backoff.nextMs(), signal); // And on it goes, without waiting for a change.
       }
     }
+  }
+
+  /** Where each sync makes an object of its own, as many a second would be of use to nobody. */
+  async #pauseMs(): Promise<number> {
+    const generation = this.#position?.generation;
+    if (this.#syncIntervalMs !== undefined || generation === undefined) return this.#syncIntervalMs ?? 0;
+    return await this.#store.layoutFor(generation) === "raw" ? 0 : limits.objectSyncIntervalMs;
   }
 
   async #sync(): Promise<void> {

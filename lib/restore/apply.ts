@@ -15,7 +15,7 @@ import type { Progress } from "../base/progress.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileHandle } from "../platform/file_system.ts";
 import { nameObject } from "../position/object_names.ts";
-import type { GenerationStore } from "../store/generation_store.ts";
+import type { GenerationStore, SnapshotReader } from "../store/generation_store.ts";
 import { frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { PageBatch } from "./page_batch.ts";
 import { PageSet } from "./page_set.ts";
@@ -93,23 +93,38 @@ async function copyMissing(
   const pages = Math.min(limit, imagePages);
   if (pages === 0) return;
   const image = await store.openSnapshot(generation, snapshot.name);
+  try {
+    await copyPages(plan, image, draft, pages, done, tools);
+    await image.prove();
+  } finally {
+    image.close();
+  }
+}
+
+async function copyPages(
+  plan: RestorePlan,
+  image: SnapshotReader,
+  draft: FileHandle,
+  pages: number,
+  done: PageSet,
+  tools: ApplyTools,
+): Promise<void> {
+  const { pageSize, snapshot } = plan;
+  const imagePages = Math.floor(snapshot.imageBytes / pageSize);
   const windowPages = Math.max(1, Math.floor(limits.restoreChunkBytes / pageSize));
   const load = async (window: SnapshotWindow, buffer: Uint8Array) => {
     const bytes = buffer.subarray(0, (window.end - window.first) * pageSize);
-    const got = await image.read((window.first - 1) * pageSize, bytes);
+    const at = (window.first - 1) * pageSize;
+    const got = await image.read(at, bytes);
     if (got === bytes.length) return { window, bytes };
     const key = nameObject(plan, snapshot.name, "snapshot");
-    throw new ReplicationError(
-      "corrupt",
-      `Cannot read ${key}: it ends at byte ${
-        (window.first - 1) * pageSize + got
-      } (expected ${snapshot.imageBytes} bytes)`,
-    );
+    const problem = `it ends at byte ${at + got} (expected ${snapshot.imageBytes} bytes)`;
+    throw new ReplicationError("corrupt", `Cannot read ${key}: ${problem}`);
   };
   let seen = 0;
   const windows = image.isReadWhole ? allWindows(imagePages, windowPages) : missingWindows(done, pages, windowPages);
   for await (const { window, bytes } of readAhead(windows, load, Math.min(windowPages, imagePages) * pageSize)) {
-    for (let first = Math.max(window.first, done.nextMissing(window.first)); first < window.end && first <= pages;) {
+    for (let first = done.nextMissing(window.first); first < window.end && first <= pages;) {
       const end = done.nextPresent(first, Math.min(window.end, pages + 1));
       const at = (first - window.first) * pageSize;
       draft.writeAt(bytes.subarray(at, at + (end - first) * pageSize), (first - 1) * pageSize);
@@ -121,7 +136,6 @@ async function copyMissing(
     await takeTurn(tools);
   }
   tools.progress.add((pages - seen) * pageSize);
-  await image.prove();
 }
 
 function* allWindows(pages: number, windowPages: number): Generator<SnapshotWindow, void, void> {

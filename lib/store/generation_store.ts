@@ -4,7 +4,7 @@
  */
 import type { ByteSource, NextBytes } from "../base/byte_source.ts";
 import type { Generation } from "../position/generation.ts";
-import type { ObjectHome } from "../position/object_names.ts";
+import type { Layout, ObjectHome } from "../position/object_names.ts";
 import type { Index, Offset } from "../position/position.ts";
 import type { CommitRecord } from "./commit_record.ts";
 
@@ -12,6 +12,8 @@ export interface GenerationStore {
   /** Where, for messages; without secrets. */
   readonly description: string;
 
+  /** The layout in which this generation is, or would be, written; throws when the config does not fit what is held. */
+  layoutFor(generation: Generation): Promise<Layout>;
   /** Whether anything of this program's is there at all; throws `unavailable` when that cannot be told. */
   exists(): Promise<boolean>;
   generations(): Promise<readonly Generation[]>;
@@ -52,6 +54,7 @@ export interface SnapshotReader extends ByteSource {
   readonly isReadWhole: boolean;
   /** Throws `corrupt` when what was read is not what was written, as far as the layout has a checksum to tell. */
   prove(): Promise<void>;
+  close(): void;
 }
 
 export interface WalPieces {

@@ -10,6 +10,7 @@ import {
   parseRawName,
   type RawSuffix,
 } from "../position/keys.ts";
+import type { Layout } from "../position/object_names.ts";
 import { asOffset, type Index, type Offset } from "../position/position.ts";
 import {
   type CommitLogEnd,
@@ -57,6 +58,10 @@ export class RawStore implements GenerationStore {
     this.description = client.description;
   }
 
+  layoutFor(): Promise<Layout> {
+    return Promise.resolve("raw");
+  }
+
   async exists(): Promise<boolean> {
     return (await this.#client.status(GENERATIONS_FOLDER))?.kind === "folder";
   }
@@ -102,6 +107,7 @@ export class RawStore implements GenerationStore {
       isReadWhole: false,
       read: (at, into) => this.#client.read(key, at, into),
       prove: () => Promise.resolve(), // A page is as it was stored, or it is not noticed before the database is checked.
+      close: () => {},
     });
   }
 

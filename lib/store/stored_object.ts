@@ -1,0 +1,80 @@
+/** One object of the `litestream` layout, decrypted and decoded while it is read. */
+import type { ByteSource, NextBytes, StoredBytes } from "../base/byte_source.ts";
+import type { ReplicaClient } from "../clients/client.ts";
+import { openLz4 } from "../lz4/frame_decoder.ts";
+import { readTail } from "../lz4/trailer.ts";
+import { openGzip } from "../platform/gzip.ts";
+import { ReplicationError } from "../base/errors.ts";
+import { unsupportedRecord } from "./commit_log.ts";
+import type { ListedObject } from "./litestream_listing.ts";
+import { type ObjectTail, parseObjectTail } from "./object_tail.ts";
+
+/** What stands between an object and the device it is kept on, when the replica is encrypted. */
+export interface Encryption {
+  encrypt(next: NextBytes): NextBytes;
+  /** Undefined: this host can write only, since it knows no identity. */
+  readonly decrypt: ((stored: StoredBytes, name: string) => Promise<StoredBytes>) | undefined;
+}
+
+/** The decoded bytes of an object. */
+export interface ObjectContent extends ByteSource {
+  /** How many there are; reads only what it takes to tell. */
+  size(): Promise<number>;
+  /** Throws `corrupt` unless all of it is what its checksums say. */
+  verify(): Promise<void>;
+  /** Gives its memory back. */
+  close(): void;
+}
+
+export async function openContent(
+  client: ReplicaClient,
+  object: ListedObject,
+  encryption: Encryption | undefined,
+): Promise<ObjectContent> {
+  const stored = await openStored(client, object, encryption);
+  switch (object.encoding) {
+    case "lz4":
+      return await openLz4(stored, object.key);
+    case "gzip":
+      return openGzip(stored, object.key);
+    case "none":
+      return {
+        read: (at, into) => stored.read(at, into),
+        size: () => Promise.resolve(stored.sizeBytes),
+        verify: () => Promise.resolve(),
+        close: () => {},
+      };
+  }
+}
+
+/** What this program wrote behind the data; undefined when another one wrote it. */
+export async function readObjectTail(
+  client: ReplicaClient,
+  object: ListedObject,
+  encryption: Encryption | undefined,
+): Promise<ObjectTail | { readonly problem: string } | undefined> {
+  if (object.encoding !== "lz4") return undefined;
+  const bytes = await readTail(await openStored(client, object, encryption));
+  if (bytes === undefined) return undefined;
+  const parsed = parseObjectTail(bytes);
+  if (parsed.ok) return parsed.tail;
+  if (parsed.unsupported) throw unsupportedRecord(object.key, parsed.reason);
+  return { problem: `${object.key} is damaged: ${parsed.reason}` };
+}
+
+async function openStored(
+  client: ReplicaClient,
+  { key, sizeBytes }: ListedObject,
+  encryption: Encryption | undefined,
+): Promise<StoredBytes> {
+  const stored: StoredBytes = { sizeBytes, read: (at, into) => client.read(key, at, into) };
+  if (encryption === undefined) return stored;
+  if (encryption.decrypt === undefined) throw withoutIdentity(key);
+  return await encryption.decrypt(stored, key);
+}
+
+function withoutIdentity(key: string): ReplicationError {
+  return new ReplicationError("denied", `Cannot read ${key}: it is encrypted, and no identity is configured`, {
+    advice: "name an age identity in the config of this replica (replicating needs recipients only)",
+  });
+}
