@@ -7,6 +7,10 @@ export const limits = {
   transferBytes: 256 << 10,
   /** A restore reads WAL and snapshot in such pieces; two are in memory, since the next one is read meanwhile. */
   restoreChunkBytes: 4 << 20,
+  /** Memories of LZ4 kernels kept for the next one: one that encodes (8 MiB) and one that decodes (12 MiB). */
+  lz4IdleKernelsMax: 2,
+  /** What a skippable LZ4 frame of ours holds is read whole; commit records of a million commits stay below this. */
+  lz4TrailerMaxBytes: 64 << 20,
   /** Pages that a restore collects before it writes them in page order. */
   restoreBatchBytes: 16 << 20,
   /** What one capture may append before other work gets a turn on the event loop: some 10 ms. */
