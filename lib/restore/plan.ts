@@ -121,7 +121,6 @@ interface Chain {
 /** From the newest whole snapshot that is not later than `end` over every index up to it. */
 function walkChain(facts: GenerationFacts, end: Point | Place): Chain {
   const { catalog } = facts;
-  const { generation } = catalog;
   const snapshot = wholeSnapshots(catalog).findLast((point) => comparePlaces(point, end) <= 0);
   if (snapshot === undefined) return { steps: [], notices: [], stopped: withoutSnapshot(facts, end) };
   const notices = passedOver(facts, snapshot, end);

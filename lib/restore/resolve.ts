@@ -1,5 +1,4 @@
 /** From what is wanted to a point of one generation, or to the reason why there is none. PURE. */
-import type { Generation } from "../position/generation.ts";
 import { nameObject } from "../position/object_names.ts";
 import { asIndex, asOffset, formatIndex, formatPosition, type Index, type Position } from "../position/position.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
@@ -47,7 +46,6 @@ export function indexToRead(catalog: GenerationCatalog, target: RestoreTarget): 
 }
 
 function resolveLatest(facts: GenerationFacts): Resolution {
-  const { generation } = facts.catalog;
   const snapshot = wholeSnapshots(facts.catalog).at(-1);
   const wal = lastWalWithState(facts);
   if (wal === undefined) return pointOrNothing(facts.catalog, snapshot);
@@ -110,7 +108,7 @@ interface FoundInWal {
 
 /** The end of the index before the given one; for undefined the last end that a record speaks of. */
 function endBefore(facts: GenerationFacts, index: Index | undefined): FoundInWal | Refusal {
-  const { generation, wals } = facts.catalog;
+  const { wals } = facts.catalog;
   const first = wholeSnapshots(facts.catalog)[0];
   if (index !== undefined && first !== undefined && index <= first.index) return { kind: "found" };
   const earlier = index !== undefined
@@ -131,7 +129,6 @@ function endBefore(facts: GenerationFacts, index: Index | undefined): FoundInWal
 
 function resolveIndex(facts: GenerationFacts, index: Index): Resolution {
   const { catalog } = facts;
-  const { generation } = catalog;
   const snapshot = wholeSnapshots(catalog).filter((point) => point.index === index).at(-1);
   const entry = walOf(catalog, index);
   if (entry === undefined) {

@@ -1,12 +1,11 @@
 import { assert } from "../base/assert.ts";
 import type { NextBytes } from "../base/byte_source.ts";
-import { viewOf } from "../base/bytes.ts";
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import type { ReplicaClient } from "../clients/client.ts";
 import { encodeFrame } from "../lz4/frame_encoder.ts";
 import { withTrailerEnding } from "../lz4/trailer.ts";
 import type { Generation } from "../position/generation.ts";
-import { formatGenerationKey, GENERATIONS_FOLDER, parseGenerationName } from "../position/keys.ts";
+import { GENERATIONS_FOLDER, parseGenerationName } from "../position/keys.ts";
 import { formatSegmentKey, formatSnapshotKey } from "../position/litestream_names.ts";
 import type { Layout } from "../position/object_names.ts";
 import { asIndex, asOffset, type Index, type Offset } from "../position/position.ts";

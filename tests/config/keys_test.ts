@@ -1,5 +1,6 @@
 import { defaults, replicaDefaults } from "../../lib/config/defaults.ts";
 import { formatDuration, parseDuration } from "../../lib/config/duration.ts";
+import { limits } from "../../lib/base/limits.ts";
 import { CONFIG_KEYS, type ConfigKey, findKey, UNSUPPORTED_KEYS } from "../../lib/config/keys.ts";
 import { parseSize } from "../../lib/config/size.ts";
 import { CONFIG_DOCUMENT, renewDocument } from "../../scripts/config_docs.ts";
@@ -30,7 +31,12 @@ Deno.test("CONFIG_KEYS gives the defaults that hold", () => {
   assertEquals(writtenDefault("lock-budget"), formatDuration(defaults.lockBudgetMs));
   assertEquals(parseSize(writtenDefault("max-wal-size")), defaults.maxWalSizeBytes);
   assertEquals(parseSize(writtenDefault("max-state-size")), defaults.maxStateSizeBytes);
-  assertEquals(parseDuration(writtenDefault("sync-interval").split(" ")[0] ?? ""), replicaDefaults.syncIntervalMs);
+  assertEquals(replicaDefaults.syncIntervalMs, undefined);
+  assertEquals(
+    CONFIG_KEYS.find(({ key }) => key === "sync-interval")?.default,
+    "`0` in the layout `raw`, `1s` in `litestream`",
+  );
+  assertEquals(limits.objectSyncIntervalMs, 1_000);
   assertEquals(parseDuration(writtenDefault("retention")), replicaDefaults.retentionMs);
   assertEquals(parseDuration(writtenDefault("retention-check-interval")), replicaDefaults.retentionCheckIntervalMs);
   assertEquals(parseDuration(writtenDefault("snapshot-interval")), replicaDefaults.snapshotIntervalMs);

@@ -55,7 +55,7 @@ Deno.test("parseConfig() fills in the defaults", () => {
         name: "file",
         path: "/backup/app",
         url: "file:///backup/app",
-        syncIntervalMs: 0,
+        syncIntervalMs: undefined,
         layout: undefined,
         defaultLayout: "raw",
         retentionMs: 86_400_000,
@@ -115,7 +115,7 @@ dbs:
     enableWal: true,
     replicas: [{ name: "near", path: "/backup" }, { name: "far", path: "/mnt/backup" }],
   });
-  assertEquals(database?.replicas.map((replica) => replica.syncIntervalMs), [1_000, 0]);
+  assertEquals(database?.replicas.map((replica) => replica.syncIntervalMs), [1_000, undefined]);
   assertEquals(database?.replicas.map((replica) => replica.layout), ["raw", undefined]);
   assertEquals(database?.replicas.map((replica) => replica.defaultLayout), ["raw", "litestream"]);
   const [, far] = database?.replicas ?? [];
