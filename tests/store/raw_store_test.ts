@@ -8,7 +8,7 @@ import type { WalPieces } from "../../lib/store/generation_store.ts";
 import { RawStore } from "../../lib/store/raw_store.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../support/assert.ts";
 import { aStore, changeByte, EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
-import { aWholeImage } from "../support/image.ts";
+import { aWholeImage, nothingToBring } from "../support/image.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
 import { imageOf, WalBuilder } from "../support/wal_builder.ts";
@@ -412,7 +412,7 @@ Deno.test("writeSnapshot() takes pages in any order, cuts the image, and writes 
         await target.writeAt(image.subarray(0, 512), 0);
         return written;
       },
-    });
+    }, nothingToBring);
     assertEquals(returned, written);
     const into = new Uint8Array(4096);
     assertEquals(await (await store.openSnapshot(generation, asIndex(5))).read(0, into), image.length);
