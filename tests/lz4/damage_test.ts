@@ -2,7 +2,8 @@ import { ReplicationError } from "../../lib/base/errors.ts";
 import { openLz4 } from "../../lib/lz4/frame_decoder.ts";
 import { smallHash } from "../../lib/lz4/kernel.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../support/assert.ts";
-import { decoded, encoded, inMemory, joined, MIB, runLz4, seeded, someBytes } from "./stage.ts";
+import { seededRandom } from "../support/random.ts";
+import { decoded, encoded, inMemory, joined, MIB, runLz4, someBytes } from "./stage.ts";
 
 const CONTENT = someBytes("mixed", 1_500, 4);
 
@@ -82,7 +83,7 @@ function frameHeader(...description: readonly number[]): Uint8Array {
 }
 
 Deno.test("openLz4() ends on every random run of blocks", async () => {
-  const random = seeded(77);
+  const random = seededRandom(77);
   const below = (count: number) => Math.floor(random() * count);
   for (let round = 0; round < 3_000; round++) {
     const header = ["04224d186040" + "82", "04224d184040" + "c0", "02214c18"][below(3)] ?? "";

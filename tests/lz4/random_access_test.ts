@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import { ReplicationError } from "../../lib/base/errors.ts";
 import { openLz4 } from "../../lib/lz4/frame_decoder.ts";
 import { assert, assertEquals, assertLessOrEqual, assertRejects } from "../support/assert.ts";
-import { encoded, inMemory, joined, MIB, runLz4, seeded, someBytes } from "./stage.ts";
+import { seededRandom } from "../support/random.ts";
+import { encoded, inMemory, joined, MIB, runLz4, someBytes } from "./stage.ts";
 
 const CONTENT = someBytes("mixed", 26 * MIB + 12_345, 9);
 const BLOCKS = 7;
@@ -63,7 +64,7 @@ Deno.test("Lz4Content.read() reads anywhere, in every kind of object, several ca
     await runLz4(["-l"], CONTENT.subarray(0, 9 * MIB)),
   );
   const content = await openLz4(inMemory(object), "it");
-  const random = seeded(31);
+  const random = seededRandom(31);
   for (let round = 0; round < 15; round++) {
     await Promise.all(Array.from({ length: 3 }, async () => {
       const at = Math.floor(random() * whole.length);

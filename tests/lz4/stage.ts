@@ -3,24 +3,15 @@ import type { NextBytes, StoredBytes } from "../../lib/base/byte_source.ts";
 import { openLz4 } from "../../lib/lz4/frame_decoder.ts";
 import { type EncodedFrame, encodeFrame } from "../../lib/lz4/frame_encoder.ts";
 import { TEST_LZ4_VARIABLE } from "../../scripts/setup.ts";
+import { seededRandom } from "../support/random.ts";
 
 export const MIB = 1 << 20;
-
-/** The same numbers for the same seed, below 1. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    const mixed = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
-    return ((mixed ^ (mixed >>> 15)) >>> 0) / 2 ** 32;
-  };
-}
 
 export type Kind = "random" | "text" | "mixed" | "zeros";
 
 export function someBytes(kind: Kind, length: number, seed = 1): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
-  const random = seeded(seed);
+  const random = seededRandom(seed);
   const words = "river mountain invoice account shipped customer Berlin yellow".split(" ").map((word) =>
     new TextEncoder().encode(`${word} `)
   );
