@@ -1,4 +1,4 @@
-import { programOf } from "./real_litestream.ts";
+import { programPath } from "./programs.ts";
 
 export interface AgeKeyPair {
   readonly identity: string;
@@ -7,7 +7,7 @@ export interface AgeKeyPair {
 
 /** A pair of X25519 keys, fresh from `age-keygen`. */
 export async function newAgeKeys(): Promise<AgeKeyPair> {
-  const { stdout } = await new Deno.Command(programOf("TAILRACE_TEST_AGE_KEYGEN"), { stderr: "null" }).output();
+  const { stdout } = await new Deno.Command(programPath("age-keygen"), { stderr: "null" }).output();
   const text = new TextDecoder().decode(stdout);
   const identity = /^AGE-SECRET-KEY-\w+$/m.exec(text)?.[0];
   const recipient = /^# public key: (age1\w+)$/m.exec(text)?.[1];
