@@ -1,9 +1,10 @@
 /**
- * Makes ready what the tests need beyond Deno and its packages: a SQLite C library for the second driver, and the `lz4`
- * program as the peer of our own frames. The system's own is taken where there is one; else Debian's package is unpacked
- * into the project's cache folder. Nothing is installed.
+ * Makes ready what the tests need beyond Deno and its packages: a SQLite C library for the second driver, and the
+ * programs `lz4` and `age` as peers of what we write. The system's own are taken where there are any; else Debian's
+ * packages are unpacked into the project's cache folder. Nothing is installed.
  *
- * The tests find them by the environment variables `TAILRACE_TEST_SQLITE`, a path, and `TAILRACE_TEST_LZ4`, a program.
+ * The tests find them by the environment variables `TAILRACE_TEST_SQLITE`, a path, `TAILRACE_TEST_LZ4` and
+ * `TAILRACE_TEST_AGE`, programs.
  */
 import { messageOf } from "../lib/base/errors.ts";
 import { unpackPackage } from "./debian_package.ts";
@@ -11,19 +12,19 @@ import { CACHE_FOLDER, complain, exists, listFiles, run, say } from "./project.t
 
 export const TEST_SQLITE_VARIABLE = "TAILRACE_TEST_SQLITE";
 export const TEST_LZ4_VARIABLE = "TAILRACE_TEST_LZ4";
+export const TEST_AGE_VARIABLE = "TAILRACE_TEST_AGE";
 
 const LIBRARY = "libsqlite3.so.0";
 const PACKAGE = "libsqlite3-0";
 const UNPACKED = `${CACHE_FOLDER}/sqlite`;
-const LZ4_FOLDER = `${CACHE_FOLDER}/lz4`;
-const UNPACKED_LZ4 = `${LZ4_FOLDER}/usr/bin/lz4`;
 
 /** The environment for a test run. */
 export async function setUp(): Promise<Record<string, string>> {
   return {
     [TEST_SQLITE_VARIABLE]: chosen(TEST_SQLITE_VARIABLE) ?? systemLibrary() ?? unpackedLibrary() ??
       await unpackLibrary(),
-    [TEST_LZ4_VARIABLE]: chosen(TEST_LZ4_VARIABLE) ?? await findLz4(),
+    [TEST_LZ4_VARIABLE]: chosen(TEST_LZ4_VARIABLE) ?? await findProgram("lz4", TEST_LZ4_VARIABLE),
+    [TEST_AGE_VARIABLE]: chosen(TEST_AGE_VARIABLE) ?? await findProgram("age", TEST_AGE_VARIABLE),
   };
 }
 
@@ -69,15 +70,17 @@ async function unpackLibrary(): Promise<string> {
   throw new Error(`Cannot set up the tests: ${PACKAGE} did not unpack to ${LIBRARY}`);
 }
 
-/** The system's own program, else the one of Debian's package. */
-async function findLz4(): Promise<string> {
-  if ((await run("lz4", ["--version"])).code === 0) return "lz4";
-  if (!exists(UNPACKED_LZ4)) {
-    await unpackPackage("lz4", LZ4_FOLDER).catch((error: unknown) => {
-      throw new Error(`${messageOf(error)} (the system has no lz4; name one in ${TEST_LZ4_VARIABLE})`);
+/** The system's own program, else the one of Debian's package, both of that name. */
+async function findProgram(name: string, variable: string): Promise<string> {
+  if ((await run(name, ["--version"])).code === 0) return name;
+  const folder = `${CACHE_FOLDER}/${name}`;
+  const program = `${folder}/usr/bin/${name}`;
+  if (!exists(program)) {
+    await unpackPackage(name, folder).catch((error: unknown) => {
+      throw new Error(`${messageOf(error)} (the system has no ${name}; name one in ${variable})`);
     });
   }
-  return UNPACKED_LZ4;
+  return program;
 }
 
 async function main(): Promise<number> {

@@ -11,6 +11,12 @@ export const limits = {
   lz4IdleKernelsMax: 2,
   /** What a skippable LZ4 frame of ours holds is read whole; commit records of a million commits stay below this. */
   lz4TrailerMaxBytes: 64 << 20,
+  /** What is first read of an age object: header and first chunk, which is all of most. */
+  ageFirstReadBytes: 68 << 10,
+  /** The header of an age object with 10,000 recipients; a longer one is none. */
+  ageHeaderMaxBytes: 1 << 20,
+  /** Decrypted chunks of 64 KiB that an open age object keeps for reads that take less than one at a time. */
+  ageChunksKept: 4,
   /** Pages that a restore collects before it writes them in page order. */
   restoreBatchBytes: 16 << 20,
   /** What one capture may append before other work gets a turn on the event loop: some 10 ms. */

@@ -33,6 +33,8 @@ export interface SnapshotPoint extends Point {
   readonly replay: Place;
   /** The image alone is no state: the WAL from `replay` to the point belongs to it. */
   readonly needsWal: boolean;
+  /** Written by Litestream: of some moment within its index that nothing tells but its time. */
+  readonly isPeers: boolean;
 }
 
 export type Place = Pick<Point, "index" | "offset">;
@@ -57,7 +59,15 @@ function snapshotPoint(entry: SnapshotEntry, record: CommitRecord): SnapshotPoin
   const { index, stateIndex, sizeBytes, imageBytes = sizeBytes, isPeers = false } = entry;
   const point = pointOf(stateIndex ?? index, record);
   const replay = stateIndex === undefined ? point : { index, offset: asOffset(0) };
-  return { ...point, name: index, sizeBytes, imageBytes, replay, needsWal: stateIndex !== undefined && !isPeers };
+  return {
+    ...point,
+    name: index,
+    sizeBytes,
+    imageBytes,
+    replay,
+    needsWal: stateIndex !== undefined && !isPeers,
+    isPeers,
+  };
 }
 
 export function pointOf(index: Index, record: CommitRecord): Point {

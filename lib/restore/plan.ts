@@ -34,6 +34,8 @@ export interface RestorePlan {
   readonly databaseBytes: number;
   /** WAL and snapshot as far as they will be looked at. */
   readonly plannedBytes: number;
+  /** Whether the snapshot may be later than the end: `snapshot_age.ts` looks into it before anything is made of it. */
+  readonly isDoubtful: boolean;
   /** What the person should know, a sentence each. */
   readonly notices: readonly string[];
 }
@@ -76,6 +78,7 @@ export function planRestore(generations: readonly GenerationFacts[], target: Res
     ...wanted.filter((other) => isHalfMade(other.catalog) && isNewer(other, facts)).map(halfMadeNotice),
     ...chain.notices,
     ...resolution.notices,
+    ...(chain.isDoubtful === true ? [doubtNotice(facts.catalog, chain.snapshot)] : []),
   ]);
 }
 
@@ -115,14 +118,36 @@ interface Chain {
   /** How far the chain was walked. */
   readonly reached?: Point;
   readonly stopped?: Refusal;
+  readonly isDoubtful?: boolean;
   readonly notices: readonly string[];
 }
 
-/** From the newest whole snapshot that is not later than `end` over every index up to it. */
+/**
+ * From the newest whole snapshot that is not later than `end` over every index up to it; from an older one where the newest
+ * may be later than `end` after all.
+ */
 function walkChain(facts: GenerationFacts, end: Point | Place): Chain {
+  const fitting = wholeSnapshots(facts.catalog).filter((point) => comparePlaces(point, end) <= 0);
+  const newest = fitting.at(-1);
+  if (newest === undefined) return { steps: [], notices: [], stopped: withoutSnapshot(facts, end) };
+  const chain = walkFrom(facts, newest, end);
+  if (!mayBeLater(newest, end)) return chain;
+  const older = fitting.slice(0, -1).filter((snapshot) => !mayBeLater(snapshot, end)).toReversed();
+  for (const snapshot of older) {
+    const other = walkFrom(facts, snapshot, end);
+    if (other.stopped === undefined) return other;
+  }
+  return { ...chain, isDoubtful: true };
+}
+
+/** Whether no WAL up to `end` was stored after the snapshot of Litestream's: it may hold pages of WAL that is not there. */
+function mayBeLater(snapshot: SnapshotPoint, end: Point | Place): boolean {
+  return snapshot.isPeers && end.index === snapshot.name && end.offset > 0 &&
+    (!("capturedAtMs" in end) || end.capturedAtMs <= snapshot.capturedAtMs);
+}
+
+function walkFrom(facts: GenerationFacts, snapshot: SnapshotPoint, end: Point | Place): Chain {
   const { catalog } = facts;
-  const snapshot = wholeSnapshots(catalog).findLast((point) => comparePlaces(point, end) <= 0);
-  if (snapshot === undefined) return { steps: [], notices: [], stopped: withoutSnapshot(facts, end) };
   const notices = passedOver(facts, snapshot, end);
   const { replay } = snapshot;
   const steps: RestoreStep[] = [];
@@ -211,13 +236,25 @@ function makePlan(
   end: Point,
   notices: readonly string[],
 ): RestorePlan {
-  const { snapshot, steps } = chain;
+  const { snapshot, steps, isDoubtful = false } = chain;
   if (snapshot === undefined) throw new Error("A chain that was walked begins with a snapshot");
   const databaseBytes = end.databasePages * end.pageSize;
   const walBytes = steps.reduce((sum, { from, to }) => sum + to - from, 0);
   const plannedBytes = walBytes + Math.min(snapshot.imageBytes, databaseBytes);
   const pageSize = steps.length > 0 ? end.pageSize : snapshot.pageSize;
-  return { kind: "plan", layout, generation, snapshot, steps, end, pageSize, databaseBytes, plannedBytes, notices };
+  return {
+    kind: "plan",
+    layout,
+    generation,
+    snapshot,
+    steps,
+    end,
+    pageSize,
+    databaseBytes,
+    plannedBytes,
+    isDoubtful,
+    notices,
+  };
 }
 
 function refusedWithReach(facts: GenerationFacts, refusal: Refusal, walkedTo?: Point): RefusedPlan {
@@ -236,6 +273,12 @@ function refusedWithReach(facts: GenerationFacts, refusal: Refusal, walkedTo?: P
 function isNewer(other: GenerationFacts, chosen: GenerationFacts): boolean {
   const ms = newestMs(other);
   return ms === -Infinity || ms > newestMs(chosen); // An empty folder has no time; it is most likely the newest.
+}
+
+function doubtNotice(catalog: GenerationCatalog, snapshot: SnapshotPoint | undefined): string {
+  const key = nameObject(catalog, snapshot?.name ?? asIndex(0), "snapshot");
+  return `${key} was stored after all WAL of its index, and Litestream notes no position in it: ` +
+    'what is restored fits together as far as can be told; check it with "PRAGMA integrity_check"';
 }
 
 function halfMadeNotice({ catalog }: GenerationFacts): string {

@@ -31,12 +31,32 @@ export async function openContent(
   object: ListedObject,
   encryption: Encryption | undefined,
 ): Promise<ObjectContent> {
-  const stored = await openStored(client, object, encryption);
-  switch (object.encoding) {
+  const opened = await client.open(object.key);
+  const giveBack = () => void opened.close().catch(() => {}); // It was only read.
+  try {
+    const stored = await decrypted({ sizeBytes: object.sizeBytes, read: opened.read }, object.key, encryption);
+    const content = await decoded(stored, object);
+    return {
+      read: (at, into) => content.read(at, into),
+      size: () => content.size(),
+      verify: () => content.verify(),
+      close: () => {
+        content.close();
+        giveBack();
+      },
+    };
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+}
+
+async function decoded(stored: StoredBytes, { key, encoding }: ListedObject): Promise<ObjectContent> {
+  switch (encoding) {
     case "lz4":
-      return await openLz4(stored, object.key);
+      return await openLz4(stored, key);
     case "gzip":
-      return openGzip(stored, object.key);
+      return openGzip(stored, key);
     case "none":
       return {
         read: (at, into) => stored.read(at, into),
@@ -54,7 +74,9 @@ export async function readObjectTail(
   encryption: Encryption | undefined,
 ): Promise<ObjectTail | { readonly problem: string } | undefined> {
   if (object.encoding !== "lz4") return undefined;
-  const bytes = await readTail(await openStored(client, object, encryption));
+  const { key, sizeBytes } = object;
+  const stored: StoredBytes = { sizeBytes, read: (at, into) => client.read(key, at, into) };
+  const bytes = await readTail(await decrypted(stored, key, encryption));
   if (bytes === undefined) return undefined;
   const parsed = parseObjectTail(bytes);
   if (parsed.ok) return parsed.tail;
@@ -62,12 +84,11 @@ export async function readObjectTail(
   return { problem: `${object.key} is damaged: ${parsed.reason}` };
 }
 
-async function openStored(
-  client: ReplicaClient,
-  { key, sizeBytes }: ListedObject,
+async function decrypted(
+  stored: StoredBytes,
+  key: string,
   encryption: Encryption | undefined,
 ): Promise<StoredBytes> {
-  const stored: StoredBytes = { sizeBytes, read: (at, into) => client.read(key, at, into) };
   if (encryption === undefined) return stored;
   if (encryption.decrypt === undefined) throw withoutIdentity(key);
   return await encryption.decrypt(stored, key);

@@ -5,7 +5,6 @@ const VARIABLES = {
   litestream: "TAILRACE_TEST_LITESTREAM",
   lz4: "TAILRACE_TEST_LZ4",
   age: "TAILRACE_TEST_AGE",
-  "age-keygen": "TAILRACE_TEST_AGE_KEYGEN",
 } as const;
 
 const OUTPUT_MAX_BYTES = 1 << 30;
