@@ -1,39 +1,10 @@
 /** Replicas that Litestream 0.3.5 to 0.3.14 writes, or at least reads rightly. */
-import {
-  allPieces,
-  type Crafted,
-  type Encode,
-  FIRST_OBJECT_MS,
-  GENERATION,
-  hex,
-  piecesOf,
-  type ReplicaCraft,
-  type Variant,
-} from "./replica_craft.ts";
+import { allPieces, FIRST_OBJECT_MS, GENERATION, hex, piecesOf, type Variant } from "./replica_craft.ts";
 import { resummed } from "./wal_bytes.ts";
+import { OTHER_GENERATION, standard, whole } from "./whole_replica.ts";
 import type { Workshop } from "./workshop.ts";
 
 type Good = Variant<Workshop>;
-
-const OTHER_GENERATION = "fedcba9876543210";
-
-/** All of the plain history, the snapshot of its beginning in front. */
-function standard(shop: Workshop, encode?: Encode): ReplicaCraft {
-  const options = encode === undefined ? {} : { encode };
-  return shop.craft().snapshot(0, shop.plain.life(0).base, options).segments(allPieces(shop.plain), options);
-}
-
-/** What a replica is that holds the plain history from the beginning of an index to its end. */
-function whole(shop: Workshop, from = 0): Crafted {
-  const latest = shop.at(2);
-  return {
-    replica: shop.replica,
-    generation: GENERATION,
-    latest,
-    points: shop.points([from, 0], [2, shop.plain.endOf(2)]),
-    peer: { kind: "restores", expected: latest },
-  };
-}
 
 const segmentPerTransaction: Good = {
   name: "a segment for each transaction",

@@ -10,8 +10,8 @@ function insert(first: number, count: number): string {
     INSERT INTO item SELECT n, printf('%.400c', char(97 + n % 26)) || n FROM r`;
 }
 
-function update(divisor: number, rest: number, letter: string): string {
-  return `UPDATE item SET payload = printf('%.350c', '${letter}') || n WHERE n % ${divisor} = ${rest}`;
+function update(divisor: number, rest: number, letter: string, above = 0): string {
+  return `UPDATE item SET payload = printf('%.350c', '${letter}') || n WHERE n % ${divisor} = ${rest} AND n > ${above}`;
 }
 
 export class Histories {
@@ -22,14 +22,17 @@ export class Histories {
     this.#folder = folder;
   }
 
-  /** Three lives of several transactions; the first has more than 64 KiB of WAL, and its base more than 64 KiB of pages. */
+  /**
+   * Three lives of several transactions. The first has more than 64 KiB of WAL, and its base more than 64 KiB of pages; the
+   * last leaves most pages alone, so that what is lost before it shows.
+   */
   get plain(): History {
     return this.#once("plain", () => ({
       before: [ITEM, insert(1, 200)],
       lives: [
         [insert(201, 5), update(9, 1, "u"), insert(206, 60), update(2, 0, "v"), insert(266, 3)],
         [update(5, 3, "w"), insert(269, 40), "DELETE FROM item WHERE n BETWEEN 20 AND 60", update(7, 2, "x")],
-        [insert(309, 10), update(3, 1, "y"), insert(319, 2), update(11, 4, "z")],
+        [insert(309, 10), update(3, 1, "y", 150), insert(319, 2), update(11, 4, "z", 200)],
       ],
     }));
   }
