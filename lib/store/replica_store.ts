@@ -123,8 +123,11 @@ export class ReplicaStore implements GenerationStore {
     ].map(({ name }) => name);
     if (names.some(isOnlyRaw)) return "raw";
     if (names.some(isOnlyLitestream)) return "litestream";
-    // Names that both have: a WAL, or a snapshot without its record, that a crash left at the very beginning.
-    return names.some((name) => parseSegmentName(name) !== undefined) ? "raw" : undefined;
+    // Names that both have. A snapshot alone is what a crash leaves of ours; with WAL beside it, it would have its record.
+    const hasSnapshot = names.some((name) => parseRawName(name, "snapshot") !== undefined);
+    const hasWal = names.some((name) => parseRawName(name, "wal") !== undefined);
+    if (hasSnapshot && hasWal) return "litestream";
+    return hasSnapshot || hasWal ? "raw" : undefined;
   }
 }
 

@@ -224,6 +224,9 @@ const snapshotAheadSameSize: Damaged = {
     return {
       replica: shop.replica,
       generation: GENERATION,
+      // What the counter's page holds in the snapshot is none of its versions in the WAL: older than the first of them, as
+      // in every sound replica, or newer than the last. Nothing tells which.
+      cannotBeSeen: true,
       points: [],
       peer: { kind: "restores", expected: shop.expect(torn) },
     };
