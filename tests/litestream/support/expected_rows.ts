@@ -7,5 +7,8 @@ export const EXPECTED_ROWS: readonly Row[] = [
   { writer: "litestream", reader: "litestream", feature: "several databases and replicas" },
   { writer: "litestream", reader: "litestream", feature: "age" },
   { writer: "litestream", reader: "litestream", feature: "going on after a restart" },
-  ...VARIANTS.map(({ name }): Row => ({ writer: "by hand", reader: "litestream", feature: name })),
+  ...VARIANTS.flatMap(({ name }): Row[] => [
+    { writer: "by hand", reader: "litestream", feature: name },
+    { writer: "by hand", reader: "tailrace", feature: name },
+  ]),
 ];
