@@ -23,40 +23,53 @@ import {
 
 const FOLDER = "tests/litestream";
 
-export type Cell = "ok" | "FAILED" | "missing" | "unexpected";
+export type Verdict = "ok" | "FAILED" | "missing" | "unexpected";
 
 export interface JudgedRow extends Row {
-  readonly cell: Cell;
+  readonly verdict: Verdict;
+  /** What the matrix shows. */
+  readonly cell: string;
 }
 
 /** Every row that is expected or was reported, once. A row that several tests report is only as good as the worst of them. */
 export function judge(expected: readonly Row[], reported: readonly ReportedRow[]): JudgedRow[] {
   const wanted = new Map(expected.map((row) => [keyOf(row), row]));
   const found = Map.groupBy(reported, keyOf);
-  const cellOf = (key: string): Cell => {
+  const verdictOf = (key: string): Verdict => {
     const rows = found.get(key);
     if (rows === undefined) return "missing";
     if (rows.some(({ outcome }) => outcome === "failed")) return "FAILED";
     return wanted.has(key) ? "ok" : "unexpected";
   };
-  const all = new Map([...reported.map((row) => [keyOf(row), row] as const), ...wanted]);
-  return [...all].map(([key, { writer, reader, feature }]) => ({ writer, reader, feature, cell: cellOf(key) }));
+  const all = new Map([...wanted, ...reported.map((row) => [keyOf(row), row] as const)]);
+  return [...all].map(([key, { writer, reader, feature }]) => {
+    const verdict = verdictOf(key);
+    const cell = verdict === "ok" ? found.get(key)?.[0]?.finding ?? verdict : verdict;
+    return { writer, reader, feature, verdict, cell };
+  });
 }
 
 function keyOf({ writer, reader, feature }: Row): string {
   return JSON.stringify([writer, reader, feature]);
 }
 
+function columnOf({ writer, reader }: Row): string {
+  return `${writer} -> ${reader}`;
+}
+
 /** One line a feature, one column a pair of writer and reader; "-" where the pair has nothing to do with the feature. */
 export function formatMatrix(rows: readonly JudgedRow[]): string {
-  const columns = [...new Set(rows.map(({ writer, reader }) => `${writer} -> ${reader}`))].sort();
+  const columns = [...new Set(rows.map(columnOf))].sort();
   const features = [...new Set(rows.map(({ feature }) => feature))];
   const width = Math.max(...features.map((feature) => feature.length), "feature".length);
+  const widths = columns.map((column) =>
+    Math.max(column.length, ...rows.filter((row) => columnOf(row) === column).map(({ cell }) => cell.length))
+  );
   const line = (first: string, cells: readonly string[]) =>
-    `${first.padEnd(width)}  ${cells.map((cell, slot) => cell.padEnd(columns[slot]?.length ?? 0)).join("  ")}`
+    `${first.padEnd(width)}  ${cells.map((cell, slot) => cell.padEnd(widths[slot] ?? 0)).join("  ")}`
       .trimEnd();
   const cell = (feature: string, column: string) =>
-    rows.find((row) => row.feature === feature && `${row.writer} -> ${row.reader}` === column)?.cell ?? "-";
+    rows.find((row) => row.feature === feature && columnOf(row) === column)?.cell ?? "-";
   return [
     line("feature", columns),
     ...features.map((feature) => line(feature, columns.map((column) => cell(feature, column)))),
@@ -88,9 +101,9 @@ async function main(): Promise<number> {
     const reported = parseReport(Deno.readTextFileSync(results));
     const rows = judge(isWhole ? EXPECTED_ROWS : reported, reported);
     say(`\nLitestream ${LITESTREAM_VERSION}: writer -> reader\n${formatMatrix(rows)}\n`);
-    const amiss = rows.filter(({ cell }) => cell === "missing" || cell === "unexpected");
-    for (const { writer, reader, feature, cell } of amiss) {
-      complain(`The row "${writer} -> ${reader}: ${feature}" is ${cell}`);
+    const amiss = rows.filter(({ verdict }) => verdict === "missing" || verdict === "unexpected");
+    for (const { writer, reader, feature, verdict } of amiss) {
+      complain(`The row "${writer} -> ${reader}: ${feature}" is ${verdict}`);
     }
     counts.push({ passed: 0, failed: amiss.length, skipped: 0 });
   } catch (error) {

@@ -17,17 +17,19 @@ export interface Row {
 
 export interface ReportedRow extends Row {
   readonly outcome: Outcome;
+  /** What the reader does, where "ok" would say too little: a refusal may be what is right. */
+  readonly finding?: string;
 }
 
 /** A test that proves one row. It reports what it came to, whether it passes or not. */
-export function matrixTest(row: Row, prove: () => Promise<void> | void): void {
+export function matrixTest(row: Row, prove: () => Promise<string | void>): void {
   Deno.test(`matrix: ${row.writer} -> ${row.reader}: ${row.feature}`, async () => {
-    let outcome: Outcome = "failed";
+    let reported: ReportedRow = { ...row, outcome: "failed" };
     try {
-      await prove();
-      outcome = "ok";
+      const finding = await prove();
+      reported = { ...row, outcome: "ok", ...(finding === undefined ? {} : { finding }) };
     } finally {
-      report({ ...row, outcome });
+      report(reported);
     }
   });
 }
