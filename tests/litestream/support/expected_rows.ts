@@ -7,6 +7,23 @@ export const EXPECTED_ROWS: readonly Row[] = [
   { writer: "litestream", reader: "litestream", feature: "several databases and replicas" },
   { writer: "litestream", reader: "litestream", feature: "age" },
   { writer: "litestream", reader: "litestream", feature: "going on after a restart" },
+  { writer: "tailrace", reader: "litestream", feature: "replicate, list, restore" },
+  { writer: "tailrace", reader: "litestream", feature: "points in time" },
+  { writer: "tailrace", reader: "litestream", feature: "age" },
+  { writer: "tailrace", reader: "litestream", feature: "a snapshot while the application writes" },
+  { writer: "litestream", reader: "tailrace", feature: "replicate, list, restore" },
+  { writer: "litestream", reader: "tailrace", feature: "points in time" },
+  { writer: "litestream", reader: "tailrace", feature: "age" },
+  {
+    writer: "both in turns",
+    reader: "both",
+    feature: "we take over a replica that Litestream began, and Litestream takes it back",
+  },
+  {
+    writer: "both in turns",
+    reader: "both",
+    feature: "Litestream takes over a replica that we began, and we take it back",
+  },
   ...VARIANTS.flatMap(({ name }): Row[] => [
     { writer: "by hand", reader: "litestream", feature: name },
     { writer: "by hand", reader: "tailrace", feature: name },
