@@ -28,6 +28,8 @@ export const limits = {
   /** The retry pause after an error doubles from the first to the second. */
   retryMinMs: 100,
   retryMaxMs: 10_000,
+  /** A generation of another host is let go only when it was silent for so much longer than the retention. */
+  abandonedGraceMs: 24 * 3_600_000,
   /** Timers count milliseconds in 31 bits; one that is set for longer fires at once. */
   intervalMaxMs: 2_147_483_647,
   /** A config of thousands of databases stays below this; anything larger is some other file. */
