@@ -45,5 +45,10 @@ export interface ReplicaConfig {
   readonly url: string;
   /** 0: as soon as a commit is seen. */
   readonly syncIntervalMs: number;
+  /** 0: nothing is ever removed. */
+  readonly retentionMs: number;
+  readonly retentionCheckIntervalMs: number;
+  /** 0: no snapshot because of age. */
+  readonly snapshotIntervalMs: number;
   readonly layout: "raw";
 }

@@ -2,7 +2,7 @@ import { ReplicationError } from "../base/errors.ts";
 import { resolve } from "../base/path.ts";
 import { withoutUserInfo } from "../base/secret.ts";
 import type { DatabaseConfig, ReplicaConfig } from "./config.ts";
-import { defaults, defaultStatePath, defaultSyncIntervalMs } from "./defaults.ts";
+import { defaultRetention, defaults, defaultStatePath, defaultSyncIntervalMs } from "./defaults.ts";
 import { FILE_REPLICA, formatReplicaUrl, isReplicaUrl, parseReplicaUrl } from "./replica_url.ts";
 
 /** The config of `DB URL [URL...]`. Throws `ReplicationError` "usage". */
@@ -30,6 +30,7 @@ export function replicaConfigFromArgument(url: string, name: string = FILE_REPLI
     path: parsed.path,
     url: formatReplicaUrl(parsed.path),
     syncIntervalMs: defaultSyncIntervalMs,
+    ...defaultRetention,
     layout: "raw",
   };
 }

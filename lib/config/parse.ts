@@ -1,6 +1,6 @@
 import type { LogLevel } from "../base/log.ts";
 import type { Config, DatabaseConfig, LoggingConfig, ReplicaConfig } from "./config.ts";
-import { defaultLogging, defaults, defaultStatePath, defaultSyncIntervalMs } from "./defaults.ts";
+import { defaultLogging, defaultRetention, defaults, defaultStatePath, defaultSyncIntervalMs } from "./defaults.ts";
 import { ConfigDocument, type ConfigNode } from "./document.ts";
 import type { ValueKey, ValueOf } from "./keys.ts";
 import { FILE_REPLICA, formatReplicaUrl, parseReplicaUrl } from "./replica_url.ts";
@@ -125,6 +125,7 @@ class ConfigParser {
       path,
       url: formatReplicaUrl(path),
       syncIntervalMs: inherited("sync-interval", [section, database, global]) ?? defaultSyncIntervalMs,
+      ...defaultRetention,
       layout: "raw",
     };
     this.#places.set(replica, this.#document.place(section.child("path") ?? section.child("url")));

@@ -4,9 +4,10 @@ import {
   type RetentionFacts,
   type RetentionPlan,
 } from "../../lib/replica/retention_plan.ts";
+import { restorabilityOf } from "../../lib/restore/restorable.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { asGeneration, type GenerationSpec, someFacts } from "../support/catalog_builder.ts";
-import { afterDeletions, restorabilityOf, type Spec } from "../support/retention_history.ts";
+import { afterDeletions, type Spec } from "../support/retention_history.ts";
 
 const HOUR = 3_600_000;
 const NOW = 1_000 * HOUR;
@@ -18,7 +19,10 @@ function ago(hours: number): number {
 
 function plan(specs: readonly GenerationSpec[], overrides: Partial<RetentionFacts> = {}): RetentionPlan {
   return planRetention({
-    generations: specs.map((spec) => ({ catalog: someFacts(spec).catalog, restorable: restorabilityOf(spec) })),
+    generations: specs.map((spec) => ({
+      catalog: someFacts(spec).catalog,
+      restorable: restorabilityOf(someFacts(spec)),
+    })),
     own: asGeneration(OURS),
     nowMs: NOW,
     policy: { retentionMs: 24 * HOUR },

@@ -1,5 +1,6 @@
 /** What must hold for every history whatsoever; `seed` in a failure gives the history again. */
 import { abandonedBeforeMs, newestObjectMs, planRetention } from "../../lib/replica/retention_plan.ts";
+import { restorabilityOf } from "../../lib/restore/restorable.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { after, asGeneration, type SnapshotSpec, someFacts } from "../support/catalog_builder.ts";
 import { randomInteger, seededRandom } from "../support/random.ts";
@@ -9,7 +10,6 @@ import {
   idOf,
   latestOf,
   randomHistory,
-  restorabilityOf,
   restorablePoints,
   type Spec,
   stateAt,
@@ -38,7 +38,10 @@ function aCase(seed: number): Case {
 
 function planOf({ specs, own, retentionMs }: Case) {
   return planRetention({
-    generations: specs.map((spec) => ({ catalog: someFacts(spec).catalog, restorable: restorabilityOf(spec) })),
+    generations: specs.map((spec) => ({
+      catalog: someFacts(spec).catalog,
+      restorable: restorabilityOf(someFacts(spec)),
+    })),
     own: own === undefined ? undefined : asGeneration(own),
     nowMs: NOW,
     policy: { retentionMs },
@@ -152,7 +155,7 @@ Deno.test("the random histories of retention hold what the rules are about", () 
     if (plan.deletions.some(({ generation }) => generation === one.own)) seen.own++;
     if (plan.deletions.some(({ kind }) => kind === "generation")) seen.whole++;
     if (plan.snapshotDue !== undefined) seen.due++;
-    if (one.specs.some((spec) => restorabilityOf(spec) === "partly")) seen.partly++;
+    if (one.specs.some((spec) => restorabilityOf(someFacts(spec)) === "partly")) seen.partly++;
   });
   for (const [what, count] of Object.entries(seen)) assert(count > HISTORIES / 50, `${what}: ${count}`);
 });

@@ -1,8 +1,7 @@
 /** Random histories of a replica for retention: what it holds, what can be restored of it, and what deletions leave. */
-import type { Deletion, Restorability } from "../../lib/replica/retention_plan.ts";
+import type { Deletion } from "../../lib/replica/retention_plan.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { planRestore } from "../../lib/restore/plan.ts";
-import { wholeSnapshots } from "../../lib/restore/history.ts";
 import type { RestoreTarget } from "../../lib/restore/target.ts";
 import {
   after,
@@ -27,14 +26,6 @@ export interface RestorablePoint {
 
 export function idOf({ generation = "00000000000000aa" }: Spec): string {
   return generation;
-}
-
-/** As listings alone say it. */
-export function restorabilityOf(spec: Spec): Restorability {
-  const facts = someFacts(spec);
-  const plan = planRestore([facts], { kind: "latest" });
-  if (plan.kind === "plan") return "whole";
-  return plan.reachable !== undefined || wholeSnapshots(facts.catalog).length > 0 ? "partly" : "none";
 }
 
 /** Every point of one generation that a restore by its position reaches. */
