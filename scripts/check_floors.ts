@@ -45,6 +45,7 @@ const OUTSIDE_WORLD = "lib/platform";
 const DOORWAYS: readonly (readonly [specifier: string, places: readonly string[]])[] = [
   ["node:", ["lib/platform", "lib/sqlite"]],
   ["@std/path", ["lib/base/path.ts"]],
+  ["age-encryption", ["lib/age/library.ts"]],
   ["yaml", ["lib/config"]],
 ];
 

@@ -9,6 +9,7 @@ const LEVEL_NAMES: Readonly<Record<ConfigLevel, string>> = {
   logging: "`logging`",
   database: "database",
   replica: "replica",
+  age: "`age`",
 };
 
 const TYPE_NAMES: Readonly<Record<ConfigKey["type"], string>> = {
@@ -20,6 +21,9 @@ const TYPE_NAMES: Readonly<Record<ConfigKey["type"], string>> = {
   integer: "whole number",
   boolean: "true or false",
   choice: "word",
+  url: "URL",
+  recipients: "list of texts",
+  identities: "list of texts",
   list: "list",
   section: "map",
 };
@@ -52,12 +56,13 @@ function formatKeys(): string {
 }
 
 function formatUnsupportedKeys(): string {
-  const levels = Object.entries(UNSUPPORTED_KEYS) as [ConfigLevel, readonly string[]][];
   return formatMarkdownTable(
-    ["level", "keys"],
-    levels.filter(([, keys]) => keys.length > 0).map(([level, keys]) => [
-      LEVEL_NAMES[level],
+    ["keys", "level", "why", "what to do"],
+    UNSUPPORTED_KEYS.map(({ keys, levels, reason, advice, off = [] }) => [
       keys.map((key) => `\`${key}\``).join(", "),
+      levels.map((level) => LEVEL_NAMES[level]).join(", "),
+      reason,
+      off.length === 0 ? advice : `${advice}; ${off.map((value) => `\`${value || '""'}\``).join(" and ")} may stay`,
     ]),
   );
 }

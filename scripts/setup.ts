@@ -1,12 +1,18 @@
 /**
- * Makes ready what the tests need beyond Deno and its packages: a SQLite C library for the second driver. The system's own
- * is taken where there is one; else Debian's package is unpacked into the project's cache folder. Nothing is installed.
+ * Makes ready what the tests need beyond Deno and its packages: a SQLite C library for the second driver, and the
+ * programs `lz4` and `age` as peers of what we write. The system's own are taken where there are any; else Debian's
+ * packages are unpacked into the project's cache folder. Nothing is installed.
  *
- * The tests find it by the environment variable `TAILRACE_TEST_SQLITE`, a path.
+ * The tests find them by the environment variables `TAILRACE_TEST_SQLITE`, a path, `TAILRACE_TEST_LZ4` and
+ * `TAILRACE_TEST_AGE`, programs.
  */
+import { messageOf } from "../lib/base/errors.ts";
+import { unpackPackage } from "./debian_package.ts";
 import { CACHE_FOLDER, complain, exists, listFiles, run, say } from "./project.ts";
 
 export const TEST_SQLITE_VARIABLE = "TAILRACE_TEST_SQLITE";
+export const TEST_LZ4_VARIABLE = "TAILRACE_TEST_LZ4";
+export const TEST_AGE_VARIABLE = "TAILRACE_TEST_AGE";
 
 const LIBRARY = "libsqlite3.so.0";
 const PACKAGE = "libsqlite3-0";
@@ -14,9 +20,17 @@ const UNPACKED = `${CACHE_FOLDER}/sqlite`;
 
 /** The environment for a test run. */
 export async function setUp(): Promise<Record<string, string>> {
-  const chosen = Deno.env.get(TEST_SQLITE_VARIABLE);
-  if (chosen !== undefined && chosen !== "") return { [TEST_SQLITE_VARIABLE]: chosen };
-  return { [TEST_SQLITE_VARIABLE]: systemLibrary() ?? unpackedLibrary() ?? await unpackLibrary() };
+  return {
+    [TEST_SQLITE_VARIABLE]: chosen(TEST_SQLITE_VARIABLE) ?? systemLibrary() ?? unpackedLibrary() ??
+      await unpackLibrary(),
+    [TEST_LZ4_VARIABLE]: chosen(TEST_LZ4_VARIABLE) ?? await findProgram("lz4", TEST_LZ4_VARIABLE),
+    [TEST_AGE_VARIABLE]: chosen(TEST_AGE_VARIABLE) ?? await findProgram("age", TEST_AGE_VARIABLE),
+  };
+}
+
+function chosen(variable: string): string | undefined {
+  const value = Deno.env.get(variable);
+  return value === "" ? undefined : value;
 }
 
 /** The path that the system's linker finds for the library, as the kernel then shows it. */
@@ -48,45 +62,33 @@ function unpackedLibrary(): string | undefined {
 }
 
 async function unpackLibrary(): Promise<string> {
-  const downloads = `${CACHE_FOLDER}/downloads`;
-  Deno.mkdirSync(downloads, { recursive: true });
-  const file = await downloadPackage(downloads);
-  const draft = `${UNPACKED}.tmp`;
-  const unpacking = await run("dpkg-deb", ["--extract", file, draft]);
-  if (unpacking.code === 0) Deno.renameSync(draft, UNPACKED); // Under its name only when it is whole.
+  await unpackPackage(PACKAGE, UNPACKED).catch((error: unknown) => {
+    throw new Error(`${messageOf(error)} (the system has no ${LIBRARY}; name one in ${TEST_SQLITE_VARIABLE})`);
+  });
   const path = unpackedLibrary();
   if (path !== undefined) return path;
-  throw new Error(`Cannot set up the tests: ${file} did not unpack to ${LIBRARY}: ${unpacking.stderr.trim()}`);
+  throw new Error(`Cannot set up the tests: ${PACKAGE} did not unpack to ${LIBRARY}`);
 }
 
-/** With the system's package lists where it has them, else with lists of our own. */
-async function downloadPackage(folder: string): Promise<string> {
-  const options = ["-o", "APT::Sandbox::User="];
-  const apt = `${CACHE_FOLDER}/apt`;
-  const ownLists = [...options, "-o", `Dir::State::lists=${apt}/lists`, "-o", `Dir::Cache=${apt}/cache`];
-  const download = async (parameters: readonly string[]) => {
-    const ended = await run("apt-get", [...parameters, "download", PACKAGE], { cwd: folder });
-    return { ended, file: listFiles(["."], ".deb", folder).find((name) => name.includes(PACKAGE)) };
-  };
-  let { ended, file } = await download(options);
-  if (file === undefined) {
-    for (const part of ["lists/partial", "cache/archives/partial"]) {
-      Deno.mkdirSync(`${apt}/${part}`, { recursive: true });
-    }
-    const update = await run("apt-get", [...ownLists, "update"]);
-    ({ ended, file } = update.code === 0 ? await download(ownLists) : { ended: update, file });
+/** The system's own program, else the one of Debian's package, both of that name. */
+async function findProgram(name: string, variable: string): Promise<string> {
+  if ((await run(name, ["--version"])).code === 0) return name;
+  const folder = `${CACHE_FOLDER}/${name}`;
+  const program = `${folder}/usr/bin/${name}`;
+  if (!exists(program)) {
+    await unpackPackage(name, folder).catch((error: unknown) => {
+      throw new Error(`${messageOf(error)} (the system has no ${name}; name one in ${variable})`);
+    });
   }
-  if (file !== undefined) return `${folder}/${file}`;
-  throw new Error(
-    `Cannot set up the tests: the system has no ${LIBRARY} and apt-get cannot download ${PACKAGE} ` +
-      `(name a SQLite library in ${TEST_SQLITE_VARIABLE}): ${ended.stderr.trim()}`,
-  );
+  return program;
 }
 
 async function main(): Promise<number> {
   try {
     for (const [name, value] of Object.entries(await setUp())) {
-      if (!exists(value)) throw new Error(`Cannot set up the tests: ${name} names ${value}, which does not exist`);
+      if (value.includes("/") && !exists(value)) {
+        throw new Error(`Cannot set up the tests: ${name} names ${value}, which does not exist`);
+      }
       say(`${name}=${value}`);
     }
     return 0;

@@ -4,13 +4,14 @@
  *
  * Test modules run side by side, as threads of one process. Those that count what belongs to the process (locks,
  * descriptors, memory), or measure time, are named `*_serial_test.ts` and run one after the other, alone. Those that take
- * minutes are named `*_long_test.ts` and belong to `deno task test:long`.
+ * minutes are named `*_long_test.ts` and belong to `deno task test:long`; those that need the real Litestream are named
+ * `*_litestream_test.ts` and belong to `deno task test:litestream`.
  */
 import { complain, listFiles, ROOT, say, write } from "./project.ts";
 import { setUp } from "./setup.ts";
 
 /** CI gives us 12 minutes; tests that hang must fail before somebody else ends them without a word. */
-const RUN_LIMIT_MS = 11 * 60_000;
+export const RUN_LIMIT_MS = 11 * 60_000;
 
 const SOURCES = ["main.ts", "lib", "tests", "scripts"];
 
@@ -60,9 +61,14 @@ export function exitCodeFor({ passed, failed }: Counts): number {
   return failed === 0 && passed > 0 ? 0 : 1;
 }
 
-/** Which test modules run side by side and which alone; long ones only when a path names them. */
+/** Whether a module runs when no path is given: it is neither long nor in need of programs that must be fetched first. */
+export function isEverydayModule(path: string): boolean {
+  return !/_(long|litestream)_test\.ts$/.test(path);
+}
+
+/** Which test modules run side by side and which alone. */
 export function sortModules(paths: readonly string[]): { readonly parallel: string[]; readonly serial: string[] } {
-  const isSerial = (path: string) => /_(serial|long)_test\.ts$/.test(path);
+  const isSerial = (path: string) => /_(serial|long|serial_litestream)_test\.ts$/.test(path);
   return { parallel: paths.filter((path) => !isSerial(path)), serial: paths.filter(isSerial) };
 }
 
@@ -79,7 +85,7 @@ export function parseRequest(parameters: readonly string[]): Request {
 }
 
 /** Runs Deno with its output passed on as it comes, and kept. */
-async function runDeno(parameters: readonly string[], env: Record<string, string>, limitMs: number) {
+export async function runDeno(parameters: readonly string[], env: Record<string, string>, limitMs: number) {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...parameters],
     cwd: ROOT,
@@ -114,7 +120,7 @@ async function runChecks(env: Record<string, string>): Promise<Counts[]> {
 
 async function runTests(request: Request, env: Record<string, string>): Promise<Counts[]> {
   const wanted = request.paths.length === 0
-    ? listFiles(["tests"], "_test.ts").filter((path) => !path.endsWith("_long_test.ts"))
+    ? listFiles(["tests"], "_test.ts").filter(isEverydayModule)
     : listFiles(request.paths, "_test.ts");
   const { parallel, serial } = sortModules(wanted);
   const deadline = performance.now() + RUN_LIMIT_MS;

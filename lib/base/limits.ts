@@ -7,6 +7,16 @@ export const limits = {
   transferBytes: 256 << 10,
   /** A restore reads WAL and snapshot in such pieces; two are in memory, since the next one is read meanwhile. */
   restoreChunkBytes: 4 << 20,
+  /** Memories of LZ4 kernels kept for the next one: one that encodes (8 MiB) and one that decodes (12 MiB). */
+  lz4IdleKernelsMax: 2,
+  /** What a skippable LZ4 frame of ours holds is read whole; commit records of a million commits stay below this. */
+  lz4TrailerMaxBytes: 64 << 20,
+  /** What is first read of an age object: header and first chunk, which is all of most. */
+  ageFirstReadBytes: 68 << 10,
+  /** The header of an age object with 10,000 recipients; a longer one is none. */
+  ageHeaderMaxBytes: 1 << 20,
+  /** Decrypted chunks of 64 KiB that an open age object keeps for reads that take less than one at a time. */
+  ageChunksKept: 4,
   /** Pages that a restore collects before it writes them in page order. */
   restoreBatchBytes: 16 << 20,
   /** What one capture may append before other work gets a turn on the event loop: some 10 ms. */
@@ -25,6 +35,8 @@ export const limits = {
   maxCheckpointPages: 10_000,
   /** An application that pauses gets a complete checkpoint after this long. */
   checkpointIntervalMs: 60_000,
+  /** Least time between two syncs that make an object each, where the config does not say. */
+  objectSyncIntervalMs: 1_000,
   /** The retry pause after an error doubles from the first to the second. */
   retryMinMs: 100,
   retryMaxMs: 10_000,
@@ -32,6 +44,8 @@ export const limits = {
   abandonedGraceMs: 24 * 3_600_000,
   /** Timers count milliseconds in 31 bits; one that is set for longer fires at once. */
   intervalMaxMs: 2_147_483_647,
+  /** Ages are compared with such a period, or it is slept in parts: the longest duration of Litestream's, 292 years. */
+  periodMaxMs: 9_223_372_036_854,
   /** A config of thousands of databases stays below this; anything larger is some other file. */
   configMaxBytes: 4 << 20,
   /** Replaced database files whose old connections are kept open; beyond that the process ends, to be started again. */

@@ -85,9 +85,13 @@ function isFlag(flags: readonly Flag[], word: string): boolean {
   return word === "--" || (name !== undefined && findFlag(flags, name) !== undefined);
 }
 
+/** As Litestream's flags take them. */
+const ON_WORDS = ["true", "TRUE", "True", "t", "T", "1"];
+const OFF_WORDS = ["false", "FALSE", "False", "f", "F", "0"];
+
 function switchValue(command: Command, flag: Flag, inline: string | undefined): string {
-  if (inline === undefined || inline === "true") return "true";
-  if (inline === "false") return "false";
+  if (inline === undefined || ON_WORDS.includes(inline)) return "true";
+  if (OFF_WORDS.includes(inline)) return "false";
   throw usage(command, `--${flag.name}=${inline}: it is a switch (without a value)`);
 }
 

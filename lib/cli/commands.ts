@@ -24,17 +24,11 @@ const JSON_OUTPUT: Flag = { name: "json", meaning: "Write one JSON document (doc
 
 const DATABASE_OR_URL: Positionals = { min: 1, max: 1, expected: "one database of the config or one replica URL" };
 
-const PARALLELISM_MAX = 64;
+/** Beyond it more at a time is not faster. */
+export const PARALLELISM_MAX = 64;
 
 function oneOf(...words: readonly string[]): (value: string) => string | undefined {
   return (value) => words.includes(value) ? undefined : words.join(", ");
-}
-
-function integerBetween(min: number, max: number): (value: string) => string | undefined {
-  return (value) => {
-    const isInRange = /^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max;
-    return isInRange ? undefined : `a whole number from ${min} to ${max}`;
-  };
 }
 
 /** The names of the given flags among these, with their dashes. */
@@ -148,8 +142,8 @@ const restore: Command = {
     {
       name: "parallelism",
       value: "N",
-      meaning: "How many files are read at the same time (default 8).",
-      check: integerBetween(1, PARALLELISM_MAX),
+      meaning: `How many files are read at the same time (default 8, at most ${PARALLELISM_MAX}).`,
+      check: (value) => /^-?\d{1,9}$/.test(value) ? undefined : "a whole number",
     },
     JSON_OUTPUT,
   ],

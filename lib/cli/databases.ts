@@ -27,7 +27,12 @@ function documentOf(config: Config): Record<string, unknown> {
     databases: config.databases.map((database) => ({
       path: database.path,
       state_path: database.statePath,
-      replicas: database.replicas.map(({ name, type, url, layout }) => ({ name, type, url, layout })),
+      replicas: database.replicas.map(({ name, type, url, defaultLayout }) => ({
+        name,
+        type,
+        url,
+        layout: defaultLayout,
+      })),
     })),
   };
 }

@@ -1,8 +1,11 @@
+import { formatDuration } from "../config/duration.ts";
+import type { FileSystem } from "../platform/file_system.ts";
+import type { Platform } from "../platform/platform.ts";
 import { formatPosition } from "../position/position.ts";
 import type { GenerationCatalog } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import type { CommandContext } from "./command.ts";
-import { type Listing, runListing, timeCell, timeMember } from "./listing.ts";
+import { type Listing, runListing, timeCell, timeMember, UNKNOWN } from "./listing.ts";
 
 interface GenerationRow {
   readonly replica: string;
@@ -12,11 +15,13 @@ interface GenerationRow {
   /** Of the first snapshot that is whole: nothing older can be restored. */
   readonly firstMs: number | undefined;
   readonly lastMs: number | undefined;
+  /** How much later than `lastMs` the database changed; of a URL, what time it is. */
+  readonly lagMs: number | undefined;
   readonly end: string | undefined;
   readonly bytes: number;
 }
 
-const LISTING: Listing<GenerationRow> = {
+const listingAt = ({ clock, files }: Pick<Platform, "clock" | "files">): Listing<GenerationRow> => ({
   member: "generations",
   schemaVersion: 1,
   columns: [
@@ -24,16 +29,22 @@ const LISTING: Listing<GenerationRow> = {
     { title: "generation" },
     { title: "snapshots", align: "right" },
     { title: "indexes", align: "right" },
+    { title: "lag", align: "right" },
     { title: "start" },
     { title: "end" },
     { title: "size", align: "right" },
   ],
-  rowsOf: ({ name }, catalog) => [{ replica: name, ...summaryOf(catalog) }],
+  rowsOf: ({ name }, catalog, database) => {
+    const summary = summaryOf(catalog);
+    const changedMs = database === undefined ? clock.now().getTime() : changedAtMs(files, database.path);
+    return [{ replica: name, ...summary, lagMs: lagOf(summary.lastMs, changedMs) }];
+  },
   cellsOf: (row) => [
     row.replica,
     row.generation,
     String(row.snapshots),
     String(row.indexes),
+    row.lagMs === undefined ? UNKNOWN : formatDuration(rounded(row.lagMs)),
     timeCell(row.firstMs),
     timeCell(row.lastMs),
     String(row.bytes),
@@ -43,22 +54,23 @@ const LISTING: Listing<GenerationRow> = {
     generation: row.generation,
     snapshots: row.snapshots,
     indexes: row.indexes,
+    lag_ms: row.lagMs ?? null,
     start: timeMember(row.firstMs),
     end: timeMember(row.lastMs),
     position: row.end ?? null,
     bytes: row.bytes,
   }),
-};
+});
 
 export function run(context: CommandContext): Promise<number> {
-  return runListing(context, LISTING);
+  return runListing(context, listingAt(context.platform));
 }
 
-function summaryOf(catalog: GenerationCatalog): Omit<GenerationRow, "replica"> {
+function summaryOf(catalog: GenerationCatalog): Omit<GenerationRow, "replica" | "lagMs"> {
   const { generation, snapshots, wals } = catalog;
-  const whole = snapshots.filter((entry) => snapshotState(generation, entry).kind === "whole");
+  const whole = snapshots.filter((entry) => snapshotState(catalog, entry).kind === "whole");
   const points = [
-    ...whole.map(({ index, record }) => ({ index, record })),
+    ...whole.map(({ index, stateIndex = index, record }) => ({ index: stateIndex, record })),
     ...wals.map(({ index, lastRecord }) => ({ index, record: lastRecord })),
   ].flatMap(({ index, record }) =>
     record === undefined ? [] : [{ index, offset: record.end, ms: record.capturedAtMs }]
@@ -73,4 +85,23 @@ function summaryOf(catalog: GenerationCatalog): Omit<GenerationRow, "replica"> {
     end: last && formatPosition({ generation, ...last }),
     bytes: [...snapshots, ...wals].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
   };
+}
+
+function lagOf(lastMs: number | undefined, changedMs: number | undefined): number | undefined {
+  return lastMs === undefined || changedMs === undefined ? undefined : Math.max(0, Math.round(changedMs - lastMs));
+}
+
+/**
+ * The database file changes at checkpoints, long after the commits they copy: as long as there is a WAL, it tells when the
+ * last commit was. Undefined: there is no database.
+ */
+function changedAtMs(files: FileSystem, path: string): number | undefined {
+  const wal = files.status(`${path}-wal`);
+  return wal === undefined || wal.size === 0 ? files.status(path)?.modifiedAtMs : wal.modifiedAtMs;
+}
+
+/** Three digits at most say what a person wants to know. */
+function rounded(ms: number): number {
+  const step = ms >= 10_000 ? 1_000 : ms >= 1_000 ? 100 : 1;
+  return Math.floor(ms / step) * step;
 }

@@ -1,6 +1,6 @@
 /** What `generations`, `snapshots` and `wal` have in common: replicas looked at one by one, then one table or document. */
 import { exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
-import type { ReplicaConfig } from "../config/config.ts";
+import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
 import { formatIndex, type Index } from "../position/position.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
@@ -8,7 +8,8 @@ import { formatTime } from "./amounts.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { writeJson, writeLine } from "./output.ts";
-import { lookAtEach, openStore } from "./replica_stores.ts";
+import { openReplica } from "../daemon/open_replica.ts";
+import { lookAtEach } from "./replica_stores.ts";
 import { type Column, formatTable, printable } from "./table.ts";
 
 export interface Listing<Row> {
@@ -16,8 +17,12 @@ export interface Listing<Row> {
   readonly member: string;
   readonly schemaVersion: number;
   readonly columns: readonly Column[];
-  /** The rows of one generation on one replica. */
-  readonly rowsOf: (replica: ReplicaConfig, catalog: GenerationCatalog) => readonly Row[];
+  /** The rows of one generation on one replica; there is no database when a URL was given. */
+  readonly rowsOf: (
+    replica: ReplicaConfig,
+    catalog: GenerationCatalog,
+    database: DatabaseConfig | undefined,
+  ) => readonly Row[];
   readonly cellsOf: (row: Row) => readonly string[];
   readonly documentOf: (row: Row) => Readonly<Record<string, unknown>>;
 }
@@ -28,12 +33,12 @@ export async function runListing<Row>(
   listing: Listing<Row>,
   wanted?: Generation,
 ): Promise<number> {
-  const { replicas } = await chooseReplicas(context);
+  const { database, replicas } = await chooseReplicas(context);
   let generations = 0;
   const { found, errors } = await lookAtEach(replicas, async (replica) => {
-    const catalogs = await catalogsOf(openStore(context.platform.files, replica), wanted);
+    const catalogs = await catalogsOf(openReplica(context.platform.files, replica), wanted);
     generations += catalogs.length;
-    return catalogs.flatMap((catalog) => listing.rowsOf(replica, catalog));
+    return catalogs.flatMap((catalog) => listing.rowsOf(replica, catalog, database));
   });
   if (context.arguments.isOn("json")) {
     writeJson(context.stdout, listing.schemaVersion, { [listing.member]: found.map(listing.documentOf) });

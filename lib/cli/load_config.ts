@@ -2,12 +2,22 @@ import type { Config } from "../config/config.ts";
 import type { CommandContext } from "./command.ts";
 
 /** The config that `--config`, `--no-expand-env` and the environment ask for. YAML is read only when it is needed. */
-export async function loadConfigFor(context: CommandContext): Promise<Config> {
+export function loadConfigFor(context: CommandContext): Promise<Config> {
+  return load(context, false);
+}
+
+/** The same with what only those need who write replicas. */
+export function loadConfigForWriting(context: CommandContext): Promise<Config> {
+  return load(context, true);
+}
+
+async function load(context: CommandContext, forWriting: boolean): Promise<Config> {
   const { loadConfig } = await import("../config/load.ts");
   return loadConfig(context.platform.files, {
     flag: context.arguments.text("config"),
     expand: !context.arguments.isOn("no-expand-env"),
     environment: context.environment,
     currentFolder: context.currentFolder(),
+    forWriting,
   });
 }

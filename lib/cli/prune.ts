@@ -2,6 +2,7 @@ import { exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { product } from "../base/product.ts";
 import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { parseDuration } from "../config/duration.ts";
+import { openReplica } from "../daemon/open_replica.ts";
 import { readGenerationRecord, realStatePath } from "../database/state_folder.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { Generation } from "../position/generation.ts";
@@ -13,7 +14,6 @@ import type { CommandContext } from "./command.ts";
 import { listenForSignals } from "./interruption.ts";
 import { writeJson, writeLine } from "./output.ts";
 import { pruneDocument, type PrunedReplica, pruneNotes, pruneTable, summaryLine } from "./prune_report.ts";
-import { openStore } from "./replica_stores.ts";
 import { printable } from "./table.ts";
 
 const SCHEMA_VERSION = 1;
@@ -61,7 +61,7 @@ async function plan(
   own: Generation | undefined,
 ): Promise<PrunedReplica> {
   const policy = policyFor(context, replica);
-  const generations = await examineGenerations(openStore(context.platform.files, replica));
+  const generations = await examineGenerations(openReplica(context.platform.files, replica));
   const made = planRetention({ generations, own, nowMs: context.platform.clock.now().getTime(), policy });
   return { replica, policy, own, plan: made, outcomes: [], isEmpty: generations.length === 0 };
 }
@@ -69,7 +69,7 @@ async function plan(
 async function apply(context: CommandContext, pruned: PrunedReplica, signal: AbortSignal): Promise<void> {
   const { replica, policy, outcomes } = pruned;
   await applyRetention(pruned.plan, {
-    store: openStore(context.platform.files, replica),
+    store: openReplica(context.platform.files, replica),
     policy,
     nowMs: () => context.platform.clock.now().getTime(),
     signal,

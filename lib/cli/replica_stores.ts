@@ -1,13 +1,5 @@
 import { ReplicationError } from "../base/errors.ts";
-import { FileReplicaClient } from "../clients/file/client.ts";
 import type { ReplicaConfig } from "../config/config.ts";
-import type { FileSystem } from "../platform/file_system.ts";
-import type { GenerationStore } from "../store/generation_store.ts";
-import { RawStore } from "../store/raw_store.ts";
-
-export function openStore(files: FileSystem, replica: ReplicaConfig, readsAtOnce?: number): GenerationStore {
-  return new RawStore(new FileReplicaClient(files, replica.path), readsAtOnce);
-}
 
 /** Replicas that were looked at one by one: what each gave, or the error that kept it from that. */
 export interface LookedAt<T> {

@@ -1,3 +1,4 @@
+import { createEncryption } from "../age/encryption.ts";
 import { ExitCode, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { createLogger, type Logger, type LogLevel } from "../base/log.ts";
 import { product } from "../base/product.ts";
@@ -28,6 +29,9 @@ export async function run(context: CommandContext): Promise<number> {
   const log = loggerFor(context, plan.logging);
   if (plan.databases.length === 0) {
     throw new ReplicationError("config-invalid", "Cannot replicate: the config names no database");
+  }
+  for (const { age } of plan.databases.flatMap(({ replicas }) => replicas)) {
+    if (age !== undefined) await createEncryption(age).checkKeys(); // Before anything is written that nobody can read.
   }
   const driver = await selectDriver(plan.sqliteLibrary);
   log.info(`${product.title} ${product.version}`, { sqlite: driver.version, databases: plan.databases.length });
@@ -60,8 +64,8 @@ async function planFor(context: CommandContext): Promise<Plan> {
     validateDatabases(databases, context.platform.files, () => "the command line");
     return { databases, logging: { level: level ?? "info", format: format ?? "text" }, exec, sqliteLibrary: undefined };
   }
-  const { loadConfigFor } = await import("./load_config.ts");
-  const config = await loadConfigFor(context);
+  const { loadConfigForWriting } = await import("./load_config.ts");
+  const config = await loadConfigForWriting(context);
   return {
     databases: config.databases,
     logging: { level: level ?? config.logging.level, format: format ?? config.logging.format },

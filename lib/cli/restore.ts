@@ -6,10 +6,11 @@ import { decisiveError, findChoices, type RestoreReplica } from "../restore/choo
 import { restore, type RestoreRequest, type RestoreResult } from "../restore/restore.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
+import { PARALLELISM_MAX } from "./commands.ts";
 import { listenForSignals } from "./interruption.ts";
 import { mayDecorate, writeJson, writeLine } from "./output.ts";
 import { showProgress } from "./progress_bar.ts";
-import { openStore } from "./replica_stores.ts";
+import { openReplica } from "../daemon/open_replica.ts";
 import { planDocument, planLines, resultDocument, resultLine } from "./restore_report.ts";
 import { targetFrom } from "./restore_target.ts";
 import { printable } from "./table.ts";
@@ -34,19 +35,24 @@ async function requestFrom(context: CommandContext): Promise<RestoreRequest> {
   const { arguments: arguments_, platform } = context;
   const target = targetFrom(arguments_, platform.clock.now().getTime());
   const { database, replicas } = await chooseReplicas(context);
-  const readsAtOnce = arguments_.integer("parallelism");
+  const readsAtOnce = boundedReads(arguments_.integer("parallelism"));
   const typed = arguments_.text("output");
   const output = typed === undefined ? database?.path : resolve(context.currentFolder(), typed);
   if (output === undefined) throw new ReplicationError("usage", "Cannot restore: nothing says where to (add -o FILE)");
   return {
     replicas: replicas.map((replica) => ({
       name: replica.name,
-      store: openStore(platform.files, replica, readsAtOnce),
+      store: openReplica(platform.files, replica, { readsAtOnce }),
     })),
     target,
     output,
     force: arguments_.isOn("force"),
   };
+}
+
+/** What is too much or too little is taken for the nearest that is not, as Litestream does with the latter. */
+function boundedReads(asked: number | undefined): number | undefined {
+  return asked === undefined ? undefined : Math.min(Math.max(asked, 1), PARALLELISM_MAX);
 }
 
 async function showPlan(context: CommandContext, request: RestoreRequest): Promise<number> {

@@ -25,12 +25,12 @@ const LISTING: Listing<SnapshotRow> = {
     { title: "created" },
     { title: "state" },
   ],
-  rowsOf: ({ name }, { generation, snapshots }) =>
-    snapshots.map((entry) => {
-      const state = snapshotState(generation, entry);
+  rowsOf: ({ name }, catalog) =>
+    catalog.snapshots.map((entry) => {
+      const state = snapshotState(catalog, entry);
       return {
         replica: name,
-        generation,
+        generation: catalog.generation,
         index: entry.index,
         offset: entry.record?.end,
         bytes: entry.sizeBytes,

@@ -15,6 +15,8 @@ export interface ReplicaClient {
   status(key: string): Promise<ObjectEntry | undefined>;
   /** Fills `into` from `offset`; returns bytes read, fewer only at the object's end. */
   read(key: string, offset: number, into: Uint8Array): Promise<number>;
+  /** The same object over many reads, looked up once; the caller closes it. What replaces it meanwhile is not seen. */
+  open(key: string): Promise<OpenObject>;
   /** A whole object. `fill` is asked for bytes until it returns an empty array; what it returns may be reused by it. */
   write(key: string, fill: () => Promise<Uint8Array>): Promise<void>;
   /**
@@ -32,6 +34,12 @@ export interface ReplicaClient {
   delete(keys: readonly string[]): Promise<void>;
   /** Removes a folder that holds nothing; one that does, or is not there, is left: only on devices that have folders. */
   removeEmptyFolder?(folder: string): Promise<void>;
+}
+
+export interface OpenObject {
+  /** Fills `into` from `offset`; returns bytes read, fewer only at the object's end. */
+  read(offset: number, into: Uint8Array): Promise<number>;
+  close(): Promise<void>;
 }
 
 export interface ObjectDraft {

@@ -1,4 +1,6 @@
 import type { LogLevel } from "../base/log.ts";
+import type { Secret } from "../base/secret.ts";
+import type { Layout } from "../position/object_names.ts";
 
 /** A config, read and checked: paths absolute, defaults filled in, nothing left to decide. */
 export interface Config {
@@ -20,7 +22,7 @@ export interface LoggingConfig {
 export interface DatabaseConfig {
   /** Absolute. */
   readonly path: string;
-  /** Absolute: `meta-path`, else `.<file>-tailrace` beside the database. */
+  /** Absolute: `tailrace` inside `meta-path`, else `.<file>-tailrace` beside the database. */
   readonly statePath: string;
   readonly monitorIntervalMs: number;
   /** 0: no checkpoint because of age. */
@@ -30,6 +32,8 @@ export interface DatabaseConfig {
   readonly maxCheckpointPages: number;
   readonly lockBudgetMs: number;
   readonly maxWalSizeBytes: number;
+  /** What the state folder may hold at most. */
+  readonly maxStateSizeBytes: number;
   readonly enableWal: boolean;
   /** At least one; names differ. */
   readonly replicas: readonly ReplicaConfig[];
@@ -43,12 +47,26 @@ export interface ReplicaConfig {
   readonly path: string;
   /** `file:///...`, for messages; holds no secret. */
   readonly url: string;
-  /** 0: as soon as a commit is seen. */
-  readonly syncIntervalMs: number;
-  /** 0: nothing is ever removed. */
+  /** 0: as soon as a commit is seen. Undefined: as the layout of the replica has it. */
+  readonly syncIntervalMs: number | undefined;
+  /** As it is written: what the destination must have then. Undefined: whatever it has. */
+  readonly layout: Layout | undefined;
+  /** What a destination gets that holds nothing yet; `layoutOf()` decides for one that does. */
+  readonly defaultLayout: Layout;
+  /** 0: nothing is ever deleted. */
   readonly retentionMs: number;
+  /** How often; never more than `retentionMs`, unless that is 0. */
   readonly retentionCheckIntervalMs: number;
-  /** 0: no snapshot because of age. */
+  /** 0: no snapshots but those that a generation or retention needs. */
   readonly snapshotIntervalMs: number;
-  readonly layout: "raw";
+  /** Present: nothing is written unencrypted. */
+  readonly age?: AgeConfig;
+}
+
+/** Each key alone, in the form that age writes it. */
+export interface AgeConfig {
+  /** For reading; not needed by whoever only replicates. */
+  readonly identities: readonly Secret[];
+  /** For writing: at least one where a replica is written. */
+  readonly recipients: readonly string[];
 }

@@ -11,17 +11,29 @@ export const defaults = {
   maxCheckpointPages: limits.maxCheckpointPages,
   lockBudgetMs: limits.lockBudgetMs,
   maxWalSizeBytes: 1 << 30,
+  maxStateSizeBytes: 4 * 2 ** 30,
   enableWal: false,
 } as const satisfies Omit<DatabaseConfig, "path" | "statePath" | "replicas">;
 
-export const defaultSyncIntervalMs = 0;
-export const defaultRetention = {
-  retentionMs: 24 * 3_600_000,
-  retentionCheckIntervalMs: 3_600_000,
+const HOUR_MS = 3_600_000;
+
+/** Of a replica that is given without a config of Litestream's and without keys of age. */
+export const replicaDefaults = {
+  syncIntervalMs: undefined,
+  layout: undefined,
+  defaultLayout: "raw",
+  retentionMs: 24 * HOUR_MS,
+  retentionCheckIntervalMs: HOUR_MS,
   snapshotIntervalMs: 0,
-} as const satisfies Partial<ReplicaConfig>;
+} as const satisfies Omit<ReplicaConfig, "type" | "name" | "path" | "url">;
+
 export const defaultLogging: LoggingConfig = { level: "info", format: "text" };
 
 export function defaultStatePath(databasePath: string): string {
   return join(dirname(databasePath), `.${basename(databasePath)}-${product.name}`);
+}
+
+/** A folder of our own in it: Litestream's state may be there too, under names that we use as well. */
+export function statePathInside(metaPath: string): string {
+  return join(metaPath, product.name);
 }

@@ -2,7 +2,7 @@ import { ReplicationError } from "../base/errors.ts";
 import { resolve } from "../base/path.ts";
 import { withoutUserInfo } from "../base/secret.ts";
 import type { DatabaseConfig, ReplicaConfig } from "./config.ts";
-import { defaultRetention, defaults, defaultStatePath, defaultSyncIntervalMs } from "./defaults.ts";
+import { defaults, defaultStatePath, replicaDefaults } from "./defaults.ts";
 import { FILE_REPLICA, formatReplicaUrl, isReplicaUrl, parseReplicaUrl } from "./replica_url.ts";
 
 /** The config of `DB URL [URL...]`. Throws `ReplicationError` "usage". */
@@ -24,15 +24,7 @@ export function databaseConfigFromArguments(
 export function replicaConfigFromArgument(url: string, name: string = FILE_REPLICA): ReplicaConfig {
   const parsed = parseReplicaUrl(url);
   if (parsed.kind === "refused") throw new ReplicationError("usage", `Cannot use ${parsed.shown}: ${parsed.problem}`);
-  return {
-    type: FILE_REPLICA,
-    name,
-    path: parsed.path,
-    url: formatReplicaUrl(parsed.path),
-    syncIntervalMs: defaultSyncIntervalMs,
-    ...defaultRetention,
-    layout: "raw",
-  };
+  return { ...replicaDefaults, type: FILE_REPLICA, name, path: parsed.path, url: formatReplicaUrl(parsed.path) };
 }
 
 /** The absolute path of a database that is given as an argument. Throws `ReplicationError` "usage". */

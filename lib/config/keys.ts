@@ -2,9 +2,11 @@
  * Every key of a config, once: the parser reads by this table, and `docs/config.md` is generated from it.
  * A key that is written means what it means in Litestream 0.3; a key that is absent has the default given here.
  */
+import { limits } from "../base/limits.ts";
 import { product } from "../base/product.ts";
+import type { Secret } from "../base/secret.ts";
 
-export type ConfigLevel = "global" | "logging" | "database" | "replica";
+export type ConfigLevel = "global" | "logging" | "database" | "replica" | "age";
 
 /** What the values of each type are once they are read. */
 export interface ConfigTypes {
@@ -20,6 +22,12 @@ export interface ConfigTypes {
   readonly integer: number;
   readonly boolean: boolean;
   readonly choice: string;
+  /** The folder that a replica's URL names. */
+  readonly url: string;
+  /** Public keys of age, one each. */
+  readonly recipients: readonly string[];
+  /** Secret keys of age, one each. */
+  readonly identities: readonly Secret[];
 }
 
 /** A `section` is a map of keys of its own level, a `list` a list of such maps. */
@@ -33,10 +41,12 @@ export interface ConfigKey {
   readonly meaning: string;
   /** The only values of a `choice`, in lower case. */
   readonly choices?: readonly string[];
-  /** Values that Litestream knows, or a later version, but not this one. */
-  readonly unsupportedChoices?: readonly string[];
+  /** Values that Litestream knows, but not this version; `problem` is said of them. */
+  readonly unsupported?: { readonly choices: readonly string[]; readonly problem: string };
   /** The smallest number: milliseconds, bytes, or as it is. A duration that is not 0 is always at least 1 ms. */
   readonly min?: number;
+  /** The longest duration; where it is absent, one that a timer can count. */
+  readonly maxMs?: number;
   /** What the level of the maps in a `section` or `list` is. */
   readonly holds?: ConfigLevel;
 }
@@ -109,7 +119,8 @@ export const CONFIG_KEYS = [
     levels: ["database"],
     type: "path",
     default: `\`.<file>-${product.name}\` beside the database`,
-    meaning: "The state folder: local copies of the WAL that are not everywhere yet.",
+    meaning: "Where the state folder is: local copies of the WAL that are not everywhere yet. What is written is a " +
+      `folder for it, which may be Litestream's as well: ours is \`${product.name}\` inside.`,
   },
   {
     key: "replicas",
@@ -170,6 +181,16 @@ export const CONFIG_KEYS = [
     meaning: "When the WAL grows beyond this because of us, we let go of it, log why, and catch up afterwards.",
   },
   {
+    key: "max-state-size",
+    levels: ["global", "database"],
+    type: "size",
+    min: MIB,
+    default: "`4GiB`",
+    meaning:
+      "When the state folder would grow beyond this because of a replica that lags, that replica no longer holds " +
+      "the WAL it misses there; it gets a snapshot when it is back.",
+  },
+  {
     key: "enable-wal",
     levels: ["global", "database"],
     type: "boolean",
@@ -180,8 +201,35 @@ export const CONFIG_KEYS = [
     key: "sync-interval",
     levels: ["global", "database", "replica"],
     type: "duration",
-    default: "`0` for files",
+    default: "`0` in the layout `raw`, `1s` in `litestream`",
     meaning: "Least time between two syncs of a replica. `0`: as soon as a commit is seen.",
+  },
+  {
+    key: "retention",
+    levels: ["global", "database", "replica"],
+    type: "duration",
+    maxMs: limits.periodMaxMs,
+    default: "`24h`",
+    meaning: "For so long every moment can be restored; what only older moments need is deleted, and a snapshot made " +
+      "where none is younger. `0`: nothing is ever deleted.",
+  },
+  {
+    key: "retention-check-interval",
+    levels: ["global", "database", "replica"],
+    type: "duration",
+    min: 1,
+    maxMs: limits.periodMaxMs,
+    default: "`1h`",
+    meaning: "How often retention is looked at, at least once in `retention`.",
+  },
+  {
+    key: "snapshot-interval",
+    levels: ["global", "database", "replica"],
+    type: "duration",
+    maxMs: limits.periodMaxMs,
+    default: "`0`",
+    meaning: "How often a snapshot is made besides: a restore has less WAL to replay. `0`: only where a generation " +
+      "begins or retention needs one.",
   },
   {
     key: "name",
@@ -195,7 +243,12 @@ export const CONFIG_KEYS = [
     levels: ["replica"],
     type: "choice",
     choices: ["file"],
-    unsupportedChoices: ["s3", "gcs", "abs", "sftp"],
+    unsupported: {
+      choices: ["s3", "gcs", "abs", "sftp"],
+      problem:
+        "of a replica is not supported by this version, only file replicas are (remove this replica, or give it " +
+        'the "path" of a folder)',
+    },
     default: "`file`, or as `url` says",
     meaning: "The kind of device. This version knows `file`.",
   },
@@ -209,7 +262,7 @@ export const CONFIG_KEYS = [
   {
     key: "url",
     levels: ["replica"],
-    type: "text",
+    type: "url",
     default: "this or `path`",
     meaning: "The same as `file:///absolute/path`. Nothing in it is percent-decoded.",
   },
@@ -217,10 +270,37 @@ export const CONFIG_KEYS = [
     key: "layout",
     levels: ["replica"],
     type: "choice",
-    choices: ["raw"],
-    unsupportedChoices: ["litestream"],
-    default: "`raw`",
-    meaning: "How the replica names and encodes its files. This version knows `raw`.",
+    choices: ["raw", "litestream"],
+    default: "what it has",
+    meaning:
+      "How the replica names and encodes its files: `raw`, plain copies, or `litestream`, compressed and named as " +
+      "Litestream 0.3 does. Without it an empty place gets `litestream` in a config of Litestream's and with `age`, else " +
+      "`raw`.",
+  },
+  {
+    key: "age",
+    levels: ["replica"],
+    type: "section",
+    holds: "age",
+    default: "none",
+    meaning:
+      "Encrypts the replica with age, after compression, as Litestream 0.3 does; the layout is then `litestream`.",
+  },
+  {
+    key: "recipients",
+    levels: ["age"],
+    type: "recipients",
+    default: "none",
+    meaning: "Public keys, `age1...`: who can read the replica. `replicate` needs at least one.",
+  },
+  {
+    key: "identities",
+    levels: ["age"],
+    type: "identities",
+    default: "none",
+    meaning:
+      "Secret keys, `AGE-SECRET-KEY-1...`: needed by `restore` and lists, not by `replicate`. Better a variable: " +
+      "`[$AGE_IDENTITY]`.",
   },
 ] as const satisfies readonly ConfigKey[];
 
@@ -229,25 +309,62 @@ type Row = (typeof CONFIG_KEYS)[number];
 export type ValueKey = Exclude<Row, { type: "section" | "list" }>["key"];
 export type ValueOf<K extends ValueKey> = ConfigTypes[Extract<Extract<Row, { key: K }>["type"], keyof ConfigTypes>];
 
-const S3_KEYS = [
-  "access-key-id",
-  "secret-access-key",
-  "region",
-  "bucket",
-  "endpoint",
-  "force-path-style",
-  "skip-verify",
-];
-const OTHER_STORE_KEYS = ["account-name", "account-key", "host", "user", "password", "key-path"];
-const SCHEDULE_KEYS = ["retention", "retention-check-interval", "snapshot-interval", "validation-interval"];
+/**
+ * Keys of Litestream 0.3 that this version would not act on, so it refuses them: a key read and ignored would be a lie.
+ * A value that asks for nothing is no reason to refuse.
+ */
+export interface UnsupportedKeys {
+  readonly keys: readonly string[];
+  readonly levels: readonly ConfigLevel[];
+  /** Completes "the key is not supported by this version: ...". */
+  readonly reason: string;
+  /** What to do about it. */
+  readonly advice: string;
+  /** Values by which the key says that it is off. */
+  readonly off?: readonly string[];
+}
 
-/** Keys of Litestream 0.3 that this version would not act on, so it refuses them: a key read and ignored would be a lie. */
-export const UNSUPPORTED_KEYS: Readonly<Record<ConfigLevel, readonly string[]>> = {
-  global: ["addr", "access-key-id", "secret-access-key", ...SCHEDULE_KEYS],
-  logging: [],
-  database: [...SCHEDULE_KEYS],
-  replica: [...SCHEDULE_KEYS, "age", ...S3_KEYS, ...OTHER_STORE_KEYS],
+const OBJECT_STORES = {
+  reason: "it belongs to object stores and SFTP, and only file replicas are supported",
+  advice: "remove it",
 };
+
+export const UNSUPPORTED_KEYS: readonly UnsupportedKeys[] = [
+  {
+    keys: ["addr"],
+    levels: ["global"],
+    reason: "it serves no metrics",
+    advice: "remove the line",
+    off: [""],
+  },
+  {
+    keys: ["validation-interval"],
+    levels: ["global", "database", "replica"],
+    reason: "verification is not part of it",
+    advice: "remove the line, and try a restore now and then",
+    off: ["0", "0s"],
+  },
+  {
+    keys: ["access-key-id", "secret-access-key"],
+    levels: ["global", "replica"],
+    ...OBJECT_STORES,
+    advice: "remove it, with the replicas that need it",
+  },
+  {
+    keys: ["region", "bucket", "endpoint", "force-path-style", "skip-verify", "account-name", "account-key"],
+    levels: ["replica"],
+    ...OBJECT_STORES,
+  },
+  {
+    keys: ["host", "user", "password", "key-path"],
+    levels: ["replica"],
+    ...OBJECT_STORES,
+  },
+];
+
+export function findUnsupportedKey(level: ConfigLevel, key: string): UnsupportedKeys | undefined {
+  return UNSUPPORTED_KEYS.find(({ keys, levels }) => keys.includes(key) && levels.includes(level));
+}
 
 export function findKey(level: ConfigLevel, key: string): ConfigKey | undefined {
   return keysOf(level).find((row) => row.key === key);

@@ -2,22 +2,29 @@ import { messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { Config, DatabaseConfig } from "./config.ts";
-import { chooseConfig, CONFIG_VARIABLES, type ConfigChoice } from "./find_config.ts";
+import { chooseConfig, CONFIG_VARIABLES, type ConfigChoice, isLitestreamConfig } from "./find_config.ts";
 import { parseConfig } from "./parse.ts";
 import { placeOf } from "./place.ts";
 import { formatSize } from "./size.ts";
-import { validateDatabases } from "./validate.ts";
+import { validateDatabases, validateRecipients } from "./validate.ts";
 import type { Surroundings } from "./value.ts";
 
 export interface ConfigSource extends Surroundings {
   /** The value of `--config`. */
   readonly flag: string | undefined;
+  /** Whether replicas will be written: keys that only writing needs must then be there. */
+  readonly forWriting?: boolean;
 }
 
 /** Finds, reads and checks the config. Throws `ReplicationError` "config-invalid" for everything that is wrong with it. */
 export function loadConfig(files: FileSystem, source: ConfigSource): Config {
-  const path = existingConfig(files, chooseConfig(source.flag, source));
-  const { config, placeOf } = parseConfig(readConfig(files, path), path, source);
+  const choice = chooseConfig(source.flag, source);
+  const path = existingConfig(files, choice);
+  const { config, placeOf } = parseConfig(readConfig(files, path), path, {
+    ...source,
+    fromLitestreamConfig: isLitestreamConfig(choice, path),
+  });
+  if (source.forWriting) validateRecipients(config.databases, (part) => `config ${placeOf(part)}`);
   validateDatabases(config.databases, files, (part) => `config ${placeOf(part)}`);
   return config;
 }

@@ -1,30 +1,39 @@
 import type { LogLevel } from "../base/log.ts";
-import type { Config, DatabaseConfig, LoggingConfig, ReplicaConfig } from "./config.ts";
-import { defaultLogging, defaultRetention, defaults, defaultStatePath, defaultSyncIntervalMs } from "./defaults.ts";
+import type { AgeConfig, Config, DatabaseConfig, LoggingConfig, ReplicaConfig } from "./config.ts";
+import { defaultLogging, defaults, defaultStatePath, replicaDefaults, statePathInside } from "./defaults.ts";
+import type { Layout } from "../position/object_names.ts";
 import { ConfigDocument, type ConfigNode } from "./document.ts";
-import type { ValueKey, ValueOf } from "./keys.ts";
-import { FILE_REPLICA, formatReplicaUrl, parseReplicaUrl } from "./replica_url.ts";
+import type { ConfigLevel, ValueKey, ValueOf } from "./keys.ts";
+import { chooseLayout } from "./layout.ts";
+import { FILE_REPLICA, formatReplicaUrl } from "./replica_url.ts";
 import { Section } from "./section.ts";
 import type { Surroundings } from "./value.ts";
 
 export interface ParsedConfig {
   readonly config: Config;
   /** `<file>:<line>:<column>` of a part of this config, for messages about it. */
-  readonly placeOf: (part: DatabaseConfig | ReplicaConfig) => string;
+  readonly placeOf: (part: Part) => string;
+}
+
+type Part = DatabaseConfig | ReplicaConfig | AgeConfig;
+
+export interface ParseSurroundings extends Surroundings {
+  /** Whether the config was made for Litestream: its replicas are then likely to be shared with it. */
+  readonly fromLitestreamConfig?: boolean;
 }
 
 /** Reads a config's text. Throws `ReplicationError` "config-invalid" with file, line and column, and nothing else. */
-export function parseConfig(text: string, source: string, surroundings: Surroundings): ParsedConfig {
+export function parseConfig(text: string, source: string, surroundings: ParseSurroundings): ParsedConfig {
   return new ConfigParser(text, source, surroundings).parse();
 }
 
 class ConfigParser {
   readonly #document: ConfigDocument;
   readonly #source: string;
-  readonly #surroundings: Surroundings;
-  readonly #places = new Map<DatabaseConfig | ReplicaConfig, string>();
+  readonly #surroundings: ParseSurroundings;
+  readonly #places = new Map<Part, string>();
 
-  constructor(text: string, source: string, surroundings: Surroundings) {
+  constructor(text: string, source: string, surroundings: ParseSurroundings) {
     this.#document = new ConfigDocument(text, source);
     this.#source = source;
     this.#surroundings = surroundings;
@@ -50,7 +59,7 @@ class ConfigParser {
     return { config, placeOf: (part) => this.#places.get(part) ?? this.#source };
   }
 
-  #section(node: ConfigNode, level: "global" | "logging" | "database" | "replica"): Section {
+  #section(node: ConfigNode, level: ConfigLevel): Section {
     return new Section(this.#document, node, level, this.#surroundings);
   }
 
@@ -77,16 +86,18 @@ class ConfigParser {
     const section = this.#section(node, "database");
     const path = section.get("path");
     if (path === undefined) throw this.#document.problem(node, 'a database needs a "path"');
+    const metaPath = section.get("meta-path");
     const maxPages = inherited("max-checkpoint-page-count", [section, global]) ?? defaults.maxCheckpointPages;
     const database: DatabaseConfig = {
       path,
-      statePath: section.get("meta-path") ?? defaultStatePath(path),
+      statePath: metaPath === undefined ? defaultStatePath(path) : statePathInside(metaPath),
       monitorIntervalMs: inherited("monitor-interval", [section, global]) ?? defaults.monitorIntervalMs,
       checkpointIntervalMs: inherited("checkpoint-interval", [section, global]) ?? defaults.checkpointIntervalMs,
       minCheckpointPages: inherited("min-checkpoint-page-count", [section, global]) ?? defaults.minCheckpointPages,
       maxCheckpointPages: maxPages === 0 ? Number.MAX_SAFE_INTEGER : maxPages,
       lockBudgetMs: inherited("lock-budget", [section, global]) ?? defaults.lockBudgetMs,
       maxWalSizeBytes: inherited("max-wal-size", [section, global]) ?? defaults.maxWalSizeBytes,
+      maxStateSizeBytes: inherited("max-state-size", [section, global]) ?? defaults.maxStateSizeBytes,
       enableWal: inherited("enable-wal", [section, global]) ?? defaults.enableWal,
       replicas: this.#replicas(section, path, global),
     };
@@ -119,14 +130,21 @@ class ConfigParser {
     if (/\p{Cc}/u.test(name)) {
       throw this.#document.problem(section.child("name"), "a replica's name must not hold control characters");
     }
+    const sections = [section, database, global];
+    const retentionMs = inherited("retention", sections) ?? replicaDefaults.retentionMs;
+    const checkMs = inherited("retention-check-interval", sections) ?? replicaDefaults.retentionCheckIntervalMs;
+    const age = this.#age(section);
     const replica: ReplicaConfig = {
       type: FILE_REPLICA,
       name,
       path,
       url: formatReplicaUrl(path),
-      syncIntervalMs: inherited("sync-interval", [section, database, global]) ?? defaultSyncIntervalMs,
-      ...defaultRetention,
-      layout: "raw",
+      syncIntervalMs: inherited("sync-interval", sections) ?? replicaDefaults.syncIntervalMs,
+      ...this.#layout(section),
+      retentionMs,
+      retentionCheckIntervalMs: retentionMs === 0 ? checkMs : Math.min(checkMs, retentionMs),
+      snapshotIntervalMs: inherited("snapshot-interval", sections) ?? replicaDefaults.snapshotIntervalMs,
+      ...(age === undefined ? {} : { age }),
     };
     this.#places.set(replica, this.#document.place(section.child("path") ?? section.child("url")));
     return replica;
@@ -138,13 +156,30 @@ class ConfigParser {
     if (path !== undefined && url !== undefined) {
       throw this.#document.problem(section.child("url"), 'a replica has both "path" and "url" (write one of them)');
     }
-    if (path !== undefined) return path;
-    if (url === undefined) throw this.#document.problem(section.node, 'a replica needs a "path" or a "url"');
-    const parsed = parseReplicaUrl(url);
-    if (parsed.kind === "file") return parsed.path;
-    // As it is written: what a variable holds may be secret.
-    const written = this.#document.scalar(section.child("url"))?.text ?? "";
-    throw this.#document.problem(section.child("url"), `the url ${written}: ${parsed.problem}`);
+    const folder = path ?? url;
+    if (folder !== undefined) return folder;
+    throw this.#document.problem(section.node, 'a replica needs a "path" or a "url"');
+  }
+
+  #layout(section: Section): Pick<ReplicaConfig, "layout" | "defaultLayout"> {
+    const written = section.get("layout") as Layout | undefined;
+    const choice = chooseLayout({
+      held: undefined,
+      written,
+      fromLitestreamConfig: this.#surroundings.fromLitestreamConfig ?? false,
+      hasAge: section.child("age") !== undefined,
+    });
+    if (choice.kind === "layout") return { layout: written, defaultLayout: choice.layout };
+    throw this.#document.problem(section.child("layout"), choice.problem);
+  }
+
+  #age(replica: Section): AgeConfig | undefined {
+    const node = replica.child("age");
+    if (node === undefined) return undefined;
+    const section = this.#section(node, "age");
+    const age = { identities: section.get("identities") ?? [], recipients: section.get("recipients") ?? [] };
+    this.#places.set(age, this.#document.place(node));
+    return age;
   }
 }
 

@@ -1,13 +1,16 @@
+import { Secret } from "../base/secret.ts";
 import { nearest } from "../base/suggest.ts";
+import { type AgeKeyKind, parseAgeKeys } from "./age_keys.ts";
 import type { ConfigDocument, ConfigNode, Entry } from "./document.ts";
 import { expandVariables } from "./expand_env.ts";
 import {
   type ConfigKey,
   type ConfigLevel,
   findKey,
+  findUnsupportedKey,
   keysOf,
   levelsOf,
-  UNSUPPORTED_KEYS,
+  type UnsupportedKeys,
   type ValueKey,
   type ValueOf,
 } from "./keys.ts";
@@ -23,9 +26,12 @@ export class Section {
     this.node = node;
     const entries = document.entries(node);
     if (entries === undefined) throw document.problem(node, `${LEVEL_NAMES[level]} must be a map of keys and values`);
-    for (const entry of entries) {
+    for (const entry of kindFirst(entries)) {
       const row = findKey(level, entry.key);
-      if (row === undefined) throw document.problem(entry.keyNode, explainUnknownKey(entry.key, level));
+      if (row === undefined) {
+        refuseUnknownKey(document, level, entry, surroundings);
+        continue;
+      }
       this.#nodes.set(entry.key, entry.value ?? entry.keyNode);
       this.#values.set(entry.key, valueOf(document, row, entry, surroundings));
     }
@@ -47,12 +53,45 @@ const LEVEL_NAMES: Readonly<Record<ConfigLevel, string>> = {
   logging: '"logging"',
   database: "a database",
   replica: "a replica",
+  age: '"age"',
 };
 
+/** What a replica is decides what its other keys mean: trouble with that is told first. */
+function kindFirst(entries: readonly Entry[]): readonly Entry[] {
+  const isKind = ({ key }: Entry) => key === "type" || key === "url";
+  return [...entries.filter(isKind), ...entries.filter((entry) => !isKind(entry))];
+}
+
+/** Returns only for a key that says by its value that it asks for nothing. */
+function refuseUnknownKey(
+  document: ConfigDocument,
+  level: ConfigLevel,
+  entry: Entry,
+  surroundings: Surroundings,
+): void {
+  const unsupported = findUnsupportedKey(level, entry.key);
+  if (unsupported === undefined) throw document.problem(entry.keyNode, explainUnknownKey(entry.key, level));
+  if (isOff(document, unsupported, entry, surroundings)) return;
+  const { reason, advice } = unsupported;
+  throw document.problem(
+    entry.keyNode,
+    `the key "${entry.key}" is not supported by this version: ${reason} (${advice})`,
+  );
+}
+
+function isOff(
+  document: ConfigDocument,
+  { off = [] }: UnsupportedKeys,
+  entry: Entry,
+  surroundings: Surroundings,
+): boolean {
+  const scalar = document.scalar(entry.value);
+  if (scalar === undefined) return off.includes("") && document.describe(entry.value) === "missing";
+  const expanded = surroundings.expand ? expandVariables(scalar.text, surroundings.environment) : scalar;
+  return "text" in expanded && off.includes(expanded.text);
+}
+
 function explainUnknownKey(key: string, level: ConfigLevel): string {
-  if (UNSUPPORTED_KEYS[level].includes(key)) {
-    return `the key "${key}" is not supported by this version (remove it; all keys are in docs/config.md)`;
-  }
   const elsewhere = levelsOf(key).map((other) => LEVEL_NAMES[other]);
   if (elsewhere.length > 0) {
     return `the key "${key}" does not belong to ${LEVEL_NAMES[level]} (it belongs to ${elsewhere.join(" or ")})`;
@@ -65,9 +104,13 @@ function explainUnknownKey(key: string, level: ConfigLevel): string {
 
 function valueOf(document: ConfigDocument, row: ConfigKey, entry: Entry, surroundings: Surroundings): unknown {
   const place = entry.value ?? entry.keyNode;
-  const items = row.type === "list" ? document.items(entry.value) : undefined;
-  const entries = row.type === "section" ? document.entries(entry.value) : undefined;
-  if (items !== undefined || entries !== undefined) return undefined; // Their maps are sections of their own.
+  const items = document.items(entry.value);
+  if (items !== undefined && row.type === "list") return undefined; // Its maps are sections of their own.
+  if (row.type === "section" && document.entries(entry.value) !== undefined) return undefined; // So is it.
+  if (items !== undefined && row.type === "recipients") return ageKeys(document, row, items, place, surroundings);
+  if (items !== undefined && row.type === "identities") {
+    return ageKeys(document, row, items, place, surroundings).map((key) => new Secret(key));
+  }
 
   const scalar = document.scalar(entry.value);
   const isScalar = scalar !== undefined;
@@ -78,13 +121,35 @@ function valueOf(document: ConfigDocument, row: ConfigKey, entry: Entry, surroun
     surroundings,
   );
   if (isScalar && reading.kind === "value") return reading.value;
-  if (isScalar && row.unsupportedChoices?.includes(text.toLowerCase())) {
-    const supported = (row.choices ?? []).join(", ");
-    throw document.problem(place, `the ${row.key} "${text}" is not supported by this version (only ${supported})`);
+  // Whatever is said shows a value as it is written: what a variable holds may be secret.
+  if (isScalar && reading.kind === "refused") {
+    throw document.problem(place, `the ${row.key} ${scalar.text}: ${reading.problem}`);
   }
-  const found = isScalar ? shorten(scalar.text) : document.describe(entry.value);
+  if (isScalar && row.unsupported?.choices.includes(text.toLowerCase())) {
+    throw document.problem(place, `the ${row.key} "${text}" ${row.unsupported.problem}`);
+  }
+  const found = isScalar ? shown(row, scalar.text) : document.describe(entry.value);
   const expected = reading.kind === "wrong" ? reading.expected : "a single value";
   throw document.problem(place, `the value of "${row.key}" is ${found} (it must be ${expected})`);
+}
+
+function ageKeys(
+  document: ConfigDocument,
+  row: ConfigKey,
+  items: readonly ConfigNode[],
+  list: ConfigNode,
+  surroundings: Surroundings,
+): string[] {
+  const kind: AgeKeyKind = row.type === "identities" ? "identity" : "recipient";
+  return items.flatMap((item) => {
+    const place = item ?? list;
+    const scalar = document.scalar(item);
+    const text = scalar === undefined ? "" : expand(document, row, place, scalar.text, surroundings);
+    const parsed = parseAgeKeys(kind, text);
+    if (parsed.kind === "keys") return parsed.keys;
+    const found = scalar === undefined ? document.describe(item) : shown(row, scalar.text);
+    throw document.problem(place, `a value of "${row.key}" is ${found} (it must be ${parsed.expected})`);
+  });
 }
 
 function expand(
@@ -108,13 +173,19 @@ function expand(
     case "malformed":
       throw document.problem(
         place,
-        `${shorten(expansion.found)} in the value of "${row.key}" names no environment variable ` +
+        `${shown(row, expansion.found)} in the value of "${row.key}" names no environment variable ` +
           "(write ${NAME}, or use --no-expand-env)",
       );
   }
 }
 
 const SHOWN_MAX = 60;
+
+/** A secret key may stand at the place of a public one by mistake. */
+function shown(row: ConfigKey, text: string): string {
+  const isSecret = row.type === "identities" || (row.type === "recipients" && /secret/i.test(text));
+  return isSecret ? "(secret)" : shorten(text);
+}
 
 /** As it is written, before expansion: what a variable holds may be secret. */
 function shorten(text: string): string {

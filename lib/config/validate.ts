@@ -1,10 +1,10 @@
 import { ReplicationError } from "../base/errors.ts";
 import type { FileSystem } from "../platform/file_system.ts";
-import type { DatabaseConfig, ReplicaConfig } from "./config.ts";
+import type { AgeConfig, DatabaseConfig, ReplicaConfig } from "./config.ts";
 import { isInside, type Place, placeOf } from "./place.ts";
 
 /** Where something is written, as the message about it shall begin: `Cannot use <this>: ...`. */
-export type PlaceOfPart = (part: DatabaseConfig | ReplicaConfig) => string;
+export type PlaceOfPart = (part: DatabaseConfig | ReplicaConfig | AgeConfig) => string;
 
 interface Folder {
   readonly kind: "replica" | "state folder";
@@ -26,6 +26,20 @@ export function validateDatabases(
   refuseSameFile(databases, files, placeOfPart);
   const folders = databases.flatMap((database) => foldersOf(database, files));
   refuseSharedFolders(folders, placeOfPart);
+}
+
+/**
+ * Refuses a replica with `age` that has nobody to encrypt for: it could only be written unencrypted. Throws
+ * `ReplicationError` "config-invalid".
+ */
+export function validateRecipients(databases: readonly DatabaseConfig[], placeOfPart: PlaceOfPart): void {
+  for (const replica of databases.flatMap(({ replicas }) => replicas)) {
+    if (replica.age === undefined || replica.age.recipients.length > 0) continue;
+    throw invalid(
+      placeOfPart(replica.age),
+      `the replica "${replica.name}" has "age" without "recipients" (name at least one, or remove "age")`,
+    );
+  }
 }
 
 function refuseSameFile(databases: readonly DatabaseConfig[], files: FileSystem, placeOfPart: PlaceOfPart): void {

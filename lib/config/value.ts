@@ -2,7 +2,7 @@ import { limits } from "../base/limits.ts";
 import { absolutePath, type PathSurroundings } from "./absolute_path.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import type { ConfigKey, ConfigTypes } from "./keys.ts";
-import { isReplicaUrl } from "./replica_url.ts";
+import { isReplicaUrl, parseReplicaUrl } from "./replica_url.ts";
 import { formatSize, parseSize } from "./size.ts";
 
 /** What the meaning of a value depends on besides the value. */
@@ -22,6 +22,8 @@ export interface ValueText {
 
 export type Reading =
   | { readonly kind: "value"; readonly value: ConfigTypes[keyof ConfigTypes] }
+  /** `problem` is said of the value. */
+  | { readonly kind: "refused"; readonly problem: string }
   /** `expected` completes "it must be ...". */
   | { readonly kind: "wrong"; readonly expected: string };
 
@@ -44,6 +46,10 @@ export function readValue(row: ConfigKey, value: ValueText, surroundings: Surrou
       return readBoolean(value);
     case "choice":
       return readChoice(row, value);
+    case "url":
+      return readUrl(value);
+    case "recipients":
+    case "identities":
     case "list":
       return wrong("a list");
     case "section":
@@ -70,6 +76,13 @@ function readPath(value: ValueText, surroundings: Surroundings): Reading {
   return { kind: "value", value: path };
 }
 
+function readUrl(value: ValueText): Reading {
+  const reading = readText(value);
+  if (reading.kind === "wrong") return reading;
+  const parsed = parseReplicaUrl(value.text);
+  return parsed.kind === "file" ? { kind: "value", value: parsed.path } : parsed;
+}
+
 function readDuration(row: ConfigKey, { text, plain }: ValueText): Reading {
   const nanoseconds = plain && isInteger(text);
   const ms = nanoseconds ? Number(text) / 1e6 : parseDuration(text);
@@ -80,7 +93,8 @@ function readDuration(row: ConfigKey, { text, plain }: ValueText): Reading {
   }
   if (ms > 0 && ms < 1) return wrong("at least 1ms");
   if (ms < min) return wrong(min === 0 ? "no negative duration" : `at least ${formatDuration(min)}`);
-  if (ms > limits.intervalMaxMs) return wrong(`at most ${formatDuration(limits.intervalMaxMs)}`);
+  const maxMs = row.maxMs ?? limits.intervalMaxMs;
+  if (ms > maxMs) return wrong(`at most ${formatDuration(maxMs)}`);
   return { kind: "value", value: ms };
 }
 

@@ -3,7 +3,6 @@
  * connection of its own, so reading the wal-index disturbs nobody's locks.
  */
 import { ReplicationError } from "../base/errors.ts";
-import { FileReplicaClient } from "../clients/file/client.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { readRecords } from "../database/shadow_files.ts";
 import { readGenerationRecord, realStatePath } from "../database/state_folder.ts";
@@ -12,7 +11,8 @@ import type { FileSystem } from "../platform/file_system.ts";
 import type { Platform } from "../platform/platform.ts";
 import { formatRawName, parseRawName } from "../position/keys.ts";
 import { asIndex, asOffset, comparePositions, type Index, type Offset, type Position } from "../position/position.ts";
-import { RawStore } from "../store/raw_store.ts";
+import type { GenerationStore } from "../store/generation_store.ts";
+import { openReplica } from "./open_replica.ts";
 import { offsetAfter } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
 import { equalSalts } from "../wal/salt.ts";
@@ -25,7 +25,7 @@ export async function awaitDaemonOf(
   config: DatabaseConfig,
   patienceMs: number = PATIENCE_MS,
 ): Promise<void> {
-  const stores = config.replicas.map(({ path }) => new RawStore(new FileReplicaClient(files, path)));
+  const stores = config.replicas.map((replica) => openReplica(files, replica));
   const real = files.realPath(config.path);
   const statePath = realStatePath(config.statePath, config.path, real);
   const start = clock.monotonicMs();
@@ -92,18 +92,18 @@ function carriesSalt(files: FileSystem, folder: string, index: Index, { salt }: 
   }
 }
 
-async function areHeld(stores: readonly RawStore[], wanted: Position): Promise<boolean> {
+async function areHeld(stores: readonly GenerationStore[], wanted: Position): Promise<boolean> {
   return (await Promise.all(stores.map((store) => isHeld(store, wanted)))).every(Boolean);
 }
 
 /** A generation counts once it has a snapshot; one that was taken there needs no WAL. */
-async function isHeld(store: RawStore, wanted: Position): Promise<boolean> {
+async function isHeld(store: GenerationStore, wanted: Position): Promise<boolean> {
   const { generation } = wanted;
   const { snapshots } = await store.catalog(generation);
   const snapshot = snapshots.findLast(({ record }) => record !== undefined);
   if (snapshot?.record === undefined) return false;
   const end = await store.end(generation);
-  const reached = [{ generation, index: snapshot.index, offset: snapshot.record.end }];
+  const reached = [{ generation, index: snapshot.stateIndex ?? snapshot.index, offset: snapshot.record.end }];
   if (end !== undefined) reached.push({ generation, index: end.index, offset: end.offset });
   return reached.some((position) => comparePositions(position, wanted) >= 0);
 }

@@ -4,14 +4,13 @@
  */
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import { FileReplicaClient } from "../clients/file/client.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { type FolderWatcher, WatchedDatabase } from "../database/database.ts";
 import type { Platform } from "../platform/platform.ts";
 import { formatPosition, type Position } from "../position/position.ts";
 import { FileReplicator } from "../replica/file_replicator.ts";
+import { openReplica } from "./open_replica.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
-import { RawStore } from "../store/raw_store.ts";
 
 export interface DaemonOptions {
   readonly platform: Platform;
@@ -154,7 +153,12 @@ function createPair({ platform, driver, log, watchFolder, userId }: DaemonOption
     new FileReplicator({
       name: replica.name,
       source: database,
-      store: new RawStore(new FileReplicaClient(platform.files, replica.path)),
+      store: openReplica(platform.files, replica, {
+        memory: {
+          recall: () => database.recall(replica.path),
+          remember: (text) => database.remember(replica.path, text),
+        },
+      }),
       place: replica.path,
       clock: platform.clock,
       log,

@@ -11,7 +11,7 @@ import { basename, dirname } from "../base/path.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Generation } from "../position/generation.ts";
-import { asIndex, formatPosition, type Index, type Offset, type Position } from "../position/position.ts";
+import { asIndex, formatIndex, formatPosition, type Index, type Offset, type Position } from "../position/position.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 import type { SnapshotImage } from "../store/generation_store.ts";
 import { judgePath, proveWriteAccess, type Readiness } from "./identity.ts";
@@ -215,6 +215,14 @@ export class WatchedDatabase implements DatabaseSource {
     await this.#current().state.rememberReplica(place);
   }
 
+  recall(place: string): string | undefined {
+    return this.#current().state.recall(place);
+  }
+
+  async remember(place: string, text: string): Promise<void> {
+    await this.#current().state.remember(place, text);
+  }
+
   /** Captures everything that is committed at this moment and makes it durable. */
   captureNow(): Promise<CapturedMoment> {
     return this.#alone(async () => {
@@ -378,7 +386,13 @@ export class WatchedDatabase implements DatabaseSource {
   #removeUnneeded(session: Session): void {
     let needed: Index = session.shadow.index;
     for (const claim of this.#claims) if (claim.index < needed) needed = claim.index;
-    session.shadow.removeBefore(needed);
+    const within = session.shadow.oldestWithin(this.#settings.maxStateSizeBytes);
+    if (within > needed && session.shadow.oldestIndex() < within) {
+      const what =
+        "The state is larger than max-state-size; removing WAL that a replica still needs (it gets a snapshot)";
+      this.#log.warn(what, { max_bytes: this.#settings.maxStateSizeBytes, before: formatIndex(within) });
+    }
+    session.shadow.removeBefore(within > needed ? within : needed);
   }
 
   /** File events of the WAL end a wait at once; without them polling does. */

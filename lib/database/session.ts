@@ -29,6 +29,8 @@ export interface DatabaseSettings extends Omit<WatchSettings, "noopCheckpoint" |
   readonly statePath: string;
   readonly monitorIntervalMs: number;
   readonly enableWal: boolean;
+  /** Of the shadow WAL: what goes beyond is removed, whoever still needs it. */
+  readonly maxStateSizeBytes: number;
   /** Of this process; undefined where the system has no such thing. */
   readonly userId: number | undefined;
 }

@@ -62,6 +62,7 @@ export class FileShadowReader implements ShadowReader {
   }
 
   records(start: Offset): readonly CommitRecord[] {
+    this.#lookUpEnd(); // The WAL may still be open here when its records are gone.
     const path = this.#shadow().commitsPath(this.#position.index);
     const { end, closed } = this.#end;
     const found = readRecords(this.#files, path, end, this.#recordsPassed);

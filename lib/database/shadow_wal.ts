@@ -202,6 +202,18 @@ export class ShadowWal {
     }
   }
 
+  /** The oldest index from which everything held is no larger than that many bytes; the newest, whatever its size. */
+  oldestWithin(maxBytes: number): Index {
+    let oldest = this.#index;
+    let bytes = this.endOf(oldest)?.end ?? 0;
+    for (let index = oldest - 1; index >= this.oldestIndex(); index--) {
+      bytes += this.#ends.get(asIndex(index))?.end ?? 0;
+      if (bytes > maxBytes) break;
+      oldest = asIndex(index);
+    }
+    return oldest;
+  }
+
   /** Removes complete indexes below the given one. */
   removeBefore(index: Index): void {
     for (const held of [...this.#ends.keys()]) {

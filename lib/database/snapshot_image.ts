@@ -20,7 +20,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { FileHandle } from "../platform/file_system.ts";
 import { asOffset, type Position } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
-import type { SnapshotImage, SnapshotTarget, WrittenSnapshot } from "../store/generation_store.ts";
+import type { SnapshotImage, SnapshotStream, SnapshotTarget, WrittenSnapshot } from "../store/generation_store.ts";
 import { FRAME_HEADER_SIZE, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { WAL_HEADER_SIZE } from "../wal/header.ts";
 import type { ShadowReader } from "./source.ts";
@@ -46,18 +46,43 @@ export interface CapturedMoment {
 }
 
 export function createImage(source: ImageSource): SnapshotImage {
-  return { writeTo: (target) => writeImage(source, target) };
+  return { writeTo: (target) => writeImage(source, target), stream: () => streamImage(source) };
 }
 
 async function writeImage(source: ImageSource, target: SnapshotTarget): Promise<WrittenSnapshot> {
   const before = await source.capturedNow();
   const buffer = new Uint8Array(limits.transferBytes);
-  const copied = await copyFile(source, target, buffer);
+  const file = new FileWalk(source, buffer);
+  for (let bytes = file.next(); bytes.length > 0; bytes = file.next()) {
+    await target.writeAt(bytes, file.position - bytes.length);
+  }
+  const { after, record } = await stateNow(source, before, file.position);
+  await writeFrames(source, { ...before.position, offset: asOffset(0) }, after.position, target, buffer);
+  const { index } = after.position;
+  return { index, stateIndex: index, record, sizeBytes: record.databasePages * record.pageSize };
+}
+
+/** Step 1 alone: who reads the stream does step 3, with the WAL that the replica holds. */
+async function streamImage(source: ImageSource): Promise<SnapshotStream> {
+  const before = await source.capturedNow();
+  const file = new FileWalk(source, new Uint8Array(limits.transferBytes));
+  const { index } = before.position;
+  return {
+    index,
+    next: () => Promise.resolve().then(() => file.next()),
+    end: async () => {
+      const { after, record } = await stateNow(source, before, file.position);
+      return { index, stateIndex: after.position.index, record, sizeBytes: file.position };
+    },
+  };
+}
+
+/** Step 2: captures, and says what the copy of so many bytes is a state of once the frames are in it. */
+async function stateNow(source: ImageSource, before: CapturedMoment, copiedBytes: number) {
   const after = await source.capturedNow();
   if (after.position.generation !== before.position.generation) throw generationChanged(source.path);
-  await writeFrames(source, { ...before.position, offset: asOffset(0) }, after.position, target, buffer);
   const pages = after.databasePages === 0 && after.pageSize > 0
-    ? Math.floor(copied / after.pageSize)
+    ? Math.floor(copiedBytes / after.pageSize)
     : after.databasePages;
   const record: CommitRecord = {
     kind: "snapshot",
@@ -69,19 +94,29 @@ async function writeImage(source: ImageSource, target: SnapshotTarget): Promise<
     capturedLate: false,
     indexClosed: false,
   };
-  return { index: after.position.index, record, sizeBytes: pages * after.pageSize };
+  return { after, record };
 }
 
 /** Reads block, because one off the event loop closes a duplicate of the descriptor, and our locks with it. */
-async function copyFile(source: ImageSource, target: SnapshotTarget, buffer: Uint8Array): Promise<number> {
-  const file = source.databaseFile();
-  for (let position = 0;;) {
+class FileWalk {
+  readonly #source: ImageSource;
+  readonly #file: FileHandle;
+  readonly #buffer: Uint8Array;
+  position = 0;
+
+  constructor(source: ImageSource, buffer: Uint8Array) {
+    this.#source = source;
+    this.#file = source.databaseFile();
+    this.#buffer = buffer;
+  }
+
+  /** The next bytes, empty at the end; the same array each time. */
+  next(): Uint8Array {
     // A handle that was closed meanwhile may by now be that of any other file.
-    if (source.databaseFile() !== file) throw takenUpAnew(source.path);
-    const read = file.readAt(buffer, position);
-    if (read === 0) return position;
-    await target.writeAt(buffer.subarray(0, read), position);
-    position += read;
+    if (this.#source.databaseFile() !== this.#file) throw takenUpAnew(this.#source.path);
+    const read = this.#file.readAt(this.#buffer, this.position);
+    this.position += read;
+    return this.#buffer.subarray(0, read);
   }
 }
 

@@ -34,15 +34,6 @@ export function formatRawFolderKey(generation: Generation, suffix: RawSuffix): s
   return `${formatGenerationKey(generation)}/${folder}`;
 }
 
-/** A name that a file has while it is written; `format.md` says which there are. */
-export function isRawDraft(name: string): boolean {
-  if (name === SNAPSHOT_DRAFT) return true;
-  const whole = name.endsWith(".tmp") ? name.slice(0, -".tmp".length) : "";
-  return (["snapshot", "record", "wal", "commits"] as const).some((suffix) =>
-    parseRawName(whole, suffix) !== undefined
-  );
-}
-
 /** What a snapshot is called until its index is known. */
 export const SNAPSHOT_DRAFT = "snapshot.tmp";
 

@@ -12,8 +12,8 @@ import { viewOf } from "../base/bytes.ts";
 import type { DatabaseSource, ShadowClaim, ShadowReader } from "../database/source.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Generation } from "../position/generation.ts";
-import { asOffset, comparePositions, formatPosition, type Position } from "../position/position.ts";
-import type { GenerationStore, ReplicaEnd } from "../store/generation_store.ts";
+import { asOffset, comparePositions, formatPosition, type Index, type Position } from "../position/position.ts";
+import type { GenerationStore, ReplicaEnd, WrittenSnapshot } from "../store/generation_store.ts";
 import { equalChecksums } from "../wal/checksum.ts";
 import { frameSize, storedChecksum } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
@@ -31,8 +31,8 @@ export interface FileReplicatorOptions {
   readonly place: string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Pause between two syncs; 0: as soon as a commit is seen. */
-  readonly syncIntervalMs: number;
+  /** Pause between two syncs; 0: as soon as a commit is seen; undefined: as the replica's layout has it. */
+  readonly syncIntervalMs: number | undefined;
 }
 
 export class FileReplicator {
@@ -43,7 +43,7 @@ export class FileReplicator {
   readonly #place: string;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #syncIntervalMs: number;
+  readonly #syncIntervalMs: number | undefined;
   readonly #buffer = new Uint8Array(limits.transferBytes);
   #running: AbortController | undefined;
   #finished: Promise<void> = Promise.resolve();
@@ -124,7 +124,8 @@ export class FileReplicator {
         await this.#sync();
         this.#noteSuccess(backoff);
         await settledOrAborted(changed, signal);
-        if (this.#syncIntervalMs > 0) await this.#clock.sleep(this.#syncIntervalMs, signal);
+        const pauseMs = await this.#pauseMs();
+        if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
       } catch (error) {
         if (this.#source.generation() === undefined) this.#forget(); // The database has let go, and says why itself.
         else this.#noteFailure(error, backoff);
@@ -133,12 +134,22 @@ export class FileReplicator {
     }
   }
 
+  /** Where each sync makes an object of its own, as many a second would be of use to nobody. */
+  async #pauseMs(): Promise<number> {
+    const generation = this.#position?.generation;
+    if (this.#syncIntervalMs !== undefined || generation === undefined) return this.#syncIntervalMs ?? 0;
+    return await this.#store.layoutFor(generation) === "raw" ? 0 : limits.objectSyncIntervalMs;
+  }
+
   async #sync(): Promise<void> {
     const generation = this.#source.generation();
     if (generation === undefined) return; // A state to wait in, not an error.
     if (this.#position?.generation !== generation) await this.#findPosition(generation);
     const reader = this.#reader;
-    if (reader === undefined) return;
+    if (reader !== undefined) await this.#copyCaptured(reader);
+  }
+
+  async #copyCaptured(reader: ShadowReader): Promise<void> {
     reader.refresh();
     while (await this.#copyIndex(reader)) {
       reader.nextIndex();
@@ -182,28 +193,43 @@ export class FileReplicator {
   async #findPosition(generation: Generation): Promise<void> {
     this.#forget();
     await this.#expectReplicaToBeThere();
-    const [catalog, end] = await Promise.all([this.#store.catalog(generation), this.#store.end(generation)]);
+    const catalog = await this.#store.catalog(generation);
+    const end = await this.#replicaEnd(generation);
+    if (end === "damaged") return await this.#findPosition(this.#source.generation() ?? generation);
     const captured = this.#source.position();
     if (captured === undefined || captured.generation !== generation) return;
+    const agrees = await this.#agrees(generation, end);
     const decision = decideStart({
-      newestSnapshot: catalog.snapshots.findLast(({ record }) => record !== undefined)?.index,
+      newestSnapshot: catalog.snapshots.findLast(({ record, isUnread }) => record !== undefined || isUnread === true)
+        ?.index,
       end,
       oldest: this.#source.oldestIndex(),
       captured,
-      agrees: await this.#agrees(generation, end),
+      agrees,
     });
     switch (decision.kind) {
       case "continue":
         await this.#continueAt({ generation, index: decision.index, offset: decision.offset }, end);
         break;
       case "snapshot":
-        await this.#snapshot(generation, decision.reason);
+        await this.#snapshot(generation, decision.reason, agrees === true ? end : undefined);
         break;
       case "new-generation":
         await this.#beginAnew(decision.reason);
         return await this.#findPosition(this.#source.generation() ?? generation);
     }
     this.#leaveSnapshotting();
+  }
+
+  /** A replica whose end cannot be read is not continued from: what is captured from now on stands beside it. */
+  async #replicaEnd(generation: Generation): Promise<ReplicaEnd | undefined | "damaged"> {
+    try {
+      return await this.#store.end(generation);
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || error.code !== "corrupt") throw error;
+      await this.#beginAnew(error.message);
+      return "damaged";
+    }
   }
 
   /** Neither side can be continued from: what is captured from now on stands beside what the replica holds. */
@@ -222,20 +248,36 @@ export class FileReplicator {
   }
 
   /** Made when the generation has none that can be continued from, at the captured index; one that exists is never made again. */
-  async #snapshot(generation: Generation, reason: string): Promise<void> {
+  async #snapshot(generation: Generation, reason: string, end: ReplicaEnd | undefined): Promise<void> {
     this.#resumeCheckpoints ??= this.#source.pauseCheckpoints();
     const began = this.#clock.monotonicMs();
     this.#log.info("Making a snapshot", { reason });
     try {
-      const written = await this.#store.writeSnapshot(generation, this.#source.image());
+      const image = this.#source.image();
+      const written = await this.#store.writeSnapshot(
+        generation,
+        image,
+        (written) => this.#bringWal(generation, written, end),
+      );
       await this.#source.rememberReplica(this.#place);
       const seconds = Math.round(this.#clock.monotonicMs() - began) / 1_000;
-      const position = { generation, index: written.index, offset: written.record.end };
+      const position = { generation, index: written.stateIndex, offset: written.record.end };
       this.#log.info("Snapshot done", { position: formatPosition(position), bytes: written.sizeBytes, seconds });
-      await this.#continueAt({ ...position, offset: asOffset(0) }, undefined);
+      if (this.#reader === undefined) await this.#continueAtIndex(generation, written.index);
     } finally {
       this.#leaveSnapshotting();
     }
+  }
+
+  /** Replicates what a snapshot needs before it may be seen, from the replica's end where that is not too early. */
+  async #bringWal(generation: Generation, { index }: WrittenSnapshot, end: ReplicaEnd | undefined): Promise<void> {
+    if (end === undefined || end.index < index) await this.#continueAtIndex(generation, index);
+    else await this.#continueAt({ generation, index: end.index, offset: end.offset }, end);
+    if (this.#reader !== undefined) await this.#copyCaptured(this.#reader);
+  }
+
+  async #continueAtIndex(generation: Generation, index: Index): Promise<void> {
+    await this.#continueAt({ generation, index, offset: asOffset(0) }, undefined);
   }
 
   /** Whether shadow WAL and replica hold the same up to the replica's end; undefined when the shadow is no longer there. */
@@ -244,6 +286,7 @@ export class FileReplicator {
     if (end.offset === 0) return true;
     const own = this.#source.markAt(end.index, end.offset);
     if (own === undefined) return undefined;
+    if (end.isRemembered === true) return true;
     const bytes = new Uint8Array(WAL_HEADER_SIZE);
     const parsed = parseWalHeader(bytes.subarray(0, await this.#store.readWal(generation, end.index, 0, bytes)));
     if (!parsed.ok || !equalSalts(parsed.header.salt, own.salt)) return false;

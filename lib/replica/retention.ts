@@ -1,10 +1,10 @@
 /** Performs a retention plan on a replica, one deletion after the other; what was not reached is found again by the next plan. */
 import type { Generation } from "../position/generation.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
-import { snapshotState } from "../store/snapshot_state.ts";
 import {
   abandonedBeforeMs,
   type Deletion,
+  isWhole,
   newestObjectMs,
   type RetentionPlan,
   type RetentionPolicy,
@@ -53,8 +53,8 @@ async function whyNot(
 }
 
 async function hasWholeSnapshot(store: GenerationStore, generation: Generation): Promise<boolean> {
-  const { snapshots } = await store.catalog(generation);
-  return snapshots.some((entry) => snapshotState(generation, entry).kind === "whole");
+  const catalog = await store.catalog(generation);
+  return catalog.snapshots.some((entry) => isWhole(catalog, entry));
 }
 
 async function remove(store: GenerationStore, deletion: Deletion): Promise<void> {

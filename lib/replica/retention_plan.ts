@@ -121,7 +121,7 @@ function planOwn(catalog: GenerationCatalog, { nowMs, policy }: RetentionFacts):
   const snapshots = catalog.snapshots.map((entry) =>
     isDoomed(entry.index) ? doomed(generation, "snapshot", entry, `it lies before ${since}`) : {
       ...keptOne(generation, "snapshot", entry),
-      reason: whySnapshotStays(generation, entry, first, cutoffMs),
+      reason: whySnapshotStays(catalog, entry, first, cutoffMs),
     }
   );
   const wals = catalog.wals.map((entry) => {
@@ -151,13 +151,14 @@ function firstToKeep(catalog: GenerationCatalog, cutoffMs: number): SnapshotEntr
 }
 
 function whySnapshotStays(
-  generation: Generation,
+  catalog: GenerationCatalog,
   entry: SnapshotEntry,
   first: SnapshotEntry,
   cutoffMs: number,
 ): string {
-  const state = snapshotState(generation, entry);
-  if (state.kind !== "whole") return `${state.kind}, and counts for nothing; a later whole one lets it go`;
+  if (!isWhole(catalog, entry)) {
+    return `${snapshotState(catalog, entry).kind}, and counts for nothing; a later whole one lets it go`;
+  }
   if (timeOfSnapshot(entry) >= cutoffMs) return `not older than ${timeOf(cutoffMs)}`;
   return entry === first
     ? `every moment since ${timeOf(cutoffMs)} is restored from it or a later one`
@@ -243,8 +244,13 @@ function whySnapshotIsDue(
   return `the newest whole snapshot is of ${timeOf(timeOfSnapshot(newest))}, and none is within the retention`;
 }
 
-function wholeOf({ generation, snapshots }: GenerationCatalog): SnapshotEntry[] {
-  return snapshots.filter((entry) => snapshotState(generation, entry).kind === "whole");
+function wholeOf(catalog: GenerationCatalog): SnapshotEntry[] {
+  return catalog.snapshots.filter((entry) => isWhole(catalog, entry));
+}
+
+/** One that is encrypted, and that this host cannot read, was published whole or not at all. */
+export function isWhole(catalog: GenerationCatalog, entry: SnapshotEntry): boolean {
+  return entry.isUnread === true || snapshotState(catalog, entry).kind === "whole";
 }
 
 function timeOfSnapshot({ record, createdAtMs }: SnapshotEntry): number {

@@ -2,7 +2,7 @@
 import { formatIndex, type Index, type Offset } from "../position/position.ts";
 
 export interface SnapshotScheduleFacts {
-  /** The newest whole snapshot of the generation on this replica. */
+  /** The newest whole snapshot of the generation on this replica, by the place of its state (`stateIndex` where it has one). */
   readonly newest:
     | { readonly index: Index; readonly offset: Offset; readonly capturedAtMs: number }
     | undefined;

@@ -14,8 +14,8 @@ import { limits } from "../base/limits.ts";
 import type { Progress } from "../base/progress.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileHandle } from "../platform/file_system.ts";
-import { formatRawKey } from "../position/keys.ts";
-import type { GenerationStore } from "../store/generation_store.ts";
+import { nameObject } from "../position/object_names.ts";
+import type { GenerationStore, SnapshotReader } from "../store/generation_store.ts";
 import { frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { PageBatch } from "./page_batch.ts";
 import { PageSet } from "./page_set.ts";
@@ -48,7 +48,7 @@ export async function applyPlan(
     }
     await batch.flush();
   }
-  await copyMissing(plan, store, draft, Math.min(limit, plan.snapshot.databasePages), done, tools);
+  await copyMissing(plan, store, draft, limit, done, tools);
   draft.truncate(plan.databaseBytes);
 }
 
@@ -75,44 +75,73 @@ interface SnapshotWindow {
   readonly end: number;
 }
 
-/** Reads the snapshot in large windows that begin and end with a missing page; what nobody misses is not read. */
+/**
+ * Reads the snapshot in large windows that begin and end with a missing page; what nobody misses is not read, unless only
+ * the whole of it can be proven.
+ */
 async function copyMissing(
   plan: RestorePlan,
   store: GenerationStore,
+  draft: FileHandle,
+  limit: number,
+  done: PageSet,
+  tools: ApplyTools,
+): Promise<void> {
+  const { pageSize, generation, snapshot } = plan;
+  if (pageSize === 0) return;
+  const imagePages = Math.floor(snapshot.imageBytes / pageSize);
+  const pages = Math.min(limit, imagePages);
+  if (pages === 0) return;
+  const image = await store.openSnapshot(generation, snapshot.name);
+  try {
+    await copyPages(plan, image, draft, pages, done, tools);
+    await image.prove();
+  } finally {
+    image.close();
+  }
+}
+
+async function copyPages(
+  plan: RestorePlan,
+  image: SnapshotReader,
   draft: FileHandle,
   pages: number,
   done: PageSet,
   tools: ApplyTools,
 ): Promise<void> {
-  const { pageSize, generation, snapshot } = plan;
-  if (pages === 0) return;
+  const { pageSize, snapshot } = plan;
+  const imagePages = Math.floor(snapshot.imageBytes / pageSize);
   const windowPages = Math.max(1, Math.floor(limits.restoreChunkBytes / pageSize));
   const load = async (window: SnapshotWindow, buffer: Uint8Array) => {
     const bytes = buffer.subarray(0, (window.end - window.first) * pageSize);
-    const got = await store.readSnapshot(generation, snapshot.index, (window.first - 1) * pageSize, bytes);
+    const at = (window.first - 1) * pageSize;
+    const got = await image.read(at, bytes);
     if (got === bytes.length) return { window, bytes };
-    const key = formatRawKey(generation, snapshot.index, "snapshot");
-    throw new ReplicationError(
-      "corrupt",
-      `Cannot read ${key}: it ends at byte ${
-        (window.first - 1) * pageSize + got
-      } (expected ${snapshot.sizeBytes} bytes)`,
-    );
+    const key = nameObject(plan, snapshot.name, "snapshot");
+    const problem = `it ends at byte ${at + got} (expected ${snapshot.imageBytes} bytes)`;
+    throw new ReplicationError("corrupt", `Cannot read ${key}: ${problem}`);
   };
   let seen = 0;
-  const windows = missingWindows(done, pages, windowPages);
-  for await (const { window, bytes } of readAhead(windows, load, Math.min(windowPages, pages) * pageSize)) {
-    for (let first = window.first; first < window.end;) {
-      const end = done.nextPresent(first, window.end);
+  const windows = image.isReadWhole ? allWindows(imagePages, windowPages) : missingWindows(done, pages, windowPages);
+  for await (const { window, bytes } of readAhead(windows, load, Math.min(windowPages, imagePages) * pageSize)) {
+    for (let first = done.nextMissing(window.first); first < window.end && first <= pages;) {
+      const end = done.nextPresent(first, Math.min(window.end, pages + 1));
       const at = (first - window.first) * pageSize;
       draft.writeAt(bytes.subarray(at, at + (end - first) * pageSize), (first - 1) * pageSize);
       first = done.nextMissing(end);
     }
-    tools.progress.add((window.end - 1 - seen) * pageSize);
-    seen = window.end - 1;
+    const now = Math.min(window.end - 1, pages);
+    tools.progress.add((now - seen) * pageSize);
+    seen = now;
     await takeTurn(tools);
   }
   tools.progress.add((pages - seen) * pageSize);
+}
+
+function* allWindows(pages: number, windowPages: number): Generator<SnapshotWindow, void, void> {
+  for (let first = 1; first <= pages; first += windowPages) {
+    yield { first, end: Math.min(first + windowPages, pages + 1) };
+  }
 }
 
 function* missingWindows(done: PageSet, pages: number, windowPages: number): Generator<SnapshotWindow, void, void> {

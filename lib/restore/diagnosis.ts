@@ -1,7 +1,7 @@
 import type { GenerationStore } from "../store/generation_store.ts";
-import { formatRawKey } from "../position/keys.ts";
+import { nameObject } from "../position/object_names.ts";
 import type { RestoreFailure } from "./failure.ts";
-import { type Point, pointOf } from "./history.ts";
+import { comparePlaces, type Point, pointOf } from "./history.ts";
 import type { RestorePlan } from "./plan.ts";
 import { DamagedWal, oldestFirst } from "./wal_chunks.ts";
 
@@ -12,9 +12,10 @@ import { DamagedWal, oldestFirst } from "./wal_chunks.ts";
 export async function diagnose(plan: RestorePlan, store: GenerationStore, met: DamagedWal): Promise<RestoreFailure> {
   const damage = await firstDamage(plan, store) ?? met;
   const { generation } = plan;
-  const key = formatRawKey(generation, damage.index, "wal");
+  const key = nameObject(plan, damage.index, "wal");
   const problem = `${key} is damaged after byte ${damage.intactTo}: ${damage.problem}`;
-  return { code: "corrupt", problem, reachable: { generation, point: await lastPoint(plan, store, damage) } };
+  const point = await lastPoint(plan, store, damage);
+  return { code: "corrupt", problem, ...(point === undefined ? {} : { reachable: { generation, point } }) };
 }
 
 async function firstDamage(plan: RestorePlan, store: GenerationStore): Promise<DamagedWal | undefined> {
@@ -28,14 +29,16 @@ async function firstDamage(plan: RestorePlan, store: GenerationStore): Promise<D
 }
 
 /** The newest point that needs none of the damaged bytes. */
-async function lastPoint(plan: RestorePlan, store: GenerationStore, damage: DamagedWal): Promise<Point> {
+async function lastPoint(plan: RestorePlan, store: GenerationStore, damage: DamagedWal): Promise<Point | undefined> {
   const { generation, snapshot, steps } = plan;
   for (const step of steps.toReversed()) {
     if (step.index > damage.index) continue;
     const end = step.index === damage.index ? damage.intactTo : step.to;
     const records = await store.records(generation, step.index);
-    const record = records.findLast((one) => one.end <= end && one.end > step.from);
+    const record = records.findLast((one) =>
+      one.end <= end && one.end > step.from && comparePlaces({ index: step.index, offset: one.end }, snapshot) >= 0
+    );
     if (record !== undefined) return pointOf(step.index, record);
   }
-  return snapshot;
+  return snapshot.needsWal ? undefined : snapshot;
 }

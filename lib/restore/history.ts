@@ -1,8 +1,8 @@
 /** What is known of one generation on one replica, and the questions that a plan asks about it. PURE. */
 import type { Generation } from "../position/generation.ts";
-import { formatPosition, type Index, type Offset } from "../position/position.ts";
+import { asOffset, formatPosition, type Index, type Offset } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
-import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
+import type { GenerationCatalog, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
 import type { LastCommit } from "../store/last_commit.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 
@@ -23,8 +23,18 @@ export interface Point {
   readonly capturedAtMs: number;
 }
 
+/** The state that a snapshot leads to, and how. */
 export interface SnapshotPoint extends Point {
+  /** The index it is named by. */
+  readonly name: Index;
   readonly sizeBytes: number;
+  readonly imageBytes: number;
+  /** Where a replay begins that makes a later state of it. */
+  readonly replay: Place;
+  /** The image alone is no state: the WAL from `replay` to the point belongs to it. */
+  readonly needsWal: boolean;
+  /** Written by Litestream: of some moment within its index that nothing tells but its time. */
+  readonly isPeers: boolean;
 }
 
 export type Place = Pick<Point, "index" | "offset">;
@@ -40,9 +50,24 @@ export interface Refusal {
 
 export function wholeSnapshots(catalog: GenerationCatalog): readonly SnapshotPoint[] {
   return catalog.snapshots.flatMap((entry) => {
-    const state = snapshotState(catalog.generation, entry);
-    return state.kind === "whole" ? [{ ...pointOf(entry.index, state.record), sizeBytes: entry.sizeBytes }] : [];
+    const state = snapshotState(catalog, entry);
+    return state.kind === "whole" ? [snapshotPoint(entry, state.record)] : [];
   });
+}
+
+function snapshotPoint(entry: SnapshotEntry, record: CommitRecord): SnapshotPoint {
+  const { index, stateIndex, sizeBytes, imageBytes = sizeBytes, isPeers = false } = entry;
+  const point = pointOf(stateIndex ?? index, record);
+  const replay = stateIndex === undefined ? point : { index, offset: asOffset(0) };
+  return {
+    ...point,
+    name: index,
+    sizeBytes,
+    imageBytes,
+    replay,
+    needsWal: stateIndex !== undefined && !isPeers,
+    isPeers,
+  };
 }
 
 export function pointOf(index: Index, record: CommitRecord): Point {
@@ -57,7 +82,7 @@ export function comparePlaces(a: Place, b: Place): number {
 
 /** Whether nothing of the generation can be restored, and that because its first snapshot was never finished. */
 export function isHalfMade(catalog: GenerationCatalog): boolean {
-  return catalog.snapshots.every((entry) => snapshotState(catalog.generation, entry).kind === "incomplete");
+  return catalog.snapshots.every((entry) => snapshotState(catalog, entry).kind === "incomplete");
 }
 
 /** The newest moment that anything in the generation speaks of, restorable or not; -Infinity for an empty one. */

@@ -1,8 +1,8 @@
 /** What a restore will read, decided before anything is read: a snapshot, then the WAL of one index after the other. PURE. */
 import type { Generation } from "../position/generation.ts";
-import { formatRawKey } from "../position/keys.ts";
+import { type Layout, nameObject } from "../position/object_names.ts";
 import { asIndex, asOffset, formatIndex, type Index, type Offset } from "../position/position.ts";
-import type { WalEntry } from "../store/generation_store.ts";
+import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import { frameSize } from "../wal/frame.ts";
 import { isPageSize, WAL_HEADER_SIZE } from "../wal/header.ts";
@@ -23,6 +23,7 @@ import type { RestoreTarget } from "./target.ts";
 
 export interface RestorePlan {
   readonly kind: "plan";
+  readonly layout: Layout;
   readonly generation: Generation;
   readonly snapshot: SnapshotPoint;
   /** Ascending by index, none of them empty. */
@@ -33,6 +34,8 @@ export interface RestorePlan {
   readonly databaseBytes: number;
   /** WAL and snapshot as far as they will be looked at. */
   readonly plannedBytes: number;
+  /** Whether the snapshot may be later than the end: `snapshot_age.ts` looks into it before anything is made of it. */
+  readonly isDoubtful: boolean;
   /** What the person should know, a sentence each. */
   readonly notices: readonly string[];
 }
@@ -71,10 +74,11 @@ export function planRestore(generations: readonly GenerationFacts[], target: Res
   if (resolution.kind === "refusal") return refusedWithReach(facts, resolution);
   const chain = walkChain(facts, resolution.point);
   if (chain.stopped !== undefined) return refusedWithReach(facts, chain.stopped, chain.reached);
-  return makePlan(generation, chain, resolution.point, [
+  return makePlan(facts.catalog, chain, resolution.point, [
     ...wanted.filter((other) => isHalfMade(other.catalog) && isNewer(other, facts)).map(halfMadeNotice),
     ...chain.notices,
     ...resolution.notices,
+    ...(chain.isDoubtful === true ? [doubtNotice(facts.catalog, chain.snapshot)] : []),
   ]);
 }
 
@@ -114,38 +118,64 @@ interface Chain {
   /** How far the chain was walked. */
   readonly reached?: Point;
   readonly stopped?: Refusal;
+  readonly isDoubtful?: boolean;
   readonly notices: readonly string[];
 }
 
-/** From the newest whole snapshot that is not later than `end` over every index up to it. */
+/**
+ * From the newest whole snapshot that is not later than `end` over every index up to it; from an older one where the newest
+ * may be later than `end` after all.
+ */
 function walkChain(facts: GenerationFacts, end: Point | Place): Chain {
+  const fitting = wholeSnapshots(facts.catalog).filter((point) => comparePlaces(point, end) <= 0);
+  const newest = fitting.at(-1);
+  if (newest === undefined) return { steps: [], notices: [], stopped: withoutSnapshot(facts, end) };
+  const chain = walkFrom(facts, newest, end);
+  if (!mayBeLater(newest, end)) return chain;
+  const older = fitting.slice(0, -1).filter((snapshot) => !mayBeLater(snapshot, end)).toReversed();
+  for (const snapshot of older) {
+    const other = walkFrom(facts, snapshot, end);
+    if (other.stopped === undefined) return other;
+  }
+  return { ...chain, isDoubtful: true };
+}
+
+/** Whether no WAL up to `end` was stored after the snapshot of Litestream's: it may hold pages of WAL that is not there. */
+function mayBeLater(snapshot: SnapshotPoint, end: Point | Place): boolean {
+  return snapshot.isPeers && end.index === snapshot.name && end.offset > 0 &&
+    (!("capturedAtMs" in end) || end.capturedAtMs <= snapshot.capturedAtMs);
+}
+
+function walkFrom(facts: GenerationFacts, snapshot: SnapshotPoint, end: Point | Place): Chain {
   const { catalog } = facts;
-  const { generation } = catalog;
-  const snapshot = wholeSnapshots(catalog).findLast((point) => comparePlaces(point, end) <= 0);
-  if (snapshot === undefined) return { steps: [], notices: [], stopped: withoutSnapshot(facts, end) };
   const notices = passedOver(facts, snapshot, end);
+  const { replay } = snapshot;
   const steps: RestoreStep[] = [];
-  let reached: Point = snapshot;
-  let slot = catalog.wals.findIndex((entry) => entry.index >= snapshot.index);
-  for (let index: number = snapshot.index; index <= end.index; index++, slot++) {
-    const from = index === snapshot.index ? snapshot.offset : asOffset(0);
+  let reached: Point | undefined = snapshot.needsWal ? undefined : snapshot;
+  let slot = catalog.wals.findIndex((entry) => entry.index >= replay.index);
+  for (let index: number = replay.index; index <= end.index; index++, slot++) {
+    const from = index === replay.index ? replay.offset : asOffset(0);
     const isLast = index === end.index;
     if (isLast && end.offset <= from) break;
     const entry = catalog.wals[slot];
-    const stop = (stopped: Refusal): Chain => ({ snapshot, steps, reached, stopped, notices });
+    const stop = (stopped: Refusal): Chain => ({ snapshot, steps, ...reachedPart(reached), stopped, notices });
     if (entry?.index !== index) {
-      return stop(missingIndex(generation, asIndex(index), snapshot.index, end.index));
+      return stop(missingIndex(catalog, asIndex(index), replay.index, end.index));
     }
     const stepEnd: Point | undefined = isLast && "databasePages" in end ? end : closedEnd(entry);
-    if (stepEnd === undefined) return stop(notClosed(generation, entry));
-    const disagreement = disagree(generation, stepEnd, from, snapshot);
+    if (stepEnd === undefined) return stop(notClosed(catalog, entry));
+    const disagreement = disagree(catalog, stepEnd, from, snapshot);
     if (disagreement !== undefined) return stop(disagreement);
     if (stepEnd.offset > from) {
       steps.push({ index: stepEnd.index, from, to: stepEnd.offset, databasePages: stepEnd.databasePages });
     }
-    reached = stepEnd;
+    if (comparePlaces(stepEnd, snapshot) >= 0) reached = stepEnd;
   }
-  return { snapshot, steps, reached, notices };
+  return { snapshot, steps, ...reachedPart(reached ?? snapshot), notices };
+}
+
+function reachedPart(reached: Point | undefined): { readonly reached?: Point } {
+  return reached === undefined ? {} : { reached };
 }
 
 function closedEnd(entry: WalEntry): Point | undefined {
@@ -156,11 +186,11 @@ function closedEnd(entry: WalEntry): Point | undefined {
 }
 
 /** What records must agree on: one page size throughout, ends on frames, none before the snapshot of its own index. */
-function disagree(generation: Generation, end: Point, from: Offset, snapshot: SnapshotPoint): Refusal | undefined {
+function disagree(catalog: GenerationCatalog, end: Point, from: Offset, snapshot: SnapshotPoint): Refusal | undefined {
   const refuse = (problem: string): Refusal => ({
     kind: "refusal",
     code: "corrupt",
-    problem: `${formatRawKey(generation, end.index, "commits")}: ${problem}`,
+    problem: `${nameObject(catalog, end.index, "commits")}: ${problem}`,
     intactTo: { index: end.index, offset: asOffset(0) },
   });
   if (end.offset < from) return refuse(`it ends at ${end.offset} (expected at least the snapshot's offset ${from})`);
@@ -179,7 +209,7 @@ function disagree(generation: Generation, end: Point, from: Offset, snapshot: Sn
 function withoutSnapshot({ catalog }: GenerationFacts, end: Place): Refusal {
   const { generation } = catalog;
   for (const entry of catalog.snapshots.toReversed()) {
-    const state = snapshotState(generation, entry);
+    const state = snapshotState(catalog, entry);
     if (entry.index <= end.index && state.kind === "corrupt") {
       return { kind: "refusal", code: "corrupt", problem: state.problem };
     }
@@ -194,20 +224,37 @@ function withoutSnapshot({ catalog }: GenerationFacts, end: Place): Refusal {
 /** Newer snapshots that cannot serve, though they would have. */
 function passedOver({ catalog }: GenerationFacts, used: SnapshotPoint, end: Place): string[] {
   return catalog.snapshots.flatMap((entry) => {
-    if (entry.index < used.index || entry.index > end.index) return [];
-    const state = snapshotState(catalog.generation, entry);
-    return state.kind === "whole" ? [] : [`${state.problem}; the snapshot of index ${formatIndex(used.index)} serves`];
+    if (entry.index <= used.name || entry.index > end.index) return [];
+    const state = snapshotState(catalog, entry);
+    return state.kind === "whole" ? [] : [`${state.problem}; the snapshot of index ${formatIndex(used.name)} serves`];
   });
 }
 
-function makePlan(generation: Generation, chain: Chain, end: Point, notices: readonly string[]): RestorePlan {
-  const { snapshot, steps } = chain;
+function makePlan(
+  { layout, generation }: GenerationCatalog,
+  chain: Chain,
+  end: Point,
+  notices: readonly string[],
+): RestorePlan {
+  const { snapshot, steps, isDoubtful = false } = chain;
   if (snapshot === undefined) throw new Error("A chain that was walked begins with a snapshot");
   const databaseBytes = end.databasePages * end.pageSize;
   const walBytes = steps.reduce((sum, { from, to }) => sum + to - from, 0);
-  const plannedBytes = walBytes + Math.min(snapshot.sizeBytes, databaseBytes);
+  const plannedBytes = walBytes + Math.min(snapshot.imageBytes, databaseBytes);
   const pageSize = steps.length > 0 ? end.pageSize : snapshot.pageSize;
-  return { kind: "plan", generation, snapshot, steps, end, pageSize, databaseBytes, plannedBytes, notices };
+  return {
+    kind: "plan",
+    layout,
+    generation,
+    snapshot,
+    steps,
+    end,
+    pageSize,
+    databaseBytes,
+    plannedBytes,
+    isDoubtful,
+    notices,
+  };
 }
 
 function refusedWithReach(facts: GenerationFacts, refusal: Refusal, walkedTo?: Point): RefusedPlan {
@@ -226,6 +273,12 @@ function refusedWithReach(facts: GenerationFacts, refusal: Refusal, walkedTo?: P
 function isNewer(other: GenerationFacts, chosen: GenerationFacts): boolean {
   const ms = newestMs(other);
   return ms === -Infinity || ms > newestMs(chosen); // An empty folder has no time; it is most likely the newest.
+}
+
+function doubtNotice(catalog: GenerationCatalog, snapshot: SnapshotPoint | undefined): string {
+  const key = nameObject(catalog, snapshot?.name ?? asIndex(0), "snapshot");
+  return `${key} was stored after all WAL of its index, and Litestream notes no position in it: ` +
+    'what is restored fits together as far as can be told; check it with "PRAGMA integrity_check"';
 }
 
 function halfMadeNotice({ catalog }: GenerationFacts): string {

@@ -1,6 +1,5 @@
 /** From what is wanted to a point of one generation, or to the reason why there is none. PURE. */
-import type { Generation } from "../position/generation.ts";
-import { formatRawKey } from "../position/keys.ts";
+import { nameObject } from "../position/object_names.ts";
 import { asIndex, asOffset, formatIndex, formatPosition, type Index, type Position } from "../position/position.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
@@ -47,7 +46,6 @@ export function indexToRead(catalog: GenerationCatalog, target: RestoreTarget): 
 }
 
 function resolveLatest(facts: GenerationFacts): Resolution {
-  const { generation } = facts.catalog;
   const snapshot = wholeSnapshots(facts.catalog).at(-1);
   const wal = lastWalWithState(facts);
   if (wal === undefined) return pointOrNothing(facts.catalog, snapshot);
@@ -55,9 +53,9 @@ function resolveLatest(facts: GenerationFacts): Resolution {
   const point = later(end, snapshot);
   const promised = wal.promisedEnd;
   if (promised !== undefined && (point === undefined || isBefore(point, wal.index, promised))) {
-    return brokenPromise(generation, wal, point);
+    return brokenPromise(facts.catalog, wal, point);
   }
-  if (end === undefined && isBefore(snapshot, wal.index, 0)) return unknownEnd(generation, wal);
+  if (end === undefined && isBefore(snapshot, wal.index, 0)) return unknownEnd(facts.catalog, wal);
   return pointOrNothing(facts.catalog, point, damageNotices(wal));
 }
 
@@ -94,7 +92,7 @@ function lastRecordUntil(facts: GenerationFacts, index: Index, atMs: number): Fo
   const last = records.at(-1);
   const isWhole = last?.end === walOf(catalog, index)?.lastRecord?.end;
   if (!isWhole && (last === undefined || last.capturedAtMs <= atMs)) {
-    const key = formatRawKey(catalog.generation, index, "commits");
+    const key = nameObject(catalog, index, "commits");
     const problem = `${key} is damaged after ${records.length} records (expected all records up to the wanted time)`;
     const intactTo = last === undefined ? { index, offset: asOffset(0) } : pointOf(index, last);
     return { kind: "refusal", code: "corrupt", problem, intactTo };
@@ -110,7 +108,7 @@ interface FoundInWal {
 
 /** The end of the index before the given one; for undefined the last end that a record speaks of. */
 function endBefore(facts: GenerationFacts, index: Index | undefined): FoundInWal | Refusal {
-  const { generation, wals } = facts.catalog;
+  const { wals } = facts.catalog;
   const first = wholeSnapshots(facts.catalog)[0];
   if (index !== undefined && first !== undefined && index <= first.index) return { kind: "found" };
   const earlier = index !== undefined
@@ -121,17 +119,16 @@ function endBefore(facts: GenerationFacts, index: Index | undefined): FoundInWal
   const before = earlier.at(-1);
   if (before === undefined) return { kind: "found" };
   if (index !== undefined && before.index !== index - 1) {
-    return missingIndex(generation, asIndex(before.index + 1), before.index, index);
+    return missingIndex(facts.catalog, asIndex(before.index + 1), before.index, index);
   }
   const { lastRecord } = before;
   return lastRecord === undefined
-    ? unknownEnd(generation, before)
+    ? unknownEnd(facts.catalog, before)
     : { kind: "found", point: pointOf(before.index, lastRecord) };
 }
 
 function resolveIndex(facts: GenerationFacts, index: Index): Resolution {
   const { catalog } = facts;
-  const { generation } = catalog;
   const snapshot = wholeSnapshots(catalog).filter((point) => point.index === index).at(-1);
   const entry = walOf(catalog, index);
   if (entry === undefined) {
@@ -139,12 +136,12 @@ function resolveIndex(facts: GenerationFacts, index: Index): Resolution {
     return notAPoint(facts, `index ${formatIndex(index)} is not there`, { index, offset: Infinity });
   }
   const point = later(endOfWal(facts, entry), snapshot);
-  if (point === undefined) return unknownEnd(generation, entry);
+  if (point === undefined) return unknownEnd(catalog, entry);
   if (entry.promisedEnd !== undefined && isBefore(point, index, entry.promisedEnd)) {
-    return brokenPromise(generation, entry, point);
+    return brokenPromise(catalog, entry, point);
   }
   const goesOn = [...catalog.wals, ...wholeSnapshots(catalog)].some((other) => other.index > index);
-  if (goesOn && entry.lastRecord?.indexClosed !== true) return notClosed(generation, entry);
+  if (goesOn && entry.lastRecord?.indexClosed !== true) return notClosed(catalog, entry);
   return pointOrNothing(catalog, point, goesOn ? [] : damageNotices(entry));
 }
 
@@ -161,7 +158,7 @@ function resolvePosition(facts: GenerationFacts, position: Position): Resolution
   const isHidden = entry?.recordProblem !== undefined || (records.at(-1)?.end ?? 0) < (entry?.lastRecord?.end ?? 0);
   if (isHidden && offset > (records.at(-1)?.end ?? 0)) {
     const last = records.at(-1);
-    const problem = entry?.recordProblem ?? `${formatRawKey(catalog.generation, index, "commits")} is damaged`;
+    const problem = entry?.recordProblem ?? `${nameObject(catalog, index, "commits")} is damaged`;
     return {
       kind: "refusal",
       code: "corrupt",
@@ -207,7 +204,7 @@ function pointOrNothing(
 ): Resolution {
   if (point !== undefined) return { kind: "point", point, notices };
   for (const entry of catalog.snapshots) {
-    const state = snapshotState(catalog.generation, entry);
+    const state = snapshotState(catalog, entry);
     if (state.kind === "corrupt") return { kind: "refusal", code: "corrupt", problem: state.problem };
   }
   return { kind: "refusal", code: "not-found", problem: `generation ${catalog.generation} has nothing to restore` };
@@ -224,22 +221,24 @@ function damageNotices(entry: WalEntry): string[] {
   return entry.recordProblem === undefined ? [] : [`${entry.recordProblem}; what it spoke of is not restored`];
 }
 
-function brokenPromise(generation: Generation, entry: WalEntry, intact: Point | undefined): Refusal {
-  const key = formatRawKey(generation, entry.index, "wal");
-  const problem = `${key} has ${entry.sizeBytes} bytes (expected at least ${entry.promisedEnd}, as its records say)`;
+function brokenPromise(catalog: GenerationCatalog, entry: WalEntry, intact: Point | undefined): Refusal {
+  const key = nameObject(catalog, entry.index, "wal");
+  const problem = catalog.layout === "litestream" && entry.recordProblem !== undefined
+    ? entry.recordProblem
+    : `${key} has ${entry.sizeBytes} bytes (expected at least ${entry.promisedEnd}, as its records say)`;
   const begin = { index: entry.index, offset: asOffset(0) };
   const intactTo = intact === undefined || comparePlaces(intact, begin) < 0 ? begin : intact;
   return { kind: "refusal", code: "corrupt", problem, intactTo };
 }
 
-function unknownEnd(generation: Generation, entry: WalEntry): Refusal {
-  const key = formatRawKey(generation, entry.index, "commits");
+function unknownEnd(catalog: GenerationCatalog, entry: WalEntry): Refusal {
+  const key = nameObject(catalog, entry.index, "commits");
   const problem = `${entry.recordProblem ?? `${key} holds no record`} (expected one that says where the WAL ends)`;
   return { kind: "refusal", code: "gap", problem, intactTo: { index: entry.index, offset: asOffset(0) } };
 }
 
-export function notClosed(generation: Generation, entry: WalEntry): Refusal {
-  const key = formatRawKey(generation, entry.index, "commits");
+export function notClosed(catalog: GenerationCatalog, entry: WalEntry): Refusal {
+  const key = nameObject(catalog, entry.index, "commits");
   const problem = entry.recordProblem ?? `${key} has no closing record, though a later index exists`;
   const { lastRecord } = entry;
   return {
@@ -251,9 +250,9 @@ export function notClosed(generation: Generation, entry: WalEntry): Refusal {
 }
 
 /** `first` to `last` are the indexes of which `index` should be one. */
-export function missingIndex(generation: Generation, index: Index, first: Index, last: Index): Refusal {
+export function missingIndex(catalog: GenerationCatalog, index: Index, first: Index, last: Index): Refusal {
   const range = `every index from ${formatIndex(first)} to ${formatIndex(last)}`;
-  const problem = `${formatRawKey(generation, index, "wal")} is missing (expected ${range})`;
+  const problem = `${nameObject(catalog, index, "wal")} is missing (expected ${range})`;
   return { kind: "refusal", code: "gap", problem, intactTo: { index, offset: asOffset(0) } };
 }
 

@@ -1,5 +1,5 @@
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
-import { gatherFacts } from "./gather.ts";
+import { factsOf } from "./gather.ts";
 import { type GenerationFacts, wholeSnapshots } from "./history.ts";
 import { planRestore } from "./plan.ts";
 
@@ -11,13 +11,24 @@ export interface ExaminedGeneration {
 
 /** Every generation of a replica, with what could be restored of it if it were the only one. */
 export async function examineGenerations(store: GenerationStore): Promise<readonly ExaminedGeneration[]> {
-  const all = await gatherFacts(store, { kind: "latest" });
-  return all.map((facts) => ({ catalog: facts.catalog, restorable: restorabilityOf(facts) }));
+  const examined: ExaminedGeneration[] = [];
+  for (const generation of await store.generations()) {
+    const catalog = await store.catalog(generation);
+    // Of what this host cannot read, only names tell: enough to keep it, not to call it whole.
+    const isUnread = catalog.snapshots.some((entry) => entry.isUnread === true);
+    const restorable = isUnread ? "partly" : restorabilityOf(await factsOf(store, catalog, { kind: "latest" }));
+    examined.push({ catalog, restorable });
+  }
+  return examined;
 }
 
 /** `facts` were gathered for the newest point. */
 export function restorabilityOf(facts: GenerationFacts): ExaminedGeneration["restorable"] {
   const plan = planRestore([facts], { kind: "latest" });
   if (plan.kind === "plan") return "whole";
-  return plan.reachable !== undefined || wholeSnapshots(facts.catalog).length > 0 ? "partly" : "none";
+  const { generation } = facts.catalog;
+  const isReached = wholeSnapshots(facts.catalog).some(({ index, offset }) =>
+    planRestore([facts], { kind: "position", position: { generation, index, offset }, generation }).kind === "plan"
+  );
+  return plan.reachable !== undefined || isReached ? "partly" : "none";
 }

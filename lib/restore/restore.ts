@@ -13,6 +13,7 @@ import { restoreError } from "./failure.ts";
 import { decideOutput, inspectOutput, makeFolders, type OutputFacts } from "./output.ts";
 import { putInPlace } from "./put_in_place.ts";
 import type { RestoreTarget } from "./target.ts";
+import { expectSnapshotBefore } from "./snapshot_age.ts";
 import { DamagedWal } from "./wal_chunks.ts";
 
 export interface RestoreRequest {
@@ -78,6 +79,7 @@ async function build(
   tools.progress.begin(plan.plannedBytes);
   const handle = tools.files.open(draft, "create-new");
   try {
+    if (plan.isDoubtful) await expectSnapshotBefore(plan, replica.store);
     await applyPlan(plan, replica.store, handle, tools);
     await handle.sync();
   } catch (error) {

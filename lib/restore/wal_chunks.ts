@@ -7,6 +7,7 @@
 import { viewOf } from "../base/bytes.ts";
 import { limits } from "../base/limits.ts";
 import { asOffset, type Index, type Offset } from "../position/position.ts";
+import { DamagedSegment } from "../store/damaged_segment.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
 import {
   COMMIT_SIZE_AT,
@@ -90,7 +91,7 @@ function* requestsNewestFirst({ steps, pageSize }: PlanPart): Generator<ChunkReq
 
 async function readHeader(plan: PlanPart, store: GenerationStore, index: Index): Promise<WalHeader> {
   const bytes = new Uint8Array(WAL_HEADER_SIZE);
-  const got = await store.readWal(plan.generation, index, 0, bytes);
+  const got = await readWal(plan, store, index, 0, bytes);
   const parsed = parseWalHeader(bytes.subarray(0, got));
   if (!parsed.ok) throw new DamagedWal(index, asOffset(0), parsed.reason);
   const { pageSize } = parsed.header;
@@ -115,8 +116,25 @@ async function loadChunk(
   const size = frameSize(plan.pageSize);
   const first = Math.max(0, request.first - 1);
   const wanted = buffer.subarray(0, (request.end - first) * size);
-  const got = await store.readWal(plan.generation, request.step.index, WAL_HEADER_SIZE + first * size, wanted);
+  const got = await readWal(plan, store, request.step.index, WAL_HEADER_SIZE + first * size, wanted);
   return { request, header, bytes: wanted.subarray(0, got) };
+}
+
+async function readWal(
+  { generation, pageSize }: PlanPart,
+  store: GenerationStore,
+  index: Index,
+  at: number,
+  into: Uint8Array,
+) {
+  try {
+    return await store.readWal(generation, index, at, into);
+  } catch (error) {
+    if (!(error instanceof DamagedSegment)) throw error;
+    const { intactTo, message } = error;
+    const frames = Math.max(0, Math.floor((intactTo - WAL_HEADER_SIZE) / frameSize(pageSize)));
+    throw new DamagedWal(index, offsetAfter(frames, pageSize), message);
+  }
 }
 
 function verifyChunk(plan: PlanPart, { request, header, bytes }: LoadedChunk): WalChunk {

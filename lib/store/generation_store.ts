@@ -1,16 +1,19 @@
 /**
  * The typed view of one replica: generations, snapshots, WAL and commit records, whatever the layout calls its files.
- * `raw_store.ts` is the `raw` layout; another layout is another implementation of this interface.
+ * `raw_store.ts` and `litestream_store.ts` are the two layouts; `replica_store.ts` finds out which one a replica has.
  */
+import type { ByteSource, NextBytes } from "../base/byte_source.ts";
 import type { Generation } from "../position/generation.ts";
+import type { Layout, ObjectHome } from "../position/object_names.ts";
 import type { Index, Offset } from "../position/position.ts";
 import type { CommitRecord } from "./commit_record.ts";
 
 export interface GenerationStore {
-  readonly layout: "raw";
   /** Where, for messages; without secrets. */
   readonly description: string;
 
+  /** The layout in which this generation is, or would be, written; throws when the config does not fit what is held. */
+  layoutFor(generation: Generation): Promise<Layout>;
   /** Whether anything of this program's is there at all; throws `unavailable` when that cannot be told. */
   exists(): Promise<boolean>;
   generations(): Promise<readonly Generation[]>;
@@ -26,8 +29,7 @@ export interface GenerationStore {
   records(generation: Generation, index: Index): Promise<readonly CommitRecord[]>;
   /** Fills `into` from byte `at` of that index's WAL, its 32-byte header included; fewer bytes only at its end. */
   readWal(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number>;
-  /** The same from the snapshot's database image. */
-  readSnapshot(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number>;
+  openSnapshot(generation: Generation, index: Index): Promise<SnapshotReader>;
 
   /**
    * Appends WAL bytes from `start` on and makes them durable, then the records that speak of them, in this order. Bytes
@@ -36,10 +38,12 @@ export interface GenerationStore {
    */
   appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void>;
   /**
-   * A whole snapshot: image durable under its name, then its record. The index is known only when the image is, since the
-   * application goes on writing meanwhile. One that is there already is never replaced: an error.
+   * A whole snapshot: image durable under its name, then its record. One that is there already is never replaced: an error.
+   * A layout that streams the image calls `bringWal` before anybody can see the snapshot, and only then: the WAL from the
+   * first frame of `written.index` to `written.stateIndex` and the record's end must be on the replica first, since without
+   * it the snapshot is no state of the database.
    */
-  writeSnapshot(generation: Generation, image: SnapshotImage): Promise<WrittenSnapshot>;
+  writeSnapshot(generation: Generation, image: SnapshotImage, bringWal: BringWal): Promise<WrittenSnapshot>;
 
   /**
    * The three that remove. What is absent is passed over, so each may be called again after an error or a crash, and then
@@ -53,6 +57,17 @@ export interface GenerationStore {
   removeGeneration(generation: Generation): Promise<void>;
 }
 
+export type BringWal = (written: WrittenSnapshot) => Promise<void>;
+
+/** The database image of a snapshot. */
+export interface SnapshotReader extends ByteSource {
+  /** All of it must be read, in order, before `prove` can say that it is whole. */
+  readonly isReadWhole: boolean;
+  /** Throws `corrupt` when what was read is not what was written, as far as the layout has a checksum to tell. */
+  prove(): Promise<void>;
+  close(): void;
+}
+
 export interface WalPieces {
   /** The next bytes, empty at the end. The array may be reused by the next call. */
   next(): Promise<Uint8Array>;
@@ -63,13 +78,29 @@ export interface WalPieces {
 export interface SnapshotImage {
   /** Writes the image piece by piece, in any order, pages at their place; then says what it is an image of. */
   writeTo(target: SnapshotTarget): Promise<WrittenSnapshot>;
+  /** The database file from first to last byte, read once while it changes. */
+  stream(): Promise<SnapshotStream>;
+}
+
+/**
+ * Together with the WAL from the first frame of `index` to where `end` says, the bytes are the database there; without it
+ * they are of no single moment.
+ */
+export interface SnapshotStream {
+  readonly index: Index;
+  readonly next: NextBytes;
+  /** After the last byte. */
+  end(): Promise<WrittenSnapshot>;
 }
 
 export interface WrittenSnapshot {
+  /** It is named by this; a replay from it begins in this index. */
   readonly index: Index;
-  /** kind "snapshot"; start = end = the offset it was taken at. */
+  /** The index that the record's offset lies in. */
+  readonly stateIndex: Index;
+  /** kind "snapshot"; start = end = the offset of the state. */
   readonly record: CommitRecord;
-  /** The image is cut to this size: page size times pages of the commit. */
+  /** Bytes of the image: page size times pages of the commit, unless it was streamed. */
   readonly sizeBytes: number;
 }
 
@@ -77,8 +108,7 @@ export interface SnapshotTarget {
   writeAt(bytes: Uint8Array, position: number): Promise<void>;
 }
 
-export interface GenerationCatalog {
-  readonly generation: Generation;
+export interface GenerationCatalog extends ObjectHome {
   /** Ascending by index; only whole ones (image and name there). */
   readonly snapshots: readonly SnapshotEntry[];
   /** Ascending by index. */
@@ -92,7 +122,19 @@ export interface GenerationCatalog {
 
 export interface SnapshotEntry {
   readonly index: Index;
+  /** As it is stored. */
   readonly sizeBytes: number;
+  /** Bytes of the image where that is not the stored size. */
+  readonly imageBytes?: number;
+  /**
+   * The index that `record` speaks of, for an image that needs the WAL from the first frame of `index` on to be a state of
+   * the database. Absent: the image is the state at the record's offset in `index`.
+   */
+  readonly stateIndex?: Index;
+  /** Its name says that it is whole; nobody here can read it. */
+  readonly isUnread?: boolean;
+  /** Written by Litestream, which notes no position: the image is of some moment within `index`. */
+  readonly isPeers?: boolean;
   readonly createdAtMs: number;
   /** Absent when the `.record` is missing or damaged; `recordProblem` then says which. */
   readonly record?: CommitRecord;
@@ -103,12 +145,14 @@ export interface SnapshotEntry {
 
 export interface WalEntry {
   readonly index: Index;
-  /** Size of the `.wal`; bytes beyond the last record's end do not count as replicated. */
+  /** As it is stored; bytes beyond the last record's end do not count as replicated. */
   readonly sizeBytes: number;
   readonly createdAtMs: number;
   readonly recordCount: number;
   /** The last valid record whose end lies inside the `.wal`; absent when there is none. */
   readonly lastRecord?: CommitRecord;
+  /** Written by Litestream, which keeps no records: `lastRecord` is what the last segment and its time tell. */
+  readonly isPeers?: boolean;
   /** Why records after `lastRecord` (or all) do not count, for messages. */
   readonly recordProblem?: string;
   /**
@@ -122,4 +166,6 @@ export interface ReplicaEnd {
   readonly index: Index;
   readonly offset: Offset;
   readonly closed: boolean;
+  /** What this host remembers to have written; nobody here can read it. */
+  readonly isRemembered?: boolean;
 }

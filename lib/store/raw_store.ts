@@ -3,16 +3,15 @@ import { ReplicationError } from "../base/errors.ts";
 import type { ObjectEntry, ReplicaClient } from "../clients/client.ts";
 import type { Generation } from "../position/generation.ts";
 import {
-  formatGenerationKey,
   formatRawFolderKey,
   formatRawKey,
   GENERATIONS_FOLDER,
-  isRawDraft,
   parseGenerationName,
   parseRawName,
   type RawSuffix,
   SNAPSHOT_DRAFT,
 } from "../position/keys.ts";
+import type { Layout } from "../position/object_names.ts";
 import { asOffset, type Index, type Offset } from "../position/position.ts";
 import {
   type CommitLogEnd,
@@ -28,12 +27,14 @@ import type {
   ReplicaEnd,
   SnapshotEntry,
   SnapshotImage,
+  SnapshotReader,
   WalEntry,
   WalPieces,
   WrittenSnapshot,
 } from "./generation_store.ts";
 import { assertContiguous, CheckedPieces, divideHeld, type HeldRecords, recordsToWrite } from "./held_wal.ts";
 import { findLastCommit, readCommitSize } from "./last_commit.ts";
+import { draftsIn, removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
 
 /** Objects looked at side by side: a listing of many indexes is bound by waiting, not by work. */
 const READS_AT_ONCE = 8;
@@ -47,7 +48,6 @@ interface AppendedEnd {
 
 /** The `raw` layout: a snapshot is the database file itself, the WAL of an index one growing file. */
 export class RawStore implements GenerationStore {
-  readonly layout = "raw";
   readonly description: string;
   readonly #client: ReplicaClient;
   readonly #readsAtOnce: number;
@@ -57,6 +57,10 @@ export class RawStore implements GenerationStore {
     this.#client = client;
     this.#readsAtOnce = readsAtOnce;
     this.description = client.description;
+  }
+
+  layoutFor(): Promise<Layout> {
+    return Promise.resolve("raw");
   }
 
   async exists(): Promise<boolean> {
@@ -73,15 +77,13 @@ export class RawStore implements GenerationStore {
     // Listed after the snapshots, the WAL is never older than they are.
     const wals = await this.#list(generation, "wal", "commits");
     const isEmpty = snapshots.found.length === 0 && wals.found.length === 0;
-    const unfinishedAtMs = Math.max(
-      ...[...snapshots.drafts, ...wals.drafts].map(({ modifiedAtMs }) => modifiedAtMs),
-      isEmpty ? (await this.#client.status(formatGenerationKey(generation)))?.modifiedAtMs ?? -Infinity : -Infinity,
-    );
+    const unfinished = await unfinishedIn(this.#client, generation, [...snapshots.drafts, ...wals.drafts], isEmpty);
     return {
+      layout: "raw",
       generation,
       snapshots: await inBatches(snapshots.found, this.#readsAtOnce, (found) => this.#snapshotEntry(generation, found)),
       wals: await inBatches(wals.found, this.#readsAtOnce, (found) => this.#walEntry(generation, found)),
-      ...(unfinishedAtMs === -Infinity ? {} : { unfinishedAtMs }),
+      ...unfinished,
     };
   }
 
@@ -103,8 +105,14 @@ export class RawStore implements GenerationStore {
     return this.#client.read(formatRawKey(generation, index, "wal"), at, into);
   }
 
-  readSnapshot(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number> {
-    return this.#client.read(formatRawKey(generation, index, "snapshot"), at, into);
+  openSnapshot(generation: Generation, index: Index): Promise<SnapshotReader> {
+    const key = formatRawKey(generation, index, "snapshot");
+    return Promise.resolve({
+      isReadWhole: false,
+      read: (at, into) => this.#client.read(key, at, into),
+      prove: () => Promise.resolve(), // A page is as it was stored, or it is not noticed before the database is checked.
+      close: () => {},
+    });
   }
 
   async appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void> {
@@ -143,6 +151,7 @@ export class RawStore implements GenerationStore {
       written = await image.writeTo(draft);
       const { index, record, sizeBytes } = written;
       assert(record.kind === "snapshot" && record.start === record.end, "a snapshot's record is of one position");
+      assert(written.stateIndex === index, "the image is a state by itself");
       assert(sizeBytes === record.pageSize * record.databasePages, "a snapshot has the pages its record says");
       await this.#refuseToReplace(generation, index);
       return { key: formatRawKey(generation, index, "snapshot"), sizeBytes };
@@ -186,10 +195,7 @@ export class RawStore implements GenerationStore {
     await this.#client.delete([...keysOf(snapshots, "snapshot"), ...draftsOf(snapshots, "snapshot")]);
     await this.#client.delete([...keysOf(wals, "commits"), ...draftsOf(wals, "wal")]);
     await this.#client.delete(keysOf(wals, "wal"));
-    for (const folder of [formatRawFolderKey(generation, "snapshot"), formatRawFolderKey(generation, "wal")]) {
-      await this.#client.removeEmptyFolder?.(folder);
-    }
-    await this.#client.removeEmptyFolder?.(formatGenerationKey(generation));
+    await removeEmptyFolders(this.#client, generation);
   }
 
   /** An image without its record is what a crash between the two leaves; it counts for nobody and may be made again. */
@@ -337,10 +343,6 @@ function indexesIn(entries: readonly ObjectEntry[], suffix: RawSuffix): Found[] 
     return index === undefined ? [] : [{ index, entry }];
   });
   return found.sort((a, b) => a.index - b.index);
-}
-
-function draftsIn(entries: readonly ObjectEntry[]): ObjectEntry[] {
-  return entries.filter(({ name, kind }) => kind === "object" && isRawDraft(name));
 }
 
 async function inBatches<From, To>(

@@ -1,5 +1,4 @@
-import type { Generation } from "../position/generation.ts";
-import { formatRawKey } from "../position/keys.ts";
+import { nameObject, type ObjectHome } from "../position/object_names.ts";
 import { isPageSize } from "../wal/header.ts";
 import type { CommitRecord } from "./commit_record.ts";
 import type { SnapshotEntry } from "./generation_store.ts";
@@ -11,15 +10,17 @@ export type SnapshotState =
   | { readonly kind: "incomplete"; readonly problem: string }
   | { readonly kind: "corrupt"; readonly problem: string };
 
-export function snapshotState(generation: Generation, entry: SnapshotEntry): SnapshotState {
+export function snapshotState(home: ObjectHome, entry: SnapshotEntry): SnapshotState {
   const { record, index, sizeBytes } = entry;
-  const key = formatRawKey(generation, index, "snapshot");
+  const key = nameObject(home, index, "snapshot");
   if (record === undefined) {
-    const problem = `${entry.recordProblem ?? "its record is not there"} (expected one commit record beside ${key})`;
+    const problem = home.layout === "raw"
+      ? `${entry.recordProblem ?? "its record is not there"} (expected one commit record beside ${key})`
+      : entry.recordProblem ?? `${key} cannot be read`;
     return { kind: entry.recordMissing === true ? "incomplete" : "corrupt", problem };
   }
   const expected = record.pageSize * record.databasePages;
-  if (sizeBytes !== expected) {
+  if (home.layout === "raw" && sizeBytes !== expected) {
     return { kind: "corrupt", problem: `${key} has ${sizeBytes} bytes (expected ${expected}, as its record says)` };
   }
   if (!isPageSize(record.pageSize) && expected > 0) {

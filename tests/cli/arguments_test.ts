@@ -63,11 +63,13 @@ Deno.test("parseArguments() takes everything after -- as positionals, and - as w
   assertEquals(parse("restore", "-").positionals, ["-"]);
 });
 
-Deno.test("parseArguments() takes true and false for a switch, and nothing else", () => {
+Deno.test("parseArguments() takes true and false for a switch, as Go writes them, and nothing else", () => {
   assert(parse("databases", "--json").isOn("json"));
   assert(parse("databases", "--json=true").isOn("json"));
   assertFalse(parse("databases", "-json=false").isOn("json"));
   assertFalse(parse("databases").isOn("json"));
+  for (const word of ["1", "t", "T", "TRUE", "True"]) assert(parse("databases", `-json=${word}`).isOn("json"), word);
+  for (const word of ["0", "f", "F", "FALSE", "False"]) assertFalse(parse("databases", `-json=${word}`).isOn("json"));
   assertStringIncludes(problemOf("databases", "--json=yes"), "it is a switch");
 });
 
@@ -100,9 +102,8 @@ Deno.test("parseArguments() refuses values that cannot be meant", () => {
     [["restore", "--index", "xyz", "a"], '--index "xyz": it is not valid (it must be 1 to 16 hex digits)'],
     [["restore", "--generation", "ABC", "a"], "16 lowercase hex digits"],
     [["restore", "--position", "1/2", "a"], "<generation>/<index in hex>:<offset>"],
-    [["restore", "--parallelism", "0", "a"], "a whole number from 1 to 64"],
-    [["restore", "--parallelism", "65", "a"], "a whole number from 1 to 64"],
-    [["restore", "--parallelism", "1.5", "a"], "a whole number from 1 to 64"],
+    [["restore", "--parallelism", "1.5", "a"], "a whole number"],
+    [["restore", "--parallelism", "many", "a"], "a whole number"],
     [["replicate", "--log-level", "loud"], "debug, info, warn, error"],
     [["replicate", "--log-format", "xml"], "text, json"],
   ];

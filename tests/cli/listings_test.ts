@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
 import { runTailrace } from "../support/tailrace.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
@@ -40,13 +40,17 @@ listingTest("generations lists what each replica holds", async (folder, list) =>
   const { code, stdout, stderr } = await list("generations", `file://${folder}/replica`);
   assertEquals([code, stderr], [0, ""]);
   const bytes = 2 * 4096 + 2 * 4096 + (32 + 3 * 4120) + (32 + 4120);
-  assertEquals(
-    stdout,
-    "replica  generation        snapshots  indexes  start                     end                        size\n" +
-      `file     00000000000000aa          2        2  2025-06-01T12:00:00.000Z  2025-06-01T12:00:04.000Z  ${bytes}\n` +
-      "file     00000000000000bb          0        0  -                         -                          4096\n",
+  const [titles, whole, begun] = stdout.split("\n");
+  assertMatch(titles ?? "", /^replica {2}generation +snapshots +indexes +lag +start +end +size$/);
+  assertMatch(
+    whole ?? "",
+    /^file +00000000000000aa +2 +2 +\d+h(\d+m)?(\d+s)? {2}2025-06-01T12:00:00.000Z {2}2025-06-01T12:00:04.000Z +\d+$/,
   );
+  assert(whole?.endsWith(` ${bytes}`));
+  assertMatch(begun ?? "", /^file +00000000000000bb +0 +0 +- {2}- +- +4096$/);
   const document = JSON.parse((await list("generations", "--json", `file://${folder}/replica`)).stdout);
+  const [{ lag_ms }] = document.generations;
+  assert(Number.isSafeInteger(lag_ms) && lag_ms > 0);
   assertEquals(document, {
     schema_version: 1,
     generations: [
@@ -55,6 +59,7 @@ listingTest("generations lists what each replica holds", async (folder, list) =>
         generation: "00000000000000aa",
         snapshots: 2,
         indexes: 2,
+        lag_ms,
         start: "2025-06-01T12:00:00.000Z",
         end: "2025-06-01T12:00:04.000Z",
         position: "00000000000000aa/000000000000001a:4152",
@@ -65,6 +70,7 @@ listingTest("generations lists what each replica holds", async (folder, list) =>
         generation: "00000000000000bb",
         snapshots: 0,
         indexes: 0,
+        lag_ms: null,
         start: null,
         end: null,
         position: null,
@@ -72,6 +78,30 @@ listingTest("generations lists what each replica holds", async (folder, list) =>
       },
     ],
   });
+});
+
+listingTest("generations tells by how much a replica lags behind its database", async (folder, list) => {
+  const lag = async () => {
+    const { stdout } = await list("generations", "--json", "--config", "config.yml", "--replica", "replica", "app.db");
+    return JSON.parse(stdout).generations.map(({ lag_ms }: { lag_ms: number | null }) => lag_ms);
+  };
+  const touch = (name: string, bytes: string, secondsAfterEnd: number) => {
+    Deno.writeTextFileSync(`${folder}/${name}`, bytes);
+    const seconds = EPOCH_MS / 1_000 + 4 + secondsAfterEnd;
+    Deno.utimeSync(`${folder}/${name}`, seconds, seconds);
+  };
+  assertEquals(await lag(), [null, null]);
+  touch("app.db", "x", 90);
+  assertEquals(await lag(), [90_000, null]);
+  touch("app.db-wal", "", 100);
+  assertEquals(await lag(), [90_000, null]);
+  touch("app.db-wal", "x", 0.5);
+  assertEquals(await lag(), [500, null]); // A checkpoint has touched the database since.
+  touch("app.db-wal", "x", -5);
+  assertEquals(await lag(), [0, null]);
+  touch("app.db-wal", "x", 12.345);
+  const { stdout } = await list("generations", "--config", "config.yml", "--replica", "replica", "app.db");
+  assertMatch(stdout, / 12s {2}2025-06-01T12:00:00.000Z/);
 });
 
 listingTest("snapshots lists images with their positions, and says which are not whole", async (folder, list) => {

@@ -134,7 +134,11 @@ Deno.test({
             state_path: `${folder}/.a.db-tailrace`,
             replicas: [replica("file", `${folder}/r1`), replica("far", "/mnt/r2")],
           },
-          { path: `${folder}/longer.db`, state_path: `${folder}/state`, replicas: [replica("file", `${folder}/r3`)] },
+          {
+            path: `${folder}/longer.db`,
+            state_path: `${folder}/state/tailrace`,
+            replicas: [replica("file", `${folder}/r3`)],
+          },
         ],
       });
     });

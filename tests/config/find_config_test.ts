@@ -1,5 +1,8 @@
-import { chooseConfig } from "../../lib/config/find_config.ts";
+import { chooseConfig, isLitestreamConfig } from "../../lib/config/find_config.ts";
 import { assertEquals } from "../support/assert.ts";
+
+/** Named by something that says nothing of Litestream. */
+const named = { kind: "named", isLitestreams: false } as const;
 
 function choose(flag: string | undefined, variables: Readonly<Record<string, string>> = {}) {
   return chooseConfig(flag, { environment: (name) => variables[name], currentFolder: "/work" });
@@ -7,9 +10,9 @@ function choose(flag: string | undefined, variables: Readonly<Record<string, str
 
 Deno.test("chooseConfig() prefers --config, then TAILRACE_CONFIG, then LITESTREAM_CONFIG", () => {
   const variables = { TAILRACE_CONFIG: "/t.yml", LITESTREAM_CONFIG: "/l.yml" };
-  assertEquals(choose("x/c.yml", variables), { kind: "named", path: "/work/x/c.yml", by: "--config" });
+  assertEquals(choose("x/c.yml", variables), { ...named, path: "/work/x/c.yml", by: "--config" });
   assertEquals(choose(undefined, variables), {
-    kind: "named",
+    ...named,
     path: "/t.yml",
     by: "the environment variable TAILRACE_CONFIG",
   });
@@ -17,6 +20,7 @@ Deno.test("chooseConfig() prefers --config, then TAILRACE_CONFIG, then LITESTREA
     kind: "named",
     path: "/l.yml",
     by: "the environment variable LITESTREAM_CONFIG",
+    isLitestreams: true,
   });
 });
 
@@ -25,5 +29,16 @@ Deno.test("chooseConfig() knows two places when nothing is named", () => {
 });
 
 Deno.test("chooseConfig() expands the home folder", () => {
-  assertEquals(choose("~/c.yml", { HOME: "/home/me" }), { kind: "named", path: "/home/me/c.yml", by: "--config" });
+  assertEquals(choose("~/c.yml", { HOME: "/home/me" }), { ...named, path: "/home/me/c.yml", by: "--config" });
+});
+
+Deno.test("isLitestreamConfig() knows a config of Litestream's by its name, or by the variable that names it", () => {
+  const isLitestreams = (flag: string | undefined, variables: Readonly<Record<string, string>>, path: string) =>
+    isLitestreamConfig(choose(flag, variables), path);
+  assertEquals(isLitestreams("/x/litestream.yml", {}, "/x/litestream.yml"), true);
+  assertEquals(isLitestreams(undefined, { LITESTREAM_CONFIG: "/x/c.yml" }, "/x/c.yml"), true);
+  assertEquals(isLitestreams(undefined, {}, "/etc/litestream.yml"), true);
+  assertEquals(isLitestreams(undefined, {}, "/etc/tailrace.yml"), false);
+  assertEquals(isLitestreams("/x/c.yml", { LITESTREAM_CONFIG: "/l.yml" }, "/x/c.yml"), false);
+  assertEquals(isLitestreams("/x/my-litestream.yml", {}, "/x/my-litestream.yml"), false);
 });

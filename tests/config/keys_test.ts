@@ -1,5 +1,6 @@
-import { defaults } from "../../lib/config/defaults.ts";
+import { defaults, replicaDefaults } from "../../lib/config/defaults.ts";
 import { formatDuration, parseDuration } from "../../lib/config/duration.ts";
+import { limits } from "../../lib/base/limits.ts";
 import { CONFIG_KEYS, type ConfigKey, findKey, UNSUPPORTED_KEYS } from "../../lib/config/keys.ts";
 import { parseSize } from "../../lib/config/size.ts";
 import { CONFIG_DOCUMENT, renewDocument } from "../../scripts/config_docs.ts";
@@ -15,8 +16,10 @@ function writtenDefault(key: string): string {
 Deno.test("CONFIG_KEYS names each key once a level, and none that is refused", () => {
   const places = rows.flatMap((row) => row.levels.map((level) => `${level} ${row.key}`));
   assertEquals(places.length, new Set(places).size);
-  for (const level of ["global", "logging", "database", "replica"] as const) {
-    for (const key of UNSUPPORTED_KEYS[level]) assertEquals(findKey(level, key), undefined, `${level} ${key}`);
+  for (const { keys, levels } of UNSUPPORTED_KEYS) {
+    for (const level of levels) {
+      for (const key of keys) assertEquals(findKey(level, key), undefined, `${level} ${key}`);
+    }
   }
 });
 
@@ -27,6 +30,16 @@ Deno.test("CONFIG_KEYS gives the defaults that hold", () => {
   assertEquals(Number(writtenDefault("max-checkpoint-page-count")), defaults.maxCheckpointPages);
   assertEquals(writtenDefault("lock-budget"), formatDuration(defaults.lockBudgetMs));
   assertEquals(parseSize(writtenDefault("max-wal-size")), defaults.maxWalSizeBytes);
+  assertEquals(parseSize(writtenDefault("max-state-size")), defaults.maxStateSizeBytes);
+  assertEquals(replicaDefaults.syncIntervalMs, undefined);
+  assertEquals(
+    CONFIG_KEYS.find(({ key }) => key === "sync-interval")?.default,
+    "`0` in the layout `raw`, `1s` in `litestream`",
+  );
+  assertEquals(limits.objectSyncIntervalMs, 1_000);
+  assertEquals(parseDuration(writtenDefault("retention")), replicaDefaults.retentionMs);
+  assertEquals(parseDuration(writtenDefault("retention-check-interval")), replicaDefaults.retentionCheckIntervalMs);
+  assertEquals(parseDuration(writtenDefault("snapshot-interval")), replicaDefaults.snapshotIntervalMs);
   assertEquals(writtenDefault("enable-wal"), String(defaults.enableWal));
 });
 

@@ -68,3 +68,38 @@ Deno.test("findDatabase() finds an entry by any path that leads to its file", as
     assertEquals(findDatabase(config, files, `${folder}/other.db`), undefined);
   });
 });
+
+Deno.test("loadConfig() takes a file named litestream.yml for Litestream's, and one that its variable names", async () => {
+  await withTemporaryFolder((folder) => {
+    for (const name of ["litestream.yml", "c.yml"]) {
+      Deno.writeTextFileSync(join(folder, name), "dbs: [{path: a.db, replicas: [{path: b}]}]");
+    }
+    const layoutBy = (flag: string | undefined, variable: string | undefined) => {
+      const environment = (name: string) => name === "LITESTREAM_CONFIG" ? variable : undefined;
+      const config = loadConfig(files, { flag, expand: true, environment, currentFolder: folder });
+      return config.databases[0]?.replicas[0]?.defaultLayout;
+    };
+    assertEquals(layoutBy("c.yml", undefined), "raw");
+    assertEquals(layoutBy("litestream.yml", undefined), "litestream");
+    assertEquals(layoutBy(undefined, "c.yml"), "litestream");
+    assertEquals(layoutBy("c.yml", "litestream.yml"), "raw");
+  });
+});
+
+Deno.test("loadConfig() asks for recipients only of those who write", async () => {
+  await withTemporaryFolder((folder) => {
+    Deno.writeTextFileSync(
+      join(folder, "c.yml"),
+      "dbs:\n  - path: a.db\n    replicas:\n      - path: b\n        age: {identities: []}\n",
+    );
+    assertEquals(load(folder, "c.yml").databases[0]?.replicas[0]?.age?.recipients, []);
+    const source = { flag: "c.yml", expand: true, environment: () => undefined, currentFolder: folder };
+    const error = assertThrows(() => loadConfig(files, { ...source, forWriting: true }), ReplicationError);
+    assertStrictEquals(error.code, "config-invalid");
+    assertEquals(
+      error.message.replaceAll(folder, ""),
+      'Cannot use config /c.yml:5:14: the replica "file" has "age" without "recipients" ' +
+        '(name at least one, or remove "age")',
+    );
+  });
+});

@@ -25,6 +25,10 @@ function problemOf(text: string, options: Options = {}): string {
   return error.message;
 }
 
+// Made for these tests; nothing was ever encrypted with them.
+const RECIPIENT = `age1${"qpzry9x8gf2tvdw0s3jn54khce6mua7l".repeat(2).slice(0, 58)}`;
+const IDENTITY = `AGE-SECRET-KEY-1${"QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L".repeat(2).slice(0, 58)}`;
+
 /** A config of one database with one replica; lines are added to the top level, the database, or the replica. */
 function aConfig({ global = "", database = "", replica = "path: /backup/app" } = {}): string {
   const indent = (text: string, by: number) => text.split("\n").map((line) => " ".repeat(by) + line).join("\n");
@@ -44,17 +48,19 @@ Deno.test("parseConfig() fills in the defaults", () => {
       maxCheckpointPages: 10_000,
       lockBudgetMs: 50,
       maxWalSizeBytes: 1 << 30,
+      maxStateSizeBytes: 4 * 2 ** 30,
       enableWal: false,
       replicas: [{
         type: "file",
         name: "file",
         path: "/backup/app",
         url: "file:///backup/app",
-        syncIntervalMs: 0,
-        retentionMs: 24 * 3_600_000,
+        syncIntervalMs: undefined,
+        layout: undefined,
+        defaultLayout: "raw",
+        retentionMs: 86_400_000,
         retentionCheckIntervalMs: 3_600_000,
         snapshotIntervalMs: 0,
-        layout: "raw",
       }],
     }],
     logging: { level: "info", format: "text" },
@@ -77,10 +83,18 @@ dbs:
     max-checkpoint-page-count: 0
     lock-budget: 20ms
     max-wal-size: 64MiB
+    max-state-size: 8GiB
     enable-wal: true
     replicas:
       - {type: file, name: near, path: ../backup, sync-interval: 1s, layout: raw}
-      - {name: far, url: "file:///mnt/backup"}
+      - name: far
+        url: "file:///mnt/backup"
+        retention: 720h
+        retention-check-interval: 2h
+        snapshot-interval: 24h
+        age:
+          recipients: [${RECIPIENT}]
+          identities: [${IDENTITY}]
 `,
     { environment: { HOME: "/home/me" } },
   );
@@ -90,17 +104,26 @@ dbs:
   const [database] = config.databases;
   assertEquals({ ...database, replicas: database?.replicas.map(({ name, path }) => ({ name, path })) }, {
     path: "/work/app.db",
-    statePath: "/home/me/state",
+    statePath: "/home/me/state/tailrace",
     monitorIntervalMs: 2_000,
     checkpointIntervalMs: 30_000,
     minCheckpointPages: 500,
     maxCheckpointPages: Number.MAX_SAFE_INTEGER,
     lockBudgetMs: 20,
     maxWalSizeBytes: 64 << 20,
+    maxStateSizeBytes: 8 * 2 ** 30,
     enableWal: true,
     replicas: [{ name: "near", path: "/backup" }, { name: "far", path: "/mnt/backup" }],
   });
-  assertEquals(database?.replicas.map((replica) => replica.syncIntervalMs), [1_000, 0]);
+  assertEquals(database?.replicas.map((replica) => replica.syncIntervalMs), [1_000, undefined]);
+  assertEquals(database?.replicas.map((replica) => replica.layout), ["raw", undefined]);
+  assertEquals(database?.replicas.map((replica) => replica.defaultLayout), ["raw", "litestream"]);
+  const [, far] = database?.replicas ?? [];
+  assertEquals(far?.retentionMs, 720 * 3_600_000);
+  assertEquals(far?.retentionCheckIntervalMs, 2 * 3_600_000);
+  assertEquals(far?.snapshotIntervalMs, 24 * 3_600_000);
+  assertEquals(far?.age?.recipients, [RECIPIENT]);
+  assertEquals(far?.age?.identities.map((identity) => identity.reveal()), [IDENTITY]);
 });
 
 Deno.test("parseConfig() prefers the replica's value, then the database's, then the global one", () => {
@@ -142,15 +165,12 @@ Deno.test("parseConfig() refuses keys of Litestream that this version would not 
   const refused = [
     aConfig({ global: 'addr: ":9090"' }),
     aConfig({ global: "access-key-id: x" }),
-    aConfig({ global: "retention: 24h" }),
-    aConfig({ replica: "path: /b\nretention: 24h" }),
-    aConfig({ replica: "path: /b\nsnapshot-interval: 1h" }),
+    aConfig({ global: "validation-interval: 1h" }),
+    aConfig({ database: "validation-interval: 1h" }),
     aConfig({ replica: "path: /b\nvalidation-interval: 1h" }),
     aConfig({ replica: "path: /b\nbucket: x" }),
-    aConfig({ replica: "path: /b\nage: {}" }),
     aConfig({ replica: "type: s3\nbucket: x" }),
     aConfig({ replica: "url: s3://bucket/x" }),
-    aConfig({ replica: "path: /b\nlayout: litestream" }),
     aConfig({ global: "logging: {stderr: false}" }),
   ];
   for (const text of refused) {
@@ -191,6 +211,18 @@ Deno.test("parseConfig() refuses values of the wrong type, each with what it mus
     [aConfig({ global: "logging: [text]" }), "a map of keys and values"],
     [aConfig({ replica: "path: /b\ntype: fiel" }), "it must be file"],
     [aConfig({ replica: "path: /b\nname: {}" }), "a text"],
+    [aConfig({ replica: "path: /b\nlayout: tar" }), "it must be raw, litestream"],
+    [aConfig({ replica: "path: /b\nretention: -1h" }), "no negative duration"],
+    [aConfig({ replica: "path: /b\nretention: 24" }), "a bare number is nanoseconds"],
+    [aConfig({ replica: "path: /b\nretention-check-interval: 0" }), "at least 1ms"],
+    [aConfig({ replica: "path: /b\nsnapshot-interval: 10000000h" }), "at most 2562047h"],
+    [aConfig({ database: "max-state-size: 1KiB" }), "at least 1MiB"],
+    [aConfig({ replica: "path: /b\nage: yes" }), "a map of keys and values"],
+    [aConfig({ replica: `path: /b\nage: {recipients: ${RECIPIENT}}` }), "a list"],
+    [aConfig({ replica: "path: /b\nage: {recipients: [age1x]}" }), '"age1x" (it must be a recipient of age'],
+    [aConfig({ replica: 'path: /b\nage: {recipients: ["# nobody"]}' }), "a recipient of age"],
+    [aConfig({ replica: "path: /b\nage: {recipients: [{}]}" }), "is a map (it must be a recipient of age"],
+    [aConfig({ replica: "path: /b\nage: {recipients: [null]}" }), "is missing (it must be a recipient of age"],
     ["dbs: app.db\n", "a list"],
     ["dbs: {path: app.db}\n", "a list"],
     ["dbs:\n", "missing (it must be a list)"],
@@ -204,6 +236,82 @@ Deno.test("parseConfig() refuses values of the wrong type, each with what it mus
     assertStringIncludes(message, expected, text);
     assertStringIncludes(message, "Cannot use config t.yml:", text);
     assertFalse(message.includes("\n"), text);
+  }
+});
+
+Deno.test("parseConfig() lets keys stand that say by their value that they are off", () => {
+  parse(aConfig({ global: 'addr: ""\nvalidation-interval: 0' }));
+  parse(aConfig({ global: "addr:", replica: "path: /b\nvalidation-interval: 0s" }));
+  parse(aConfig({ global: "addr: $ADDRESS" }), { environment: { ADDRESS: "" } });
+  assertStringIncludes(problemOf(aConfig({ global: "addr: $ADDRESS" })), "it serves no metrics");
+  assertStringIncludes(problemOf(aConfig({ global: "addr: [x]" })), "it serves no metrics");
+});
+
+Deno.test("parseConfig() tells of a replica's kind before the keys that only that kind has", () => {
+  for (const kind of ["type: s3", "url: s3://bucket/app"]) {
+    const message = problemOf(aConfig({ replica: `access-key-id: x\nbucket: y\n${kind}` }));
+    assertStringIncludes(message, "t.yml:9:", kind);
+    assertStringIncludes(message, "s3", kind);
+    assertStringIncludes(message, "not supported by this version", kind);
+  }
+});
+
+Deno.test("parseConfig() gives a replica the layout that its config and its keys ask for", () => {
+  const layouts = (text: string, fromLitestreamConfig: boolean) => {
+    const surroundings = { environment: () => undefined, currentFolder: "/", expand: true, fromLitestreamConfig };
+    const { layout, defaultLayout } = parseConfig(text, "t.yml", surroundings).config.databases[0]?.replicas[0] ?? {};
+    return [layout, defaultLayout];
+  };
+  assertEquals(layouts(aConfig(), false), [undefined, "raw"]);
+  assertEquals(layouts(aConfig(), true), [undefined, "litestream"]);
+  assertEquals(layouts(aConfig({ replica: "path: /b\nlayout: RAW" }), true), ["raw", "raw"]);
+  assertEquals(layouts(aConfig({ replica: "path: /b\nlayout: litestream" }), false), ["litestream", "litestream"]);
+  const age = `path: /b\nage: {recipients: [${RECIPIENT}]}`;
+  assertEquals(layouts(aConfig({ replica: age }), false), [undefined, "litestream"]);
+  assertEquals(
+    problemOf(aConfig({ replica: `${age}\nlayout: raw` })),
+    'Cannot use config t.yml:9:17: "layout: raw" cannot be encrypted (remove one of "layout" and "age")',
+  );
+});
+
+Deno.test("parseConfig() looks at retention at least once in its span, and never when it is 0", () => {
+  const checkIntervalMs = (lines: string) =>
+    parse(aConfig({ replica: `path: /b\n${lines}` })).databases[0]?.replicas[0]?.retentionCheckIntervalMs;
+  assertEquals(checkIntervalMs("retention: 10m"), 600_000);
+  assertEquals(checkIntervalMs("retention: 0"), 3_600_000);
+  assertEquals(checkIntervalMs("retention: 48h\nretention-check-interval: 6h"), 21_600_000);
+});
+
+Deno.test("parseConfig() inherits retention and snapshots like every key of a replica", () => {
+  const [replica] = parse(aConfig({ global: "retention: 48h\nsnapshot-interval: 6h", database: "retention: 12h" }))
+    .databases[0]?.replicas ?? [];
+  assertEquals([replica?.retentionMs, replica?.snapshotIntervalMs], [12 * 3_600_000, 6 * 3_600_000]);
+});
+
+Deno.test("parseConfig() takes the lines of key files for keys of age, without their comments", () => {
+  const environment = { KEY: `# created: today\n${IDENTITY}\n` };
+  const age = "age:\n  identities:\n    - $KEY\n  recipients:\n    - |\n      # me\n      " +
+    `${RECIPIENT}\n\n      ${RECIPIENT}\n`;
+  const replica = parse(aConfig({ replica: `path: /b\n${age}` }), { environment }).databases[0]?.replicas[0];
+  assertEquals(replica?.age?.recipients, [RECIPIENT, RECIPIENT]);
+  assertEquals(replica?.age?.identities.map((identity) => identity.reveal()), [IDENTITY]);
+  assertFalse(JSON.stringify(replica).includes(IDENTITY));
+  assertFalse(Deno.inspect(replica).includes(IDENTITY));
+});
+
+Deno.test("parseConfig() never shows an identity, wherever it was written by mistake", () => {
+  const cases = [
+    `identities: ${IDENTITY}`,
+    `identities: [${IDENTITY.slice(0, -1)}]`,
+    `identities: [{${IDENTITY}: x}]`,
+    `identities: ["\${${IDENTITY}}"]`,
+    `recipients: [${IDENTITY}]`,
+    `recipients: ${IDENTITY}`,
+    `recipients: [${IDENTITY.toLowerCase()}]`,
+  ];
+  for (const line of cases) {
+    const message = problemOf(aConfig({ replica: `path: /b\nage:\n  ${line}` }));
+    assertFalse(message.toUpperCase().includes("AGE-SECRET-KEY-1QPZRY"), message);
   }
 });
 

@@ -120,6 +120,20 @@ export const REPLICA_CLIENT_CONTRACT: readonly ClientTest[] = [
     },
   },
   {
+    name: "open() reads as read() does, many times, and of a key that is not there is not-found",
+    run: async (client) => {
+      await client.write("a/1", pieces("0123456789"));
+      const opened = await client.open("a/1");
+      const into = new Uint8Array(4);
+      assertEquals(await opened.read(3, into), 4);
+      assertEquals(new TextDecoder().decode(into), "3456");
+      assertEquals(await opened.read(8, into), 2);
+      assertEquals(await opened.read(99, into), 0);
+      await opened.close();
+      assertEquals(await codeOf(client.open("a/2")), "not-found");
+    },
+  },
+  {
     name: "append() makes the object, goes on at its end, and writes over what stands behind the offset",
     run: async (client) => {
       if (client.append === undefined) return;

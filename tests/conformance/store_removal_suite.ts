@@ -7,10 +7,11 @@ import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { gatherFacts } from "../../lib/restore/gather.ts";
 import { planRestore } from "../../lib/restore/plan.ts";
 import type { CommitRecord } from "../../lib/store/commit_record.ts";
-import type { GenerationStore } from "../../lib/store/generation_store.ts";
+import type { GenerationStore, SnapshotImage } from "../../lib/store/generation_store.ts";
 import { snapshotState } from "../../lib/store/snapshot_state.ts";
 import { assert, assertEquals, assertNotEquals, assertRejects } from "../support/assert.ts";
 import { asGeneration } from "../support/catalog_builder.ts";
+import { aWholeImage, nothingToBring } from "../support/image.ts";
 import { EPOCH_MS } from "../support/replica_builder.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
@@ -168,8 +169,8 @@ async function cutShortEverywhere(stage: Stage, order: Order, remove: Removal): 
     const client = new StoppingClient(stage.root, calls, order);
     const stopped = await remove(stage.make(client)).then(() => false, () => true);
     assertEquals(stopped, client.isStopped);
-    const { snapshots } = await look(stage).catalog(GENERATION);
-    const states = snapshots.map((entry) => snapshotState(GENERATION, entry).kind);
+    const catalog = await look(stage).catalog(GENERATION);
+    const states = catalog.snapshots.map((entry) => snapshotState(catalog, entry).kind);
     const context = `${order}, ${calls} calls, ${states.join()}`;
     assert(!states.includes("corrupt"), `nothing looks damaged: ${context}`);
     const newest = await newestPoint(stage, GENERATION);
@@ -240,12 +241,8 @@ async function fillThrough(store: GenerationStore, generation: Generation): Prom
 
 async function writeSnapshot(store: GenerationStore, generation: Generation, index: number, atMs: number) {
   const image = imageOf(PAGE_SIZE, 1, 2);
-  await store.writeSnapshot(generation, {
-    writeTo: async (target) => {
-      await target.writeAt(image, 0);
-      return { index: asIndex(index), record: recordOf("snapshot", 0, 0, atMs), sizeBytes: image.length };
-    },
-  });
+  const record = recordOf("snapshot", 0, 0, atMs);
+  await store.writeSnapshot(generation, aWholeImage(image, index, record), nothingToBring);
 }
 
 /** A snapshot whose writer was killed in the middle. */
@@ -253,15 +250,18 @@ async function leaveDraft(stage: Stage, generation: Generation): Promise<void> {
   const client = new FileReplicaClient(unsyncedFiles(), stage.root);
   const folder = `generations/${generation}/snapshots`;
   let found: string[] = [];
-  await assertRejects(() =>
-    stage.make(client).writeSnapshot(generation, {
-      writeTo: async (target) => {
-        await target.writeAt(new Uint8Array(1), 0);
-        found = (await client.list(folder)).map(({ name }) => name).filter((name) => name.endsWith(".tmp"));
-        throw new ReplicationError("failed", "Cannot go on");
-      },
-    })
-  );
+  const fail = async () => {
+    found = (await client.list(folder)).map(({ name }) => name).filter((name) => name.endsWith(".tmp"));
+    throw new ReplicationError("failed", "Cannot go on");
+  };
+  const image: SnapshotImage = {
+    writeTo: async (target) => {
+      await target.writeAt(new Uint8Array(1), 0);
+      return await fail();
+    },
+    stream: () => Promise.resolve({ index: asIndex(7), next: fail, end: fail }),
+  };
+  await assertRejects(() => stage.make(client).writeSnapshot(generation, image, nothingToBring));
   assertEquals(found.length, 1, "it has one draft while it is written");
   for (const name of found) Deno.writeTextFileSync(`${stage.root}/${folder}/${name}`, "half");
 }

@@ -98,3 +98,23 @@ claims("A claim still counts after the database was opened again in the same gen
   assertEquals(stage.generation, generation);
   await expectHeld(stage, [1, 2, 3]);
 });
+
+Deno.test({
+  name: "WatchedDatabase keeps no more than max-state-size, whoever claims it, and says so",
+  timeout: 30_000,
+  fn: () =>
+    WatchedStage.with({ settings: { maxStateSizeBytes: 30_000 } }, async (stage) => {
+      stage.database.claim(); // By somebody who never moves on.
+      await stage.restart(8);
+      await until(async () => {
+        await stage.commit();
+        return stage.database.oldestIndex() > 0;
+      }, "what is too much to be removed");
+      const held = shadowIndexes(stage);
+      const bytes = held.map((index) => Deno.statSync(stage.shadowPath(index)).size);
+      const complete = bytes.slice(0, -1).reduce((sum, size) => sum + size, 0);
+      assert(complete <= 30_000, `${complete} bytes of complete indexes`);
+      assertEquals(held.at(-1), stage.database.position()?.index);
+      assert(stage.text.includes("The state is larger than max-state-size"), stage.text);
+    }),
+});

@@ -117,6 +117,10 @@ export class WatchedStage {
     return position;
   }
 
+  shadowPath(index: number, generation = this.generation): string {
+    return `${this.state}/shadow/${generation}/${formatRawName(asIndex(index), "wal")}`;
+  }
+
   async release(): Promise<void> {
     if (this.#isReleased) return;
     this.#isReleased = true;
@@ -131,7 +135,7 @@ export class WatchedStage {
     const path = `${this.folder}/replayed.db`;
     Deno.writeFileSync(path, this.#base);
     for (let index = 0; index <= position.index; index++) {
-      const wal = `${this.state}/shadow/${position.generation}/${formatRawName(asIndex(index), "wal")}`;
+      const wal = this.shadowPath(index, position.generation);
       const end = index === position.index ? position.offset : Infinity;
       Deno.writeFileSync(`${path}-wal`, Deno.readFileSync(wal).subarray(0, Math.min(end, Deno.statSync(wal).size)));
       const replayed = new DatabaseSync(path);

@@ -12,23 +12,26 @@ interface Watched {
 
 /** Runs it beside the daemon; then everything is replicated, in one generation. */
 function application(act: string, run: (watched: Watched) => Promise<void> | void): void {
-  Deno.test({
-    name: `After the application ${act} the restored database is the source`,
-    timeout: 30_000,
-    fn: () =>
-      withScene(async (scene) => {
-        const application = scene.application();
-        insert(application, 40);
-        await using daemon = scene.daemon();
-        await daemon.line("Snapshot done");
-        await run({ scene, daemon, application });
-        assertEquals(await daemon.stop(), 0);
-        if (application.isOpen) application.close();
-        await scene.expectEqual();
-        assertEquals((await scene.generations()).length, 1, daemon.text);
-        assertEquals(daemon.lines.filter((line) => / (WARN|ERROR) /.test(line)), []);
-      }),
-  });
+  for (const layout of ["raw", "litestream"] as const) {
+    Deno.test({
+      name: `After the application ${act} the restored database is the source (${layout})`,
+      timeout: 30_000,
+      fn: () => withScene((scene) => beside(scene, run), layout),
+    });
+  }
+}
+
+async function beside(scene: Scene, run: (watched: Watched) => Promise<void> | void): Promise<void> {
+  const application = scene.application();
+  insert(application, 40);
+  await using daemon = scene.daemon();
+  await daemon.line("Snapshot done");
+  await run({ scene, daemon, application });
+  assertEquals(await daemon.stop(), 0);
+  if (application.isOpen) application.close();
+  await scene.expectEqual();
+  assertEquals((await scene.generations()).length, 1, daemon.text);
+  assertEquals(daemon.lines.filter((line) => / (WARN|ERROR) /.test(line)), []);
 }
 
 application("closed its last connection", async ({ scene, application }) => {

@@ -1,7 +1,9 @@
 /** `prune` beside a running daemon, as the operator of a full disk runs it. */
 import type { Generation } from "../../lib/position/generation.ts";
+import type { CommitRecord } from "../../lib/store/commit_record.ts";
 import type { GenerationStore } from "../../lib/store/generation_store.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import { aWholeImage, nothingToBring } from "../support/image.ts";
 import { runTailrace } from "../support/tailrace.ts";
 import { insert, withScene } from "./scene.ts";
 
@@ -10,12 +12,8 @@ async function snapshotAtEnd(store: GenerationStore, generation: Generation, ima
   const { index, lastRecord } = (await store.catalog(generation)).wals.at(-1) ?? {};
   assert(index !== undefined && lastRecord !== undefined);
   const { end } = lastRecord;
-  await store.writeSnapshot(generation, {
-    writeTo: async (target) => {
-      await target.writeAt(image, 0);
-      return { index, record: { ...lastRecord, kind: "snapshot", start: end }, sizeBytes: image.length };
-    },
-  });
+  const record: CommitRecord = { ...lastRecord, kind: "snapshot", start: end };
+  await store.writeSnapshot(generation, aWholeImage(image, index, record), nothingToBring);
 }
 
 Deno.test({

@@ -5,7 +5,9 @@ import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import type { Generation } from "../../lib/position/generation.ts";
 import { asIndex, formatPosition, type Index } from "../../lib/position/position.ts";
 import type { RestoreTarget } from "../../lib/restore/target.ts";
-import { RawStore } from "../../lib/store/raw_store.ts";
+import type { Layout } from "../../lib/position/object_names.ts";
+import type { GenerationStore } from "../../lib/store/generation_store.ts";
+import { ReplicaStore } from "../../lib/store/replica_store.ts";
 import { assertEquals, assertMatch, fail } from "../support/assert.ts";
 import { type Daemon, type DaemonOptions, startDaemon, startReplicate, until } from "../support/daemon.ts";
 import { comparePages, databaseImage } from "../support/database_image.ts";
@@ -20,8 +22,11 @@ export class Scene {
   readonly #daemons: Daemon[] = [];
   #restores = 0;
 
-  constructor(folder: string, replica = "replica") {
+  readonly layout: Layout;
+
+  constructor(folder: string, replica = "replica", layout: Layout = "raw") {
     this.folder = folder;
+    this.layout = layout;
     this.database = `${folder}/data/app.db`;
     this.replica = `${folder}/${replica}`;
     Deno.mkdirSync(`${folder}/data`, { recursive: true });
@@ -35,8 +40,9 @@ export class Scene {
     return `${this.folder}/data/.app.db-tailrace`;
   }
 
-  get store(): RawStore {
-    return new RawStore(new FileReplicaClient(new DenoFileSystem(), this.replica));
+  get store(): GenerationStore {
+    const client = new FileReplicaClient(new DenoFileSystem(), this.replica);
+    return new ReplicaStore(client, { chooseLayout: () => this.layout });
   }
 
   /** A connection of the application, in this process, with the table `entry` in WAL mode. */
@@ -54,19 +60,26 @@ export class Scene {
   }
 
   daemon(options: DaemonOptions = {}): Daemon {
-    const daemon = startDaemon(this.database, this.replica, options);
+    const daemon = this.layout === "raw"
+      ? startDaemon(this.database, this.replica, options)
+      : startReplicate([...(options.flags ?? []), "--config", this.#config([])], options);
     this.#daemons.push(daemon);
     return daemon;
   }
 
   /** With more keys of the config, one a line, than the command line can say. */
   configuredDaemon(keys: readonly string[]): Daemon {
-    const config = `${this.folder}/tailrace.yml`;
-    const lines = [`path: ${this.database}`, ...keys, `replicas: [{path: ${this.replica}}]`];
-    Deno.writeTextFileSync(config, `dbs:\n  - ${lines.join("\n    ")}\n`);
-    const daemon = startReplicate(["--config", config]);
+    const daemon = startReplicate(["--config", this.#config(keys)]);
     this.#daemons.push(daemon);
     return daemon;
+  }
+
+  #config(keys: readonly string[]): string {
+    const config = `${this.folder}/tailrace.yml`;
+    const replica = `{path: ${this.replica}, layout: ${this.layout}, sync-interval: 0s}`;
+    const lines = [`path: ${this.database}`, ...keys, `replicas: [${replica}]`];
+    Deno.writeTextFileSync(config, `dbs:\n  - ${lines.join("\n    ")}\n`);
+    return config;
   }
 
   /** The names of the generations on the replica, the current one of the state last. */
@@ -148,9 +161,9 @@ export class Scene {
   }
 }
 
-export async function withScene(work: (scene: Scene) => Promise<void>): Promise<void> {
+export async function withScene(work: (scene: Scene) => Promise<void>, layout: Layout = "raw"): Promise<void> {
   await withTemporaryFolder(async (folder) => {
-    const scene = new Scene(folder);
+    const scene = new Scene(folder, "replica", layout);
     try {
       await work(scene);
     } finally {

@@ -2,20 +2,29 @@
  * The daemon is killed 20 times and the application 10 times while it writes what applications write. After each kill, with
  * the daemon up again and everything replicated, the restored database is compared with the source page by page.
  *
- *     deno task test:long kills [--seed N] [--daemon-kills N] [--writer-kills N]
+ *     deno task test:long kills [--seed N] [--daemon-kills N] [--writer-kills N] [--layout raw|litestream]
  */
 import { DatabaseSync } from "node:sqlite";
+import type { Layout } from "../../lib/position/object_names.ts";
 import { comparePages, databaseImage } from "../support/database_image.ts";
 import { seededRandom } from "../support/random.ts";
 import { type Daemon, startDaemon, startWriter, tailrace } from "./programs.ts";
 
-export async function killLoop(seed: number, daemonKills: number, writerKills: number): Promise<number> {
+export async function killLoop(
+  seed: number,
+  daemonKills: number,
+  writerKills: number,
+  layout: Layout,
+): Promise<number> {
   const random = seededRandom(seed);
   const folder = Deno.makeTempDirSync({ prefix: "tailrace-kills-" });
   const database = `${folder}/app.db`;
-  const replica = `${folder}/replica`;
+  const config = `${folder}/tailrace.yml`;
+  const replicas = `[{path: ${folder}/replica, layout: ${layout}, sync-interval: 0s}]`;
+  Deno.writeTextFileSync(config, `dbs: [{path: ${database}, replicas: ${replicas}}]\n`);
   makeDatabase(database);
-  let daemon = startDaemon(database, replica);
+  const flags = ["--config", config];
+  let daemon = startDaemon(flags);
   const victims = shuffled(random, [
     ...Array<string>(daemonKills).fill("daemon"),
     ...Array<string>(writerKills).fill("writer"),
@@ -28,7 +37,7 @@ export async function killLoop(seed: number, daemonKills: number, writerKills: n
     if (victim === "daemon") {
       await daemon.kill("SIGKILL");
       await sleep(random() < 0.5 ? 0 : random() * 500);
-      daemon = startDaemon(database, replica);
+      daemon = startDaemon(flags);
       await writer.status;
     } else {
       writer.kill("SIGKILL");
@@ -53,7 +62,7 @@ async function compareRound(
   daemon: Daemon,
 ): Promise<boolean> {
   const copy = `${folder}/restored-${round}.db`;
-  const once = await tailrace("replicate", "--once", `${folder}/app.db`, `file://${folder}/replica`);
+  const once = await tailrace("replicate", "--once", "--config", `${folder}/tailrace.yml`);
   const restored = await tailrace("restore", "-o", copy, "--json", `file://${folder}/replica`);
   const label = `kill ${String(round + 1).padStart(2)} ${victim} seed ${seed}`;
   if (once.code !== 0 || restored.code !== 0) {

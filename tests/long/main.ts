@@ -1,8 +1,10 @@
 /**
  * The long runs, made before a release and whenever capture, hold, checkpoint or restore change.
  *
- *     deno task test:long [kills|saturated] [--seed N] [--daemon-kills N] [--writer-kills N] [--seconds N]
+ *     deno task test:long [kills|saturated] [--seed N] [--daemon-kills N] [--writer-kills N] [--layout raw|litestream]
+ *         [--seconds N]
  */
+import type { Layout } from "../../lib/position/object_names.ts";
 import { killLoop } from "./kill_loop.ts";
 import { saturated } from "./saturated.ts";
 
@@ -16,7 +18,12 @@ const began = performance.now();
 let failures = 0;
 if (which !== "saturated") {
   const seed = option("seed", Math.floor(performance.timeOrigin) % 100_000);
-  failures += await killLoop(seed, option("daemon-kills", 20), option("writer-kills", 10));
+  const layouts = Deno.args.includes("--layout")
+    ? [Deno.args[Deno.args.indexOf("--layout") + 1]]
+    : ["raw", "litestream"];
+  for (const layout of layouts) {
+    failures += await killLoop(seed, option("daemon-kills", 20), option("writer-kills", 10), layout as Layout);
+  }
 }
 if (which !== "kills") failures += await saturated(option("seconds", 60), 3);
 console.log(`${Math.round((performance.now() - began) / 1_000)} s, ${failures} failures`);

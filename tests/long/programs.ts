@@ -9,9 +9,9 @@ export interface Daemon {
   kill(signal: Deno.Signal): Promise<number>;
 }
 
-export function startDaemon(database: string, replica: string, flags: readonly string[] = []): Daemon {
+export function startDaemon(words: readonly string[]): Daemon {
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", MAIN, "replicate", ...flags, database, `file://${replica}`],
+    args: ["run", "-A", MAIN, "replicate", ...words],
     stderr: "piped",
     stdout: "null",
   }).spawn();

@@ -14,7 +14,7 @@ export async function saturated(seconds: number, processes: number): Promise<num
   const db = new DatabaseSync(database);
   db.exec("PRAGMA journal_mode = WAL; CREATE TABLE ledger(writer TEXT, n INTEGER, payload BLOB)");
   db.close();
-  const daemon = startDaemon(database, `${folder}/replica`);
+  const daemon = startDaemon([database, `file://${folder}/replica`]);
   const writers = Array.from({ length: processes }, (_, i) =>
     new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", new URL("../support/writer.ts", import.meta.url).pathname, database]

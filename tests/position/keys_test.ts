@@ -4,7 +4,6 @@ import {
   formatGenerationKey,
   formatRawKey,
   formatRawName,
-  isRawDraft,
   parseGenerationName,
   parseRawName,
   type RawSuffix,
@@ -66,12 +65,4 @@ Deno.test("parseGenerationName() passes over names that are no generation", () =
   assertEquals(parseGenerationName("59c6b84cb3f732e9"), aGeneration());
   assertEquals(parseGenerationName("59c6b84cb3f732e9.tmp"), undefined);
   assertEquals(parseGenerationName("lost+found"), undefined);
-});
-
-Deno.test("isRawDraft() knows the names of what is being written, and no other", () => {
-  const drafts = ["snapshot.tmp", "0000000000000001.record.tmp", "0000000000000001.commits.tmp"];
-  for (const name of drafts) assert(isRawDraft(name), name);
-  for (const name of ["x.tmp", ".tmp", "snapshot", "0000000000000001.wal", "1.record.tmp", "snapshot.tmp.tmp"]) {
-    assert(!isRawDraft(name), name);
-  }
 });

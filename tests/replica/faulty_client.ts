@@ -1,4 +1,4 @@
-import type { AssembledObject, ObjectDraft, ObjectEntry, ReplicaClient } from "../../lib/clients/client.ts";
+import type { AssembledObject, ObjectDraft, ObjectEntry, OpenObject, ReplicaClient } from "../../lib/clients/client.ts";
 
 export type Fault = {
   /** Where in the call it fails: before anything, after so many bytes, or when all has taken effect. */
@@ -31,6 +31,10 @@ export class FaultyClient implements ReplicaClient {
 
   read(key: string, offset: number, into: Uint8Array): Promise<number> {
     return this.#inner.read(key, offset, into);
+  }
+
+  open(key: string): Promise<OpenObject> {
+    return this.#inner.open(key);
   }
 
   write(key: string, fill: () => Promise<Uint8Array>): Promise<void> {

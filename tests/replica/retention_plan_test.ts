@@ -118,6 +118,15 @@ Deno.test("planRetention() passes over snapshots that are not whole, and lets th
   assert(made.snapshotDue !== undefined);
 });
 
+Deno.test("planRetention() goes by the file's time of an encrypted snapshot, which nobody here can read", () => {
+  const unread = (index: number, hours: number) => {
+    const record = undefined as never;
+    return { index, atMs: ago(hours), entry: { record, recordProblem: "it is encrypted", isUnread: true } };
+  };
+  const made = plan([{ snapshots: [unread(0, 90), unread(1, 50), unread(2, 3)], wals: wals(90, 50, 3) }]);
+  assertEquals([deletions(made), made.snapshotDue], [["snapshot 0", "wal 0"], undefined]);
+});
+
 Deno.test("planRetention() removes nothing of a generation without a whole snapshot, and asks for one", () => {
   const made = plan([{ snapshots: [{ index: 3, atMs: ago(90), isIncomplete: true }], wals: wals(99, 98, 97) }]);
   assertEquals(deletions(made), []);

@@ -1,6 +1,7 @@
 import { ReplicationError } from "../../lib/base/errors.ts";
 import { applyRetention, type RetentionTools } from "../../lib/replica/retention.ts";
 import { planRetention, type RetentionPlan } from "../../lib/replica/retention_plan.ts";
+import type { Layout } from "../../lib/position/object_names.ts";
 import { examineGenerations } from "../../lib/restore/restorable.ts";
 import type { GenerationStore } from "../../lib/store/generation_store.ts";
 import { assertEquals, assertMatch, assertRejects } from "../support/assert.ts";
@@ -15,9 +16,9 @@ const NOW = Date.now() + 1_000 * HOUR;
 const OURS = "00000000000000aa";
 
 /** Four indexes, with snapshots in 0 and 2 long ago and in 3 just now; and two foreign generations that were left. */
-async function aReplica(folder: string): Promise<string> {
+async function aReplica(folder: string, layout: Layout = "raw"): Promise<string> {
   const root = `${folder}/replica`;
-  const ours = new ReplicaBuilder(root, { generation: OURS, startMs: NOW - 100 * HOUR });
+  const ours = new ReplicaBuilder(root, { generation: OURS, startMs: NOW - 100 * HOUR, layout });
   for (let index = 0; index < 4; index++) {
     if (index === 0 || index === 2) await ours.snapshot(index, 0, imageOf(4096, 1, 2));
     const wal = new WalBuilder();
@@ -27,7 +28,7 @@ async function aReplica(folder: string): Promise<string> {
   }
   await ours.snapshot(3, 4152, imageOf(4096, 1, 2), NOW - HOUR);
   for (const [generation, hours] of [["00000000000000bb", 400], ["00000000000000cc", 300]] as const) {
-    const other = new ReplicaBuilder(root, { generation, startMs: NOW - hours * HOUR });
+    const other = new ReplicaBuilder(root, { generation, startMs: NOW - hours * HOUR, layout });
     await other.snapshot(0, 0, imageOf(4096, 1));
   }
   return root;
@@ -70,16 +71,19 @@ const EVERYTHING = [
   "deleted generation cc",
 ];
 
-Deno.test("applyRetention() does what the plan says, in its order, and leaves nothing for the next one", () =>
-  withTemporaryFolder(async (folder) => {
-    const root = await aReplica(folder);
-    assertEquals(await apply(await planFor(aStore(root)), root), EVERYTHING);
-    const [left, ...others] = await examineGenerations(aStore(root));
-    assertEquals([left?.restorable, others], ["whole", []]);
-    assertEquals(left?.catalog.snapshots.map(({ index }) => Number(index)), [2, 3]);
-    assertEquals(left?.catalog.wals.map(({ index }) => Number(index)), [2, 3]);
-    assertEquals((await planFor(aStore(root))).deletions, []);
-  }));
+for (const layout of ["raw", "litestream"] as const) {
+  Deno.test(`applyRetention() does what the plan says, and leaves nothing for the next one (${layout})`, () =>
+    withTemporaryFolder(async (folder) => {
+      const root = await aReplica(folder, layout);
+      const store = () => aStore(root, layout);
+      assertEquals(await apply(await planFor(store()), root, { store: store() }), EVERYTHING);
+      const [left, ...others] = await examineGenerations(store());
+      assertEquals([left?.restorable, others], ["whole", []]);
+      assertEquals(left?.catalog.snapshots.map(({ index }) => Number(index)), [2, 3]);
+      assertEquals(left?.catalog.wals.map(({ index }) => Number(index)), [2, 3]);
+      assertEquals((await planFor(store())).deletions, []);
+    }));
+}
 
 Deno.test("applyRetention() stops between two deletions, and the next plan goes on from there", () =>
   withTemporaryFolder(async (folder) => {

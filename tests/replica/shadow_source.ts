@@ -5,6 +5,7 @@ import { ShadowWal } from "../../lib/database/shadow_wal.ts";
 import type { DatabaseSource, ShadowClaim, ShadowReader, WalMark } from "../../lib/database/source.ts";
 import type { Generation } from "../../lib/position/generation.ts";
 import type { Index, Offset, Position } from "../../lib/position/position.ts";
+import type { CommitRecord } from "../../lib/store/commit_record.ts";
 import type { SnapshotImage } from "../../lib/store/generation_store.ts";
 import { capture, PAGE_SIZE, type ShadowStage } from "../database/shadow_stage.ts";
 import { imageOf } from "../support/wal_builder.ts";
@@ -20,6 +21,7 @@ export class ShadowSource implements DatabaseSource {
   pauses = 0;
   images = 0;
   readonly begun: string[] = [];
+  readonly memories = new Map<string, string>();
   /** Runs in the middle of an image; what it throws breaks the image off. */
   duringImage: () => void = () => {};
 
@@ -63,25 +65,41 @@ export class ShadowSource implements DatabaseSource {
   }
 
   image(): SnapshotImage {
+    const bytes = imageOf(PAGE_SIZE, ...Array.from({ length: IMAGE_PAGES }, (_, page) => page));
+    const written = () => {
+      const { index, offset } = this.position();
+      const record: CommitRecord = {
+        kind: "snapshot",
+        pageSize: PAGE_SIZE,
+        start: offset,
+        end: offset,
+        capturedAtMs: 1_000,
+        databasePages: IMAGE_PAGES,
+        capturedLate: false,
+        indexClosed: false,
+      };
+      return { index, stateIndex: index, record, sizeBytes: bytes.length };
+    };
     return {
       writeTo: async (target) => {
         this.images++;
-        const bytes = imageOf(PAGE_SIZE, ...Array.from({ length: IMAGE_PAGES }, (_, page) => page));
         await target.writeAt(bytes.subarray(0, 5 * PAGE_SIZE), 0);
         this.duringImage();
         await target.writeAt(bytes.subarray(5 * PAGE_SIZE), 5 * PAGE_SIZE);
-        const { index, offset } = this.position();
-        const record = {
-          kind: "snapshot",
-          pageSize: PAGE_SIZE,
-          start: offset,
-          end: offset,
-          capturedAtMs: 1_000,
-          databasePages: IMAGE_PAGES,
-          capturedLate: false,
-          indexClosed: false,
-        } as const;
-        return { index, record, sizeBytes: bytes.length };
+        return written();
+      },
+      stream: () => {
+        this.images++;
+        const { index } = this.position();
+        const pieces = [bytes.subarray(0, 5 * PAGE_SIZE), bytes.subarray(5 * PAGE_SIZE)];
+        return Promise.resolve({
+          index,
+          next: () => {
+            if (pieces.length === 1) this.duringImage();
+            return Promise.resolve(pieces.shift() ?? new Uint8Array(0));
+          },
+          end: () => Promise.resolve({ ...written(), index }),
+        });
       },
     };
   }
@@ -106,6 +124,15 @@ export class ShadowSource implements DatabaseSource {
 
   wasReplicatedTo(place: string): boolean {
     return this.#places.includes(place);
+  }
+
+  recall(place: string): string | undefined {
+    return this.memories.get(place);
+  }
+
+  remember(place: string, text: string): Promise<void> {
+    this.memories.set(place, text);
+    return Promise.resolve();
   }
 
   rememberReplica(place: string): Promise<void> {

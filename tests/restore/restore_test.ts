@@ -120,9 +120,9 @@ Deno.test("restore() refuses an output that appeared while it was working", () =
     for (const name of ["generations", "catalog", "records", "readWal"] as const) {
       Object.assign(late, { [name]: store[name].bind(store) });
     }
-    late.readSnapshot = (...parameters) => {
+    late.openSnapshot = (...parameters) => {
       Deno.writeTextFileSync(`${folder}/out.db`, "somebody else's");
-      return store.readSnapshot(...parameters);
+      return store.openSnapshot(...parameters);
     };
     const error = await assertRejects(() => restoreFrom(late, `${folder}/out.db`), ReplicationError);
     assertStringIncludes(error.message, "it exists already");

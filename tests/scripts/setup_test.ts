@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "../support/assert.ts";
-import { findMapped, setUp, TEST_SQLITE_VARIABLE } from "../../scripts/setup.ts";
+import { findMapped, setUp, TEST_AGE_VARIABLE, TEST_LZ4_VARIABLE, TEST_SQLITE_VARIABLE } from "../../scripts/setup.ts";
 
 Deno.test("findMapped() finds the file behind a mapped library", () => {
   const maps = `7f00-7f01 r--p 00000000 08:01 12   /usr/lib/x86_64-linux-gnu/libc.so.6
@@ -18,4 +18,17 @@ Deno.test("setUp() names a SQLite library that can be opened", async () => {
   } finally {
     library.close();
   }
+});
+
+Deno.test("setUp() names an lz4 program that runs", async () => {
+  const { [TEST_LZ4_VARIABLE]: program = "" } = await setUp();
+  const { success, stdout } = await new Deno.Command(program, { args: ["--version"] }).output();
+  assert(success);
+  assert(new TextDecoder().decode(stdout).includes("LZ4"));
+});
+
+Deno.test("setUp() names an age program that runs", async () => {
+  const { [TEST_AGE_VARIABLE]: program = "" } = await setUp();
+  const { success } = await new Deno.Command(program, { args: ["--version"], stdout: "null" }).output();
+  assert(success);
 });

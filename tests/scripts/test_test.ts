@@ -4,6 +4,7 @@ import {
   countsOf,
   exitCodeFor,
   formatCounts,
+  isEverydayModule,
   parseRequest,
   parseSummary,
   sortModules,
@@ -50,10 +51,16 @@ Deno.test("exitCodeFor() takes a run without any test for a failure", () => {
   assertEquals(exitCodeFor({ passed: 5, failed: 1, skipped: 0 }), 1);
 });
 
+Deno.test("isEverydayModule() leaves out what takes minutes and what needs the real Litestream", () => {
+  const paths = ["tests/a_test.ts", "tests/b_serial_test.ts", "tests/c_long_test.ts", "tests/d/e_litestream_test.ts"];
+  assertEquals(paths.filter(isEverydayModule), ["tests/a_test.ts", "tests/b_serial_test.ts"]);
+});
+
 Deno.test("sortModules() keeps serial and long modules out of the parallel run", () => {
-  assertEquals(sortModules(["tests/a_test.ts", "tests/b_serial_test.ts", "tests/c_long_test.ts"]), {
-    parallel: ["tests/a_test.ts"],
-    serial: ["tests/b_serial_test.ts", "tests/c_long_test.ts"],
+  const litestream = ["tests/d_litestream_test.ts", "tests/e_serial_litestream_test.ts"];
+  assertEquals(sortModules(["tests/a_test.ts", "tests/b_serial_test.ts", "tests/c_long_test.ts", ...litestream]), {
+    parallel: ["tests/a_test.ts", "tests/d_litestream_test.ts"],
+    serial: ["tests/b_serial_test.ts", "tests/c_long_test.ts", "tests/e_serial_litestream_test.ts"],
   });
 });
 

@@ -8,6 +8,7 @@ import type { WalPieces } from "../../lib/store/generation_store.ts";
 import { RawStore } from "../../lib/store/raw_store.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../support/assert.ts";
 import { aStore, changeByte, EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
+import { aWholeImage, nothingToBring } from "../support/image.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
 import { imageOf, WalBuilder } from "../support/wal_builder.ts";
@@ -262,11 +263,11 @@ Deno.test("end() is undefined without WAL, and then the end of the last record",
     await replica.snapshot(0, 0, imageOf(4096, 1));
     assertEquals(await endOf(replica), undefined);
     await replica.wal(0, bytes, ...commits);
-    assertEquals(await endOf(replica), { index: INDEX, offset: ends[2], closed: false });
+    assertEquals(await endOf(replica), { index: INDEX, offset: ends[2] ?? asOffset(0), closed: false });
     await replica.close(0);
-    assertEquals(await endOf(replica), { index: INDEX, offset: ends[2], closed: true });
+    assertEquals(await endOf(replica), { index: INDEX, offset: ends[2] ?? asOffset(0), closed: true });
     await replica.wal(1, bytes, ...commits.slice(0, 1));
-    assertEquals(await endOf(replica), { index: asIndex(1), offset: ends[0], closed: false });
+    assertEquals(await endOf(replica), { index: asIndex(1), offset: ends[0] ?? asOffset(0), closed: false });
   }));
 
 Deno.test("end() walks back over records that are damaged or end beyond the WAL", () =>
@@ -404,18 +405,19 @@ Deno.test("writeSnapshot() takes pages in any order, cuts the image, and writes 
     const { store, generation } = new ReplicaBuilder(`${folder}/replica`);
     const image = imageOf(512, 1, 2, 3);
     const record = aRecord(32, 32, { kind: "snapshot", pageSize: 512, databasePages: 3 });
-    const written = { index: asIndex(5), record, sizeBytes: image.length };
+    const written = { index: asIndex(5), stateIndex: asIndex(5), record, sizeBytes: image.length };
     const returned = await store.writeSnapshot(generation, {
+      ...aWholeImage(image, 5, record),
       writeTo: async (target) => {
         await target.writeAt(imageOf(512, 7, 7), 512 * 3); // Beyond the size: cut off.
         await target.writeAt(image.subarray(512), 512);
         await target.writeAt(image.subarray(0, 512), 0);
         return written;
       },
-    });
+    }, nothingToBring);
     assertEquals(returned, written);
     const into = new Uint8Array(4096);
-    assertEquals(await store.readSnapshot(generation, asIndex(5), 0, into), image.length);
+    assertEquals(await (await store.openSnapshot(generation, asIndex(5))).read(0, into), image.length);
     assertEquals(into.subarray(0, image.length), image);
     const { snapshots: [entry] } = await store.catalog(generation);
     assertEquals([entry?.index, entry?.sizeBytes, entry?.record], [asIndex(5), image.length, record]);

@@ -53,6 +53,7 @@ export interface GenerationSpec {
 export function someFacts(spec: GenerationSpec, target: RestoreTarget = { kind: "latest" }): GenerationFacts {
   const wals = spec.wals ?? [];
   const catalog: GenerationCatalog = {
+    layout: "raw",
     generation: asGeneration(spec.generation ?? "00000000000000aa"),
     snapshots: spec.snapshots.map(snapshotEntry),
     wals: wals.map(walEntry),

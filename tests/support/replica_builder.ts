@@ -1,9 +1,13 @@
 import { FileReplicaClient } from "../../lib/clients/file/client.ts";
 import { type Generation, parseGeneration } from "../../lib/position/generation.ts";
 import { formatRawKey, type RawSuffix } from "../../lib/position/keys.ts";
+import type { Layout } from "../../lib/position/object_names.ts";
 import { asIndex, asOffset, type Position } from "../../lib/position/position.ts";
 import type { CommitRecord } from "../../lib/store/commit_record.ts";
+import type { GenerationStore } from "../../lib/store/generation_store.ts";
+import { LitestreamStore } from "../../lib/store/litestream_store.ts";
 import { RawStore } from "../../lib/store/raw_store.ts";
+import { aWholeImage, nothingToBring } from "./image.ts";
 import { unsyncedFiles } from "./unsynced_files.ts";
 
 /** The time of a replica's first record; each later one is a second later unless the test says otherwise. */
@@ -19,23 +23,24 @@ export interface ReplicaOptions {
   readonly generation?: string;
   readonly pageSize?: number;
   readonly startMs?: number;
+  readonly layout?: Layout;
 }
 
 /** A replica in a folder, written through the real store; tests then damage its files by path. */
 export class ReplicaBuilder {
   readonly root: string;
-  readonly store: RawStore;
+  readonly store: GenerationStore;
   readonly generation: Generation;
   readonly pageSize: number;
   #nextMs: number;
   readonly #lastCommits = new Map<number, CommitRecord>();
 
   constructor(root: string, options: ReplicaOptions = {}) {
-    const { generation = "00000000000000aa", pageSize = 4096, startMs = EPOCH_MS } = options;
+    const { generation = "00000000000000aa", pageSize = 4096, startMs = EPOCH_MS, layout = "raw" } = options;
     const parsed = parseGeneration(generation);
     if (parsed === undefined) throw new Error(`"${generation}" is no generation`);
     this.root = root;
-    this.store = aStore(root);
+    this.store = aStore(root, layout);
     this.generation = parsed;
     this.pageSize = pageSize;
     this.#nextMs = startMs;
@@ -54,12 +59,7 @@ export class ReplicaBuilder {
       capturedLate: false,
       indexClosed: false,
     };
-    await this.store.writeSnapshot(this.generation, {
-      writeTo: async (target) => {
-        await target.writeAt(image, 0);
-        return { index: asIndex(index), record, sizeBytes: image.length };
-      },
-    });
+    await this.store.writeSnapshot(this.generation, aWholeImage(image, index, record), nothingToBring);
     return this;
   }
 
@@ -133,8 +133,9 @@ export class ReplicaBuilder {
   }
 }
 
-export function aStore(root: string): RawStore {
-  return new RawStore(new FileReplicaClient(unsyncedFiles(), root));
+export function aStore(root: string, layout: Layout = "raw"): GenerationStore {
+  const client = new FileReplicaClient(unsyncedFiles(), root);
+  return layout === "raw" ? new RawStore(client) : new LitestreamStore(client);
 }
 
 /** Overwrites one byte of a file. */

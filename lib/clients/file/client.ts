@@ -2,7 +2,7 @@ import { assert } from "../../base/assert.ts";
 import { ReplicationError } from "../../base/errors.ts";
 import { dirname, join } from "../../base/path.ts";
 import type { FileHandle, FileStatus, FileSystem } from "../../platform/file_system.ts";
-import type { AssembledObject, ObjectDraft, ObjectEntry, ReplicaClient } from "../client.ts";
+import type { AssembledObject, ObjectDraft, ObjectEntry, OpenObject, ReplicaClient } from "../client.ts";
 
 const FOLDER_PERMISSIONS = 0o700;
 /** Beyond so many names of objects known to be durable they are forgotten; each then costs one more sync of its folder. */
@@ -54,6 +54,12 @@ export class FileReplicaClient implements ReplicaClient {
     const { path } = await this.#placeOf(key);
     const handle = await this.#files.openLater(path, "read");
     return await closing(handle, () => handle.readAtLater(into, offset));
+  }
+
+  async open(key: string): Promise<OpenObject> {
+    const { path } = await this.#placeOf(key);
+    const handle = await this.#files.openLater(path, "read");
+    return { read: (offset, into) => handle.readAtLater(into, offset), close: () => handle.closeLater() };
   }
 
   async write(key: string, fill: () => Promise<Uint8Array>): Promise<void> {

@@ -1,4 +1,6 @@
+import { LitestreamStore } from "../../lib/store/litestream_store.ts";
 import { RawStore } from "../../lib/store/raw_store.ts";
+import { ReplicaStore } from "../../lib/store/replica_store.ts";
 import { testStoreRemoval } from "../conformance/store_removal_suite.ts";
 import { assertEquals } from "../support/assert.ts";
 import { aStore, ReplicaBuilder } from "../support/replica_builder.ts";
@@ -6,6 +8,10 @@ import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { imageOf } from "../support/wal_builder.ts";
 
 testStoreRemoval("raw", (client) => new RawStore(client));
+testStoreRemoval("litestream", (client) => new LitestreamStore(client));
+for (const layout of ["raw", "litestream"] as const) {
+  testStoreRemoval(`replica (${layout})`, (client) => new ReplicaStore(client, { chooseLayout: () => layout }));
+}
 
 Deno.test("removeSnapshot() takes away an image without record, and a record without image", () =>
   withTemporaryFolder(async (folder) => {

@@ -1,0 +1,62 @@
+/**
+ * What we add to an LZ4 object: a skippable frame at its very end, which every decoder passes over. Its last 8 bytes say
+ * how long its payload is, so that it is found from the end of the object alone:
+ *
+ *   magic 0x184D2A5E · size, 4 · payload: bytes · size of the payload, 4 · 0x4C525454 ("TTRL"), 4      (little-endian)
+ */
+import { assert } from "../base/assert.ts";
+import type { StoredBytes } from "../base/byte_source.ts";
+import { viewOf } from "../base/bytes.ts";
+import { limits } from "../base/limits.ts";
+import { SKIPPABLE_HEADER_BYTES } from "./frame_format.ts";
+
+export const TRAILER_MAGIC = 0x184d2a5e;
+const ENDING_MAGIC = 0x4c525454;
+const ENDING_BYTES = 8;
+/** Read at once from the end: enough for most trailers. */
+const TAIL_BYTES = 4 << 10;
+
+/** The payload of a trailer that says these bytes and can be found from the end. */
+export function withTrailerEnding(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const payload = new Uint8Array(bytes.length + ENDING_BYTES);
+  payload.set(bytes);
+  const view = viewOf(payload);
+  view.setUint32(bytes.length, payload.length, true);
+  view.setUint32(bytes.length + 4, ENDING_MAGIC, true);
+  assert(payload.length <= limits.lz4TrailerMaxBytes, "the trailer is within its limit");
+  return payload;
+}
+
+/** What a payload says, without its ending; undefined when it has none. */
+export function withoutTrailerEnding(payload: Uint8Array): Uint8Array | undefined {
+  return endingLength(payload) === payload.length ? payload.subarray(0, -ENDING_BYTES) : undefined;
+}
+
+/** What the trailer of the object says, without its ending, read from the end of the object alone; undefined without one. */
+export async function readTail(source: StoredBytes): Promise<Uint8Array | undefined> {
+  const tail = await readLast(source, Math.min(TAIL_BYTES, source.sizeBytes));
+  const payloadBytes = endingLength(tail);
+  if (payloadBytes === undefined || payloadBytes < ENDING_BYTES) return undefined;
+  const frameBytes = payloadBytes + SKIPPABLE_HEADER_BYTES;
+  if (payloadBytes > limits.lz4TrailerMaxBytes || frameBytes > source.sizeBytes) return undefined;
+  const frame = frameBytes <= tail.length
+    ? tail.subarray(tail.length - frameBytes)
+    : await readLast(source, frameBytes);
+  if (frame.length !== frameBytes) return undefined;
+  const view = viewOf(frame);
+  if (view.getUint32(0, true) !== TRAILER_MAGIC || view.getUint32(4, true) !== payloadBytes) return undefined;
+  return withoutTrailerEnding(frame.subarray(SKIPPABLE_HEADER_BYTES));
+}
+
+function endingLength(bytes: Uint8Array): number | undefined {
+  if (bytes.length < ENDING_BYTES) return undefined;
+  const view = viewOf(bytes);
+  if (view.getUint32(bytes.length - 4, true) !== ENDING_MAGIC) return undefined;
+  return view.getUint32(bytes.length - ENDING_BYTES, true);
+}
+
+async function readLast(source: StoredBytes, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  const count = await source.read(source.sizeBytes - length, bytes);
+  return bytes.subarray(0, count);
+}

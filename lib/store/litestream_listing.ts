@@ -1,0 +1,129 @@
+/** What the folders of one generation in the `litestream` layout hold, by name, size and time alone. */
+import type { ObjectEntry, ReplicaClient } from "../clients/client.ts";
+import type { Generation } from "../position/generation.ts";
+import {
+  isGroupName,
+  type ObjectEncoding,
+  parseSegmentName,
+  parseSnapshotName,
+  type SegmentName,
+  segmentsFolder,
+  type SnapshotName,
+  snapshotsFolder,
+} from "../position/litestream_names.ts";
+import type { Index, Offset } from "../position/position.ts";
+import { draftsIn } from "./leftovers.ts";
+
+export interface ListedObject {
+  readonly key: string;
+  readonly encoding: ObjectEncoding;
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+}
+
+export interface ListedSnapshot extends ListedObject {
+  readonly index: Index;
+}
+
+export interface Segment extends ListedObject {
+  readonly index: Index;
+  readonly offset: Offset;
+  /**
+   * The time that counts for points in time: its own or a later one of a segment before it. A history is cut at the first
+   * segment that is too late, whatever the times of later ones.
+   */
+  readonly notBeforeMs: number;
+}
+
+export interface LitestreamListing {
+  /** Ascending. */
+  readonly snapshots: readonly ListedSnapshot[];
+  /** Ascending by index; the segments of each by offset, none twice. */
+  readonly segments: ReadonlyMap<Index, readonly Segment[]>;
+  /** Everything that removing a generation takes away. */
+  readonly files: GenerationFiles;
+}
+
+/** By name alone, also what one name hides from the other. */
+export interface GenerationFiles {
+  readonly snapshots: readonly (SnapshotName & { readonly key: string })[];
+  readonly segments: readonly (SegmentName & { readonly key: string })[];
+  readonly drafts: readonly (ObjectEntry & { readonly key: string })[];
+  /** Folders that group segments. */
+  readonly groups: readonly string[];
+}
+
+export async function listGeneration(client: ReplicaClient, generation: Generation): Promise<LitestreamListing> {
+  const snapshots = await listFolder(client, snapshotsFolder(generation));
+  // Listed after the snapshots, the WAL is never older than they are.
+  const wal = await listFolder(client, segmentsFolder(generation));
+  return { snapshots: snapshotsIn(snapshots), segments: segmentsIn(wal), files: filesIn(snapshots, wal) };
+}
+
+function filesIn(snapshots: readonly Placed[], wal: readonly Placed[]): GenerationFiles {
+  const folders = [...snapshots, ...wal].map(({ key }) => key.slice(0, key.lastIndexOf("/")));
+  return {
+    snapshots: snapshots.flatMap(({ key, name }) => {
+      const parsed = parseSnapshotName(name);
+      return parsed === undefined ? [] : [{ ...parsed, key }];
+    }),
+    segments: wal.flatMap(({ key, name }) => {
+      const parsed = parseSegmentName(name);
+      return parsed === undefined ? [] : [{ ...parsed, key }];
+    }),
+    drafts: draftsIn([...snapshots, ...wal]),
+    groups: [...new Set(folders)].filter((folder) => isGroupName(folder.slice(folder.lastIndexOf("/") + 1))),
+  };
+}
+
+type Placed = ObjectEntry & { readonly key: string };
+
+async function listFolder(client: ReplicaClient, folder: string): Promise<Placed[]> {
+  const found: Placed[] = [];
+  for (const entry of await client.list(folder)) {
+    const key = `${folder}/${entry.name}`;
+    if (entry.kind === "object") found.push({ ...entry, key });
+    else if (isGroupName(entry.name)) found.push(...await listFolder(client, key));
+  }
+  return found;
+}
+
+function snapshotsIn(entries: readonly Placed[]): ListedSnapshot[] {
+  const byIndex = new Map<Index, ListedSnapshot>();
+  for (const entry of entries) {
+    const name = parseSnapshotName(entry.name);
+    if (name === undefined || !isPreferred(name.encoding, byIndex.get(name.index))) continue;
+    byIndex.set(name.index, { ...objectOf(entry, name.encoding), index: name.index });
+  }
+  return [...byIndex.values()].sort((a, b) => a.index - b.index);
+}
+
+function segmentsIn(entries: readonly Placed[]): Map<Index, Segment[]> {
+  const byPlace = new Map<string, Omit<Segment, "notBeforeMs">>();
+  for (const entry of entries) {
+    const name = parseSegmentName(entry.name);
+    if (name === undefined) continue;
+    const { index, offset, encoding } = name;
+    const place = `${index}:${offset}`;
+    if (isPreferred(encoding, byPlace.get(place))) byPlace.set(place, { ...objectOf(entry, encoding), index, offset });
+  }
+  const inOrder = [...byPlace.values()].sort((a, b) => a.index - b.index || a.offset - b.offset);
+  const byIndex = new Map<Index, Segment[]>();
+  let notBeforeMs = -Infinity;
+  for (const segment of inOrder) {
+    notBeforeMs = Math.max(notBeforeMs, segment.createdAtMs);
+    const ofIndex = byIndex.get(segment.index);
+    if (ofIndex === undefined) byIndex.set(segment.index, [{ ...segment, notBeforeMs }]);
+    else ofIndex.push({ ...segment, notBeforeMs });
+  }
+  return byIndex;
+}
+
+/** The raw file is what a compressed one was made from, and is removed only when that one is whole. */
+function isPreferred(encoding: ObjectEncoding, other: ListedObject | undefined): boolean {
+  return other === undefined || encoding === "none";
+}
+
+function objectOf(entry: Placed, encoding: ObjectEncoding): ListedObject {
+  return { key: entry.key, encoding, sizeBytes: entry.size, createdAtMs: entry.modifiedAtMs };
+}

@@ -1,0 +1,395 @@
+import { assert } from "../base/assert.ts";
+import type { NextBytes } from "../base/byte_source.ts";
+import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
+import type { ReplicaClient } from "../clients/client.ts";
+import { encodeFrame } from "../lz4/frame_encoder.ts";
+import { withTrailerEnding } from "../lz4/trailer.ts";
+import type { Generation } from "../position/generation.ts";
+import { GENERATIONS_FOLDER, parseGenerationName } from "../position/keys.ts";
+import { formatSegmentKey, formatSnapshotKey } from "../position/litestream_names.ts";
+import type { Layout } from "../position/object_names.ts";
+import { asIndex, asOffset, type Index, type Offset } from "../position/position.ts";
+import type { CommitRecord } from "./commit_record.ts";
+import type {
+  BringWal,
+  GenerationCatalog,
+  GenerationStore,
+  ReplicaEnd,
+  SnapshotEntry,
+  SnapshotImage,
+  SnapshotReader,
+  WalEntry,
+  WalPieces,
+  WrittenSnapshot,
+} from "./generation_store.ts";
+import { assertContiguous } from "./held_wal.ts";
+import {
+  type GenerationFiles,
+  type ListedSnapshot,
+  listGeneration,
+  type LitestreamListing,
+  type Segment,
+} from "./litestream_listing.ts";
+import { formatRemembered, parseRemembered, type RememberedEnd, type ReplicaMemory } from "./replica_memory.ts";
+import { removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
+import { formatObjectTail } from "./object_tail.ts";
+import { peerRecords, readImageShape } from "./peer_records.ts";
+import { SegmentReader } from "./segment_reader.ts";
+import { type Encryption, type ObjectContent, openContent, readObjectTail } from "./stored_object.ts";
+
+/** Objects that stay open: a read often goes on where the last one ended, or in the object before it. */
+const OPEN_CONTENTS_MAX = 2;
+
+/**
+ * The `litestream` layout: a snapshot is one LZ4 frame, the WAL of an index one LZ4 frame a sync. What this program writes
+ * has its records in a skippable frame behind the data; of what Litestream wrote, names and times tell.
+ */
+export class LitestreamStore implements GenerationStore {
+  readonly description: string;
+  readonly #client: ReplicaClient;
+  readonly #encryption: Encryption | undefined;
+  readonly #memory: ReplicaMemory | undefined;
+  /** Objects can be written and not be read. */
+  readonly #isBlind: boolean;
+  /** As listed last; what is read by position belongs to it. */
+  readonly #listings = new Map<Generation, LitestreamListing>();
+  /** The same as names, kept over removals: listing a folder again for each object would take far too long. */
+  readonly #files = new Map<Generation, GenerationFiles>();
+  readonly #contents = new Map<string, Promise<ObjectContent>>();
+
+  /** `memory`: for a replica that this host may not be able to read. */
+  constructor(client: ReplicaClient, encryption?: Encryption, memory?: ReplicaMemory) {
+    this.#client = client;
+    this.#encryption = encryption;
+    this.#memory = memory;
+    this.#isBlind = encryption !== undefined && encryption.decrypt === undefined;
+    this.description = client.description;
+  }
+
+  layoutFor(): Promise<Layout> {
+    return Promise.resolve("litestream");
+  }
+
+  async exists(): Promise<boolean> {
+    return (await this.#client.status(GENERATIONS_FOLDER))?.kind === "folder";
+  }
+
+  async generations(): Promise<readonly Generation[]> {
+    const entries = await this.#client.list(GENERATIONS_FOLDER);
+    return entries.flatMap((entry) => entry.kind === "folder" ? parseGenerationName(entry.name) ?? [] : []);
+  }
+
+  async catalog(generation: Generation): Promise<GenerationCatalog> {
+    const listing = await this.#list(generation);
+    const snapshots: SnapshotEntry[] = [];
+    for (const snapshot of listing.snapshots) snapshots.push(await this.#snapshotEntry(snapshot));
+    const wals: WalEntry[] = [];
+    const indexes = [...listing.segments.keys()];
+    for (const [index, segments] of listing.segments) {
+      wals.push(await this.#walEntry(generation, index, segments, index === indexes.at(-1)));
+    }
+    const isEmpty = snapshots.length === 0 && wals.length === 0;
+    const unfinished = await unfinishedIn(this.#client, generation, listing.files.drafts, isEmpty);
+    return { layout: "litestream", generation, snapshots, wals, ...unfinished };
+  }
+
+  async end(generation: Generation): Promise<ReplicaEnd | undefined> {
+    const { segments } = await this.#list(generation);
+    const last = [...segments].at(-1);
+    if (last === undefined) return undefined;
+    const [index, ofIndex] = last;
+    if (this.#isBlind) return this.#rememberedEnd(generation, ofIndex.at(-1));
+    const { lastRecord, recordProblem } = await this.#walEntry(generation, index, ofIndex, true);
+    if (recordProblem !== undefined) {
+      throw new ReplicationError("corrupt", `Cannot tell where ${this.description} ends: ${recordProblem}`);
+    }
+    return { index, offset: lastRecord?.end ?? asOffset(0), closed: lastRecord?.indexClosed === true };
+  }
+
+  async records(generation: Generation, index: Index): Promise<readonly CommitRecord[]> {
+    const segments = (await this.#known(generation)).segments;
+    const ofIndex = segments.get(index) ?? [];
+    const isLast = index === [...segments.keys()].at(-1);
+    const records: CommitRecord[] = [];
+    for (const [slot, segment] of ofIndex.entries()) {
+      const found = await this.#recordsOf(generation, ofIndex, slot, isLast);
+      if ("problem" in found) return records;
+      const [first] = found.records;
+      if (first !== undefined && first.start !== (records.at(-1)?.end ?? 0)) return records;
+      if (first === undefined && segment.offset > (records.at(-1)?.end ?? 0)) return records;
+      records.push(...found.records);
+    }
+    return records;
+  }
+
+  async readWal(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number> {
+    const segments = (await this.#known(generation)).segments.get(index) ?? [];
+    return await this.#reader(generation, segments).read(at, into);
+  }
+
+  async openSnapshot(generation: Generation, index: Index): Promise<SnapshotReader> {
+    const { snapshots } = await this.#known(generation);
+    const snapshot = snapshots.find((one) => one.index === index);
+    if (snapshot === undefined) {
+      throw new ReplicationError("not-found", `Cannot read ${formatSnapshotKey(generation, index)}: it is gone`);
+    }
+    const content = await openContent(this.#client, snapshot, this.#encryption);
+    return {
+      isReadWhole: true,
+      read: (at, into) => content.read(at, into),
+      prove: () => content.verify(),
+      close: () => content.close(),
+    };
+  }
+
+  async appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void> {
+    const key = formatSegmentKey(generation, index, start);
+    if (await this.#client.status(key) !== undefined) {
+      throw new ReplicationError("gap", `Cannot write ${key}: it exists already (a segment is never replaced)`);
+    }
+    let end: number = start;
+    const next = async () => {
+      const piece = await wal.next();
+      end += piece.length;
+      if (piece.length === 0) await this.#rememberNext(generation, key, index, asOffset(end), wal.records());
+      return piece;
+    };
+    await this.#write(key, next, () => {
+      const records = wal.records();
+      assertContiguous(records, start, end);
+      return { records, contentBytes: end - start, stateIndex: asIndex(0) };
+    });
+    await this.#expectThere(key);
+    this.#forget(generation);
+  }
+
+  async writeSnapshot(generation: Generation, image: SnapshotImage, bringWal: BringWal): Promise<WrittenSnapshot> {
+    const stream = await image.stream();
+    const key = formatSnapshotKey(generation, stream.index);
+    if (await this.#client.status(key) !== undefined) {
+      throw new ReplicationError("failed", `Cannot write ${key}: it exists already (a snapshot is never replaced)`);
+    }
+    let written: WrittenSnapshot | undefined;
+    const next = async () => {
+      const piece = await stream.next();
+      if (piece.length > 0) return piece;
+      written ??= await this.#afterLast(await stream.end(), bringWal);
+      return piece;
+    };
+    await this.#write(key, next, () => {
+      assert(written !== undefined, "the stream has ended");
+      const { record, sizeBytes, stateIndex } = written;
+      assert(record.kind === "snapshot" && record.start === record.end, "a snapshot's record is of one position");
+      return { records: [record], contentBytes: sizeBytes, stateIndex };
+    });
+    assert(written !== undefined, "the image was written");
+    await this.#expectThere(key);
+    this.#forget(generation);
+    return written;
+  }
+
+  async removeSnapshot(generation: Generation, index: Index): Promise<void> {
+    const { snapshots } = await this.#filesOf(generation);
+    await this.#client.delete(snapshots.filter((one) => one.index === index).map(({ key }) => key));
+    this.#listings.delete(generation);
+  }
+
+  /** Offset 0 last: without it Litestream calls an index damaged, also one that it does not need. */
+  async removeWal(generation: Generation, index: Index): Promise<void> {
+    const { segments } = await this.#filesOf(generation);
+    await this.#deleteSegments(segments.filter((one) => one.index === index));
+    this.#listings.delete(generation);
+  }
+
+  /** The snapshots first: while all WAL is there each remaining one serves, and without one nothing looks restorable. */
+  async removeGeneration(generation: Generation): Promise<void> {
+    const { snapshots, segments, drafts, groups } = (await this.#list(generation)).files;
+    await this.#client.delete(snapshots.map(({ key }) => key));
+    await this.#client.delete(drafts.map(({ key }) => key));
+    await this.#deleteSegments(segments);
+    await removeEmptyFolders(this.#client, generation, groups);
+    this.#forget(generation);
+  }
+
+  async #deleteSegments(segments: GenerationFiles["segments"]): Promise<void> {
+    const keysOf = (isFirst: boolean) =>
+      segments.filter(({ offset }) => (offset === 0) === isFirst).map(({ key }) => key).reverse();
+    await this.#client.delete(keysOf(false));
+    await this.#client.delete(keysOf(true));
+  }
+
+  /** As listed last: what retention removes was there then, and absent keys are passed over. */
+  async #filesOf(generation: Generation): Promise<GenerationFiles> {
+    return this.#files.get(generation) ?? (await this.#list(generation)).files;
+  }
+
+  /** What was written since is not among what was listed. */
+  #forget(generation: Generation): void {
+    this.#listings.delete(generation);
+    this.#files.delete(generation);
+  }
+
+  #rememberedEnd(generation: Generation, last: Segment | undefined): ReplicaEnd {
+    const remembered = parseRemembered(this.#memory?.recall());
+    const known = [remembered?.last, remembered?.next].find((one) =>
+      one?.key === last?.key && (one?.sizeBytes ?? last?.sizeBytes) === last?.sizeBytes
+    );
+    if (remembered?.generation === generation && known !== undefined) return { ...known.end, isRemembered: true };
+    throw new ReplicationError(
+      "corrupt",
+      `Cannot tell where ${this.description} ends: it cannot be read without an identity, and ${last?.key} is not what ` +
+        "this host remembers to have written last",
+    );
+  }
+
+  /** Before an object can be seen: which one it will be, and where the replica ends then. */
+  async #rememberNext(
+    generation: Generation,
+    key: string,
+    index: Index,
+    offset: Offset,
+    records: readonly CommitRecord[],
+  ): Promise<void> {
+    if (!this.#isBlind || this.#memory === undefined) return;
+    const before = parseRemembered(this.#memory.recall());
+    const last = before?.generation === generation ? await this.#published(before.next) ?? before.last : undefined;
+    const closed = records.at(-1)?.indexClosed === true;
+    const next = { key, sizeBytes: undefined, end: { index, offset, closed } };
+    await this.#memory.remember(formatRemembered({ generation, last, next }));
+  }
+
+  async #published(next: RememberedEnd | undefined): Promise<RememberedEnd | undefined> {
+    const found = next === undefined ? undefined : await this.#client.status(next.key);
+    return next === undefined || found === undefined ? undefined : { ...next, sizeBytes: found.size };
+  }
+
+  async #afterLast(written: WrittenSnapshot, bringWal: BringWal): Promise<WrittenSnapshot> {
+    await bringWal(written);
+    return written;
+  }
+
+  async #write(key: string, next: NextBytes, tail: () => Parameters<typeof formatObjectTail>[0]): Promise<void> {
+    const frame = encodeFrame(next, () => withTrailerEnding(formatObjectTail(tail())));
+    try {
+      await this.#client.write(key, this.#encryption?.encrypt(frame.next) ?? frame.next);
+    } finally {
+      frame.close();
+    }
+  }
+
+  /** A root that vanished under a write must not come back with a position that is elsewhere. */
+  async #expectThere(key: string): Promise<void> {
+    if (await this.#client.status(key) !== undefined) return;
+    throw new ReplicationError("unavailable", `Cannot rely on ${key}: it was written, and is not there`);
+  }
+
+  async #list(generation: Generation): Promise<LitestreamListing> {
+    const listing = await listGeneration(this.#client, generation);
+    this.#listings.set(generation, listing);
+    this.#files.set(generation, listing.files);
+    for (const key of this.#contents.keys()) this.#forgetContent(key);
+    return listing;
+  }
+
+  async #known(generation: Generation): Promise<LitestreamListing> {
+    return this.#listings.get(generation) ?? await this.#list(generation);
+  }
+
+  #reader(generation: Generation, segments: readonly Segment[]): SegmentReader {
+    return new SegmentReader(generation, segments, (segment) => this.#openSegment(segment));
+  }
+
+  #openSegment(segment: Segment): Promise<ObjectContent> {
+    const kept = this.#contents.get(segment.key);
+    this.#contents.delete(segment.key); // Put in again, it is the youngest.
+    const content = kept ?? openContent(this.#client, segment, this.#encryption);
+    this.#contents.set(segment.key, content);
+    content.catch(() => this.#contents.delete(segment.key));
+    for (const key of this.#contents.keys()) {
+      if (this.#contents.size <= OPEN_CONTENTS_MAX) break;
+      this.#forgetContent(key);
+    }
+    return content;
+  }
+
+  #forgetContent(key: string): void {
+    this.#contents.get(key)?.then((content) => content.close(), () => {}); // Whoever asked for it heard of the error.
+    this.#contents.delete(key);
+  }
+
+  async #snapshotEntry(snapshot: ListedSnapshot): Promise<SnapshotEntry> {
+    const { index, sizeBytes, createdAtMs } = snapshot;
+    const basis = { index, sizeBytes, createdAtMs };
+    if (this.#isBlind) return { ...basis, isUnread: true, recordProblem: `${snapshot.key} is encrypted` };
+    try {
+      const tail = await readObjectTail(this.#client, snapshot, this.#encryption);
+      if (tail !== undefined && "problem" in tail) return { ...basis, recordProblem: tail.problem };
+      if (tail !== undefined) {
+        const [record] = tail.records;
+        if (record === undefined) return { ...basis, recordProblem: `${snapshot.key} holds no record` };
+        return { ...basis, record, imageBytes: tail.contentBytes, stateIndex: tail.stateIndex };
+      }
+      const content = await openContent(this.#client, snapshot, this.#encryption);
+      const shape = await readImageShape(content, snapshot).finally(() => content.close());
+      return "problem" in shape
+        ? { ...basis, recordProblem: shape.problem }
+        : { ...basis, ...shape, stateIndex: index };
+    } catch (error) {
+      return { ...basis, recordProblem: problemOf(error) };
+    }
+  }
+
+  /** Ends at its last segment that can be read; what that leaves out is a problem, and a promise that is not kept. */
+  async #walEntry(
+    generation: Generation,
+    index: Index,
+    segments: readonly Segment[],
+    isLast: boolean,
+  ): Promise<WalEntry> {
+    const basis = {
+      index,
+      sizeBytes: segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      createdAtMs: segments.at(-1)?.createdAtMs ?? 0,
+      recordCount: segments.length,
+    };
+    if (this.#isBlind) return { ...basis, recordProblem: "it is encrypted" };
+    let damage: { readonly recordProblem: string; readonly promisedEnd: Offset } | undefined;
+    for (let slot = segments.length - 1; slot >= 0; slot--) {
+      const found = await this.#recordsOf(generation, segments, slot, isLast);
+      if ("problem" in found) {
+        damage ??= { recordProblem: found.problem, promisedEnd: asOffset((segments[slot]?.offset ?? 0) + 1) };
+        continue;
+      }
+      const lastRecord = found.records.at(-1);
+      if (lastRecord === undefined) continue; // Holds the end of no transaction.
+      return { ...basis, lastRecord, ...(found.isPeers ? { isPeers: true } : {}), ...damage };
+    }
+    return { ...basis, ...damage };
+  }
+
+  async #recordsOf(
+    generation: Generation,
+    segments: readonly Segment[],
+    slot: number,
+    isLast: boolean,
+  ): Promise<{ readonly records: readonly CommitRecord[]; readonly isPeers: boolean } | { readonly problem: string }> {
+    const segment = segments[slot];
+    assert(segment !== undefined, "the slot is one of the segments");
+    try {
+      const tail = await readObjectTail(this.#client, segment, this.#encryption);
+      if (tail !== undefined && "problem" in tail) return tail;
+      if (tail !== undefined) return { records: tail.records, isPeers: false };
+      const reader = this.#reader(generation, segments);
+      return { records: await peerRecords(reader, segments, slot, isLast), isPeers: true };
+    } catch (error) {
+      return { problem: problemOf(error) };
+    }
+  }
+}
+
+/** Damage is what a catalog tells of; whatever else went wrong is nobody's to pass over. */
+function problemOf(error: unknown): string {
+  if (!(error instanceof ReplicationError) || isRetryable(error)) throw error;
+  if (error.code !== "corrupt" && error.code !== "gap") throw error;
+  return messageOf(error);
+}

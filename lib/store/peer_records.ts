@@ -1,0 +1,108 @@
+/**
+ * What stands in for commit records where Litestream wrote: it keeps none. A segment ends at a commit, at the time at which
+ * it was stored; an index is complete when another one follows it.
+ */
+import { viewOf } from "../base/bytes.ts";
+import { asOffset } from "../position/position.ts";
+import { COMMIT_SIZE_AT, FRAME_HEADER_SIZE, frameSize } from "../wal/frame.ts";
+import { isPageSize, parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
+import type { CommitRecord } from "./commit_record.ts";
+import { findLastCommit } from "./last_commit.ts";
+import type { ListedObject, Segment } from "./litestream_listing.ts";
+import type { SegmentReader } from "./segment_reader.ts";
+import type { ObjectContent } from "./stored_object.ts";
+
+/** The record of one segment, and behind the last one of an index that is not the last a closing one; none without a commit. */
+export async function peerRecords(
+  reader: SegmentReader,
+  segments: readonly Segment[],
+  slot: number,
+  isLastIndex: boolean,
+): Promise<readonly CommitRecord[]> {
+  const segment = segments[slot];
+  if (segment === undefined) return [];
+  const headerBytes = new Uint8Array(WAL_HEADER_SIZE);
+  const parsed = parseWalHeader(headerBytes.subarray(0, await reader.read(0, headerBytes)));
+  if (!parsed.ok) return [];
+  const { pageSize } = parsed.header;
+  const isLastSegment = slot === segments.length - 1;
+  const basis = { kind: "sync", pageSize, capturedAtMs: segment.notBeforeMs, capturedLate: false } as const;
+  const found = await lastCommitOf(reader, slot, segment, pageSize, isLastSegment);
+  const start = found === undefined ? undefined : await startOf(reader, segments, slot, pageSize);
+  const records: CommitRecord[] = [];
+  if (found !== undefined && start !== undefined) {
+    records.push({
+      ...basis,
+      start: asOffset(start),
+      end: asOffset(found.end),
+      databasePages: found.pages,
+      indexClosed: false,
+    });
+  }
+  if (isLastSegment && !isLastIndex) {
+    const end = asOffset(found?.end ?? 0);
+    records.push({ ...basis, start: end, end, databasePages: found?.pages ?? 0, indexClosed: true });
+  }
+  return records;
+}
+
+async function lastCommitOf(
+  reader: SegmentReader,
+  slot: number,
+  segment: Segment,
+  pageSize: number,
+  isLastSegment: boolean,
+): Promise<{ readonly end: number; readonly pages: number } | undefined> {
+  const end = await reader.endOf(slot);
+  const pages = await commitAt(reader, end, pageSize);
+  if (pages > 0) return end > Math.max(segment.offset, WAL_HEADER_SIZE) ? { end, pages } : undefined;
+  if (!isLastSegment) return undefined;
+  const commit = await findLastCommit((at, into) => reader.read(at, into));
+  return commit === undefined ? undefined : { end: commit.offset, pages: commit.databasePages };
+}
+
+/** Where the commit before this segment ends: at its beginning, unless the segments before it were cut between commits. */
+async function startOf(reader: SegmentReader, segments: readonly Segment[], slot: number, pageSize: number) {
+  for (let before = slot - 1; before >= 0; before--) {
+    const end = segments[before + 1]?.offset ?? 0;
+    if (end > WAL_HEADER_SIZE && await commitAt(reader, end, pageSize) > 0) return end;
+  }
+  return 0;
+}
+
+/** The commit size of the frame that ends there; 0 when none does. */
+async function commitAt(reader: SegmentReader, end: number, pageSize: number): Promise<number> {
+  const size = frameSize(pageSize);
+  if (end < WAL_HEADER_SIZE + size || (end - WAL_HEADER_SIZE) % size !== 0) return 0;
+  const header = new Uint8Array(FRAME_HEADER_SIZE);
+  const got = await reader.read(end - size, header);
+  return got < FRAME_HEADER_SIZE ? 0 : viewOf(header).getUint32(COMMIT_SIZE_AT);
+}
+
+const DATABASE_HEADER_SIZE = 100;
+const PAGE_SIZE_AT = 16;
+const PAGE_SIZE_65536 = 1;
+
+/** Page size and pages of a snapshot that has no record, as the database in it says. */
+export async function readImageShape(content: ObjectContent, { key, createdAtMs }: ListedObject) {
+  const imageBytes = await content.size();
+  const bytes = new Uint8Array(DATABASE_HEADER_SIZE);
+  const got = await content.read(0, bytes);
+  if (got < bytes.length) return { problem: `${key} holds ${imageBytes} bytes, which are no database` };
+  const stored = viewOf(bytes).getUint16(PAGE_SIZE_AT);
+  const pageSize = stored === PAGE_SIZE_65536 ? 65_536 : stored;
+  if (!isPageSize(pageSize) || imageBytes % pageSize !== 0) {
+    return { problem: `${key} holds ${imageBytes} bytes of pages of ${pageSize} bytes, which are no database` };
+  }
+  const record: CommitRecord = {
+    kind: "snapshot",
+    pageSize,
+    start: asOffset(0),
+    end: asOffset(0),
+    capturedAtMs: createdAtMs,
+    databasePages: imageBytes / pageSize,
+    capturedLate: false,
+    indexClosed: false,
+  };
+  return { record, imageBytes, isPeers: true };
+}

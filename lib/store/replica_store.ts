@@ -1,0 +1,154 @@
+/**
+ * A replica, whatever its layout: each generation is read in the one it was written in, and a new one is written in that of
+ * the newest, so that a replica stays what it is.
+ */
+import type { ReplicaClient } from "../clients/client.ts";
+import type { Generation } from "../position/generation.ts";
+import { formatGenerationKey, parseRawName } from "../position/keys.ts";
+import { parseSegmentName, parseSnapshotName } from "../position/litestream_names.ts";
+import type { Layout } from "../position/object_names.ts";
+import type { Index, Offset } from "../position/position.ts";
+import type { CommitRecord } from "./commit_record.ts";
+import type {
+  BringWal,
+  GenerationCatalog,
+  GenerationStore,
+  ReplicaEnd,
+  SnapshotImage,
+  SnapshotReader,
+  WalPieces,
+  WrittenSnapshot,
+} from "./generation_store.ts";
+import { LitestreamStore } from "./litestream_store.ts";
+import { RawStore } from "./raw_store.ts";
+import type { ReplicaMemory } from "./replica_memory.ts";
+import type { Encryption } from "./stored_object.ts";
+
+export interface ReplicaStoreOptions {
+  /** The layout of what is written, from what the replica holds already; throws when the two do not fit. */
+  readonly chooseLayout: (held: HeldLayout) => Layout;
+  readonly encryption?: Encryption | undefined;
+  readonly memory?: ReplicaMemory | undefined;
+  readonly readsAtOnce?: number | undefined;
+}
+
+export type HeldLayout = Layout | "both" | undefined;
+
+export class ReplicaStore implements GenerationStore {
+  readonly description: string;
+  readonly #client: ReplicaClient;
+  readonly #chooseLayout: (held: HeldLayout) => Layout;
+  readonly #raw: RawStore;
+  readonly #litestream: LitestreamStore;
+  readonly #found = new Map<Generation, Layout>();
+
+  constructor(client: ReplicaClient, { chooseLayout, encryption, memory, readsAtOnce }: ReplicaStoreOptions) {
+    this.description = client.description;
+    this.#client = client;
+    this.#chooseLayout = chooseLayout;
+    this.#raw = new RawStore(client, readsAtOnce);
+    this.#litestream = new LitestreamStore(client, encryption, memory);
+  }
+
+  exists(): Promise<boolean> {
+    return this.#raw.exists();
+  }
+
+  generations(): Promise<readonly Generation[]> {
+    return this.#raw.generations();
+  }
+
+  async catalog(generation: Generation): Promise<GenerationCatalog> {
+    return (await this.#storeOf(generation)).catalog(generation);
+  }
+
+  async end(generation: Generation): Promise<ReplicaEnd | undefined> {
+    return (await this.#storeOf(generation)).end(generation);
+  }
+
+  async records(generation: Generation, index: Index): Promise<readonly CommitRecord[]> {
+    return (await this.#storeOf(generation)).records(generation, index);
+  }
+
+  async readWal(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number> {
+    return (await this.#storeOf(generation)).readWal(generation, index, at, into);
+  }
+
+  async openSnapshot(generation: Generation, index: Index): Promise<SnapshotReader> {
+    return (await this.#storeOf(generation)).openSnapshot(generation, index);
+  }
+
+  async appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void> {
+    await this.#withLayout(await this.layoutFor(generation)).appendWal(generation, index, start, wal);
+  }
+
+  async writeSnapshot(generation: Generation, image: SnapshotImage, bringWal: BringWal): Promise<WrittenSnapshot> {
+    return await this.#withLayout(await this.layoutFor(generation)).writeSnapshot(generation, image, bringWal);
+  }
+
+  async removeSnapshot(generation: Generation, index: Index): Promise<void> {
+    await (await this.#storeOf(generation)).removeSnapshot(generation, index);
+  }
+
+  async removeWal(generation: Generation, index: Index): Promise<void> {
+    await (await this.#storeOf(generation)).removeWal(generation, index);
+  }
+
+  /** Of a removal that was cut short, or that never was more than a draft, the names may not tell the layout. */
+  async removeGeneration(generation: Generation): Promise<void> {
+    const own = await this.#storeOf(generation);
+    await own.removeGeneration(generation);
+    await (own === this.#raw ? this.#litestream : this.#raw).removeGeneration(generation);
+    this.#found.delete(generation);
+  }
+
+  /** The layout in which this generation is written, by what the replica holds. */
+  async layoutFor(generation: Generation): Promise<Layout> {
+    const known = this.#found.get(generation);
+    if (known !== undefined) return known;
+    const own = await this.#layoutOf(generation);
+    const layout = this.#chooseLayout(own ?? await this.#heldLayout());
+    this.#found.set(generation, layout);
+    return layout;
+  }
+
+  async #storeOf(generation: Generation): Promise<GenerationStore> {
+    return this.#withLayout(this.#found.get(generation) ?? await this.#layoutOf(generation) ?? "raw");
+  }
+
+  #withLayout(layout: Layout): GenerationStore {
+    return layout === "raw" ? this.#raw : this.#litestream;
+  }
+
+  async #heldLayout(): Promise<HeldLayout> {
+    let held: HeldLayout;
+    for (const generation of await this.generations()) {
+      const layout = await this.#layoutOf(generation);
+      if (layout !== undefined && held !== undefined && layout !== held) return "both";
+      held = layout ?? held;
+    }
+    return held;
+  }
+
+  /** By the names of its objects; undefined when it holds none. */
+  async #layoutOf(generation: Generation): Promise<Layout | undefined> {
+    const key = formatGenerationKey(generation);
+    const names = [
+      ...await this.#client.list(`${key}/snapshots`),
+      ...await this.#client.list(`${key}/wal`),
+    ].map(({ name }) => name);
+    if (names.some(isOnlyRaw)) return "raw";
+    if (names.some(isOnlyLitestream)) return "litestream";
+    // Names that both have: a WAL, or a snapshot without its record, that a crash left at the very beginning.
+    return names.some((name) => parseSegmentName(name) !== undefined) ? "raw" : undefined;
+  }
+}
+
+function isOnlyRaw(name: string): boolean {
+  return parseRawName(name, "commits") !== undefined || parseRawName(name, "record") !== undefined;
+}
+
+function isOnlyLitestream(name: string): boolean {
+  const parsed = parseSegmentName(name) ?? parseSnapshotName(name);
+  return parsed !== undefined && (parsed.encoding !== "none" || /^[0-9a-f]{8}[._]/.test(name));
+}

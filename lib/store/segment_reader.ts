@@ -1,0 +1,83 @@
+/**
+ * Reads the WAL of one index over its segments, of which each begins where the one before ended. A name says only where a
+ * segment begins; that it ends where the next one begins is checked whenever it is read: no gap, no overlap.
+ */
+import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
+import type { Generation } from "../position/generation.ts";
+import { formatSegmentKey } from "../position/litestream_names.ts";
+import { asOffset } from "../position/position.ts";
+import { DamagedSegment } from "./damaged_segment.ts";
+import type { Segment } from "./litestream_listing.ts";
+import type { ObjectContent } from "./stored_object.ts";
+
+export interface OpenSegment {
+  readonly content: ObjectContent;
+  readonly sizeBytes: number;
+}
+
+export class SegmentReader {
+  readonly #generation: Generation;
+  readonly #segments: readonly Segment[];
+  readonly #open: (segment: Segment) => Promise<ObjectContent>;
+
+  /** `segments` in order; `open` may keep what it opened. */
+  constructor(
+    generation: Generation,
+    segments: readonly Segment[],
+    open: (segment: Segment) => Promise<ObjectContent>,
+  ) {
+    this.#generation = generation;
+    this.#segments = segments;
+    this.#open = open;
+  }
+
+  /** Fills `into` from byte `at` of the WAL; fewer bytes only at its end. */
+  async read(at: number, into: Uint8Array): Promise<number> {
+    let filled = 0;
+    for (let slot = this.#slotAt(at); slot < this.#segments.length && filled < into.length; slot++) {
+      const segment = this.#segments[slot];
+      if (segment === undefined) break;
+      const end = await this.endOf(slot);
+      const from = at + filled;
+      const wanted = into.subarray(filled, filled + Math.max(0, Math.min(into.length - filled, end - from)));
+      const got = await this.#guarded(segment, async (content) => await content.read(from - segment.offset, wanted));
+      filled += got;
+      if (got < wanted.length) break;
+    }
+    return filled;
+  }
+
+  /** Where the segment ends, which is where the next one begins. */
+  async endOf(slot: number): Promise<number> {
+    const segment = this.#segments[slot];
+    if (segment === undefined) return 0;
+    const before = slot === 0 ? undefined : this.#segments[slot - 1];
+    if (before === undefined && segment.offset > 0) {
+      const key = formatSegmentKey(this.#generation, segment.index, asOffset(0));
+      throw new DamagedSegment("gap", `${key} is missing (the WAL of an index begins at offset 0)`, 0);
+    }
+    const end = segment.offset + await this.#guarded(segment, async (content) => await content.size());
+    const next = this.#segments[slot + 1];
+    if (next === undefined || next.offset === end) return end;
+    throw new DamagedSegment(
+      next.offset > end ? "gap" : "corrupt",
+      `${segment.key} ends at offset ${end} (expected ${next.offset}, where the next segment begins)`,
+      Math.min(end, next.offset),
+    );
+  }
+
+  #slotAt(at: number): number {
+    const after = this.#segments.findIndex((segment) => segment.offset > at);
+    return Math.max(0, (after === -1 ? this.#segments.length : after) - 1);
+  }
+
+  async #guarded<T>(segment: Segment, work: (content: ObjectContent) => Promise<T>): Promise<T> {
+    try {
+      return await work(await this.#open(segment));
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || isRetryable(error)) throw error;
+      if (error.code !== "corrupt" && error.code !== "not-found") throw error;
+      throw new DamagedSegment("corrupt", messageOf(error), segment.offset, error);
+    }
+  }
+}

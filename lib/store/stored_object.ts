@@ -1,0 +1,119 @@
+/** One object of the `litestream` layout, decrypted and decoded while it is read. */
+import type { ByteSource, NextBytes, StoredBytes } from "../base/byte_source.ts";
+import type { ReplicaClient } from "../clients/client.ts";
+import { openLz4 } from "../lz4/frame_decoder.ts";
+import { readTail } from "../lz4/trailer.ts";
+import { openGzip } from "../platform/gzip.ts";
+import { ReplicationError } from "../base/errors.ts";
+import { unsupportedRecord } from "./commit_log.ts";
+import { looksEncrypted } from "../age/header.ts";
+import type { ListedObject } from "./litestream_listing.ts";
+import { type ObjectTail, parseObjectTail } from "./object_tail.ts";
+
+/** Enough to tell. */
+const ENCRYPTED_BEGINNING_BYTES = 64;
+
+/** What stands between an object and the device it is kept on, when the replica is encrypted. */
+export interface Encryption {
+  encrypt(next: NextBytes): NextBytes;
+  /** Undefined: this host can write only, since it knows no identity. */
+  readonly decrypt: ((stored: StoredBytes, name: string) => Promise<StoredBytes>) | undefined;
+}
+
+/** The decoded bytes of an object. */
+export interface ObjectContent extends ByteSource {
+  /** How many there are; reads only what it takes to tell. */
+  size(): Promise<number>;
+  /** Throws `corrupt` unless all of it is what its checksums say. */
+  verify(): Promise<void>;
+  /** Gives its memory back. */
+  close(): void;
+}
+
+export async function openContent(
+  client: ReplicaClient,
+  object: ListedObject,
+  encryption: Encryption | undefined,
+): Promise<ObjectContent> {
+  const opened = await client.open(object.key);
+  const giveBack = () => void opened.close().catch(() => {}); // It was only read.
+  try {
+    const stored = await decrypted({ sizeBytes: object.sizeBytes, read: opened.read }, object.key, encryption);
+    const content = await decoded(stored, object).catch((error) => expectUnencrypted(stored, object.key, error));
+    return {
+      read: (at, into) => content.read(at, into),
+      size: () => content.size(),
+      verify: () => content.verify(),
+      close: () => {
+        content.close();
+        giveBack();
+      },
+    };
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+}
+
+async function decoded(stored: StoredBytes, { key, encoding }: ListedObject): Promise<ObjectContent> {
+  switch (encoding) {
+    case "lz4":
+      return await openLz4(stored, key);
+    case "gzip":
+      return openGzip(stored, key);
+    case "none":
+      return {
+        read: (at, into) => stored.read(at, into),
+        size: () => Promise.resolve(stored.sizeBytes),
+        verify: () => Promise.resolve(),
+        close: () => {},
+      };
+  }
+}
+
+/** What this program wrote behind the data; undefined when another one wrote it. */
+export async function readObjectTail(
+  client: ReplicaClient,
+  object: ListedObject,
+  encryption: Encryption | undefined,
+): Promise<ObjectTail | { readonly problem: string } | undefined> {
+  if (object.encoding !== "lz4") return undefined;
+  const { key, sizeBytes } = object;
+  const stored: StoredBytes = { sizeBytes, read: (at, into) => client.read(key, at, into) };
+  const bytes = await readTail(await decrypted(stored, key, encryption));
+  if (bytes === undefined) return undefined;
+  const parsed = parseObjectTail(bytes);
+  if (parsed.ok) return parsed.tail;
+  if (parsed.unsupported) throw unsupportedRecord(object.key, parsed.reason);
+  return { problem: `${object.key} is damaged: ${parsed.reason}` };
+}
+
+async function decrypted(
+  stored: StoredBytes,
+  key: string,
+  encryption: Encryption | undefined,
+): Promise<StoredBytes> {
+  if (encryption === undefined) return stored;
+  if (encryption.decrypt === undefined) throw withoutIdentity(key);
+  return await encryption.decrypt(stored, key);
+}
+
+/** An object that cannot be decoded because it is encrypted is not damaged; throws what is the case. */
+async function expectUnencrypted(stored: StoredBytes, key: string, error: unknown): Promise<never> {
+  const beginning = new Uint8Array(ENCRYPTED_BEGINNING_BYTES);
+  const got = await stored.read(0, beginning);
+  if (!looksEncrypted(beginning.subarray(0, got))) throw error;
+  throw new ReplicationError(
+    "denied",
+    `Cannot read ${key}: it is encrypted with age (an identity should be configured)`,
+    {
+      advice: "name the database and a config whose replica has an age identity, instead of a URL",
+    },
+  );
+}
+
+function withoutIdentity(key: string): ReplicationError {
+  return new ReplicationError("denied", `Cannot read ${key}: it is encrypted, and no identity is configured`, {
+    advice: "name an age identity in the config of this replica (replicating needs recipients only)",
+  });
+}

@@ -1,0 +1,107 @@
+/**
+ * `deno task test:litestream [paths and flags of deno test]`: fetches the real Litestream, runs the tests that need it, and
+ * prints who reads what whom wrote. A row that is expected and was not reported is a failure; so is one that is reported
+ * and not expected, since nobody would miss it. With paths or flags only these tests run, and nothing is missed.
+ *
+ * Its last line is `N passed, N failed`.
+ */
+import { EXPECTED_ROWS } from "../tests/litestream/support/expected_rows.ts";
+import { parseReport, type ReportedRow, RESULTS_VARIABLE, type Row } from "../tests/litestream/support/matrix.ts";
+import { complain, listFiles, say } from "./project.ts";
+import { LITESTREAM_VERSION, setUpLitestream } from "./setup_litestream.ts";
+import {
+  addUp,
+  type Counts,
+  countsOf,
+  exitCodeFor,
+  formatCounts,
+  parseRequest,
+  RUN_LIMIT_MS,
+  runDeno,
+  sortModules,
+} from "./test.ts";
+
+const FOLDER = "tests/litestream";
+
+export type Cell = "ok" | "FAILED" | "missing" | "unexpected";
+
+export interface JudgedRow extends Row {
+  readonly cell: Cell;
+}
+
+/** Every row that is expected or was reported, once. A row that several tests report is only as good as the worst of them. */
+export function judge(expected: readonly Row[], reported: readonly ReportedRow[]): JudgedRow[] {
+  const wanted = new Map(expected.map((row) => [keyOf(row), row]));
+  const found = Map.groupBy(reported, keyOf);
+  const cellOf = (key: string): Cell => {
+    const rows = found.get(key);
+    if (rows === undefined) return "missing";
+    if (rows.some(({ outcome }) => outcome === "failed")) return "FAILED";
+    return wanted.has(key) ? "ok" : "unexpected";
+  };
+  const all = new Map([...reported.map((row) => [keyOf(row), row] as const), ...wanted]);
+  return [...all].map(([key, { writer, reader, feature }]) => ({ writer, reader, feature, cell: cellOf(key) }));
+}
+
+function keyOf({ writer, reader, feature }: Row): string {
+  return JSON.stringify([writer, reader, feature]);
+}
+
+/** One line a feature, one column a pair of writer and reader; "-" where the pair has nothing to do with the feature. */
+export function formatMatrix(rows: readonly JudgedRow[]): string {
+  const columns = [...new Set(rows.map(({ writer, reader }) => `${writer} -> ${reader}`))].sort();
+  const features = [...new Set(rows.map(({ feature }) => feature))];
+  const width = Math.max(...features.map((feature) => feature.length), "feature".length);
+  const line = (first: string, cells: readonly string[]) =>
+    `${first.padEnd(width)}  ${cells.map((cell, slot) => cell.padEnd(columns[slot]?.length ?? 0)).join("  ")}`
+      .trimEnd();
+  const cell = (feature: string, column: string) =>
+    rows.find((row) => row.feature === feature && `${row.writer} -> ${row.reader}` === column)?.cell ?? "-";
+  return [
+    line("feature", columns),
+    ...features.map((feature) => line(feature, columns.map((column) => cell(feature, column)))),
+  ].join("\n");
+}
+
+async function runModules(modules: readonly string[], flags: readonly string[], env: Record<string, string>) {
+  const { parallel, serial } = sortModules(modules);
+  const deadline = performance.now() + RUN_LIMIT_MS;
+  const counts: Counts[] = [];
+  for (const [paths, manner] of [[parallel, ["--parallel"]], [serial, []]] as const) {
+    if (paths.length === 0) continue;
+    const parameters = ["test", "--allow-all", ...manner, ...flags, ...paths];
+    const { code, output } = await runDeno(parameters, env, Math.max(1, deadline - performance.now()));
+    counts.push(countsOf(code, output));
+  }
+  return counts;
+}
+
+async function main(): Promise<number> {
+  const { paths, flags } = parseRequest(Deno.args);
+  const results = Deno.makeTempFileSync({ prefix: "tailrace-matrix-" });
+  const counts: Counts[] = [];
+  try {
+    const env = { ...await setUpLitestream(), [RESULTS_VARIABLE]: results };
+    const modules = listFiles(paths.length === 0 ? [FOLDER] : paths, "_litestream_test.ts");
+    counts.push(...await runModules(modules, flags, env));
+    const isWhole = paths.length === 0 && flags.length === 0;
+    const reported = parseReport(Deno.readTextFileSync(results));
+    const rows = judge(isWhole ? EXPECTED_ROWS : reported, reported);
+    say(`\nLitestream ${LITESTREAM_VERSION}: writer -> reader\n${formatMatrix(rows)}\n`);
+    const amiss = rows.filter(({ cell }) => cell === "missing" || cell === "unexpected");
+    for (const { writer, reader, feature, cell } of amiss) {
+      complain(`The row "${writer} -> ${reader}: ${feature}" is ${cell}`);
+    }
+    counts.push({ passed: 0, failed: amiss.length, skipped: 0 });
+  } catch (error) {
+    complain(error instanceof Error ? error.message : String(error));
+    counts.push({ passed: 0, failed: 1, skipped: 0 });
+  } finally {
+    Deno.removeSync(results);
+  }
+  const total = addUp(counts);
+  say(formatCounts(total));
+  return exitCodeFor(total);
+}
+
+if (import.meta.main) Deno.exit(await main());

@@ -1,0 +1,14 @@
+/** Every row of the matrix that must be proven. One that nobody reports is a failure of `deno task test:litestream`. */
+import type { Row } from "./matrix.ts";
+import { VARIANTS } from "./variants.ts";
+
+export const EXPECTED_ROWS: readonly Row[] = [
+  { writer: "litestream", reader: "litestream", feature: "replicate, list, restore" },
+  { writer: "litestream", reader: "litestream", feature: "several databases and replicas" },
+  { writer: "litestream", reader: "litestream", feature: "age" },
+  { writer: "litestream", reader: "litestream", feature: "going on after a restart" },
+  ...VARIANTS.flatMap(({ name }): Row[] => [
+    { writer: "by hand", reader: "litestream", feature: name },
+    { writer: "by hand", reader: "tailrace", feature: name },
+  ]),
+];

@@ -1,0 +1,53 @@
+import { encodeFrame } from "../../lib/lz4/frame_encoder.ts";
+import { openLz4 } from "../../lib/lz4/frame_decoder.ts";
+import { readTail, TRAILER_MAGIC, withoutTrailerEnding, withTrailerEnding } from "../../lib/lz4/trailer.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { collect, decoded, encoded, inMemory, inPieces, joined, MIB, runLz4, someBytes } from "./stage.ts";
+
+Deno.test("readTail() reads what withTrailerEnding() ended, from the end alone", async () => {
+  const content = someBytes("mixed", 4 * MIB + 5);
+  for (const size of [0, 1, 64, 4_080, 4_081, 70_000, 300_000]) {
+    const says = someBytes("random", size, size);
+    const object = await encoded(content, () => withTrailerEnding(says));
+    const source = inMemory(object);
+    assertEquals(await readTail(source), says);
+    assertEquals(source.reads, size + 16 <= 4_096 ? 1 : 2);
+    assertEquals(await runLz4(["-d"], object), content);
+    const opened = await openLz4(source, "it");
+    assertEquals(withoutTrailerEnding(await opened.trailer(TRAILER_MAGIC) ?? new Uint8Array(0)), says);
+    assertEquals(await opened.trailer(TRAILER_MAGIC + 1), undefined);
+    opened.close();
+  }
+});
+
+Deno.test("encodeFrame() asks for the trailer when all content was taken", async () => {
+  for (const size of [0, 10, 4 * MIB, 9 * MIB]) {
+    const content = someBytes("mixed", size);
+    const frame = encodeFrame(inPieces(content), () => new TextEncoder().encode(`${frame.contentBytes} bytes`));
+    const object = await collect(frame);
+    const opened = await openLz4(inMemory(object), "it");
+    assertEquals(new TextDecoder().decode(await opened.trailer(TRAILER_MAGIC)), `${size} bytes`);
+    assertEquals(await decoded(object), content);
+    assertEquals((await frame.next()).length, 0);
+  }
+});
+
+Deno.test("readTail() finds nothing in other objects", async () => {
+  const frame = await encoded(someBytes("text", 1_000));
+  const trailer = (await encoded(new Uint8Array(0), () => withTrailerEnding(new Uint8Array(50)))).subarray(15);
+  assert(await readTail(inMemory(joined(frame, trailer))) !== undefined);
+  const others = [
+    new Uint8Array(0),
+    new Uint8Array(7),
+    frame,
+    joined(frame, trailer, frame),
+    joined(frame, trailer.subarray(1)),
+    trailer.subarray(8),
+    joined(frame, trailer).with(frame.length, 0x5d), // Another magic.
+    joined(frame, trailer).with(frame.length + 4, 57), // Another size.
+    withTrailerEnding(new Uint8Array(0)),
+    Uint8Array.fromHex("ffffffff" + "5454524c"),
+    Uint8Array.fromHex("00000000" + "5454524c"),
+  ];
+  for (const other of others) assertEquals(await readTail(inMemory(other)), undefined);
+});
