@@ -37,6 +37,8 @@ export const limits = {
   checkpointIntervalMs: 60_000,
   /** Least time between two syncs that make an object each, where the config does not say. */
   objectSyncIntervalMs: 1_000,
+  /** While a snapshot of a replica that is kept up is made, it gets what was captured after so long. */
+  syncWhileSnapshotMs: 100,
   /** The retry pause after an error doubles from the first to the second. */
   retryMinMs: 100,
   retryMaxMs: 10_000,

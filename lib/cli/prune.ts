@@ -6,9 +6,8 @@ import { openReplica } from "../daemon/open_replica.ts";
 import { readGenerationRecord, realStatePath } from "../database/state_folder.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { Generation } from "../position/generation.ts";
-import { applyRetention, type DeletionOutcome } from "../replica/retention.ts";
-import { planRetention, type RetentionPolicy } from "../replica/retention_plan.ts";
-import { examineGenerations } from "../restore/restorable.ts";
+import { applyRetention, type DeletionOutcome, lookAtRetention } from "../replica/retention.ts";
+import type { RetentionPolicy } from "../replica/retention_plan.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { listenForSignals } from "./interruption.ts";
@@ -29,16 +28,17 @@ export async function run(context: CommandContext): Promise<number> {
 
 async function prune(context: CommandContext, signal: AbortSignal): Promise<number> {
   const { database, replicas } = await chooseReplicas(context);
-  const own = database === undefined ? undefined : ownGeneration(context.platform.files, database);
+  // Looked up anew each time: a daemon may begin another one meanwhile.
+  const own = () => database === undefined ? undefined : ownGeneration(context.platform.files, database);
   const isDryRun = context.arguments.isOn("dry-run");
   const pruned: PrunedReplica[] = [];
   const errors: ReplicationError[] = [];
   for (const replica of replicas) { // One that cannot be reached does not keep the others from being pruned.
     if (signal.aborted) break;
     try {
-      const planned = await plan(context, replica, own);
+      const planned = await plan(context, replica, own());
       pruned.push(planned);
-      if (!isDryRun) await apply(context, planned, signal);
+      if (!isDryRun) await apply(context, planned, own, signal);
     } catch (error) {
       if (!(error instanceof ReplicationError)) throw error;
       errors.push(error);
@@ -61,17 +61,24 @@ async function plan(
   own: Generation | undefined,
 ): Promise<PrunedReplica> {
   const policy = policyFor(context, replica);
-  const generations = await examineGenerations(openReplica(context.platform.files, replica));
-  const made = planRetention({ generations, own, nowMs: context.platform.clock.now().getTime(), policy });
-  return { replica, policy, own, plan: made, outcomes: [], isEmpty: generations.length === 0 };
+  const store = openReplica(context.platform.files, replica);
+  const nowMs = () => context.platform.clock.now().getTime();
+  const made = await lookAtRetention({ store, policy, nowMs, own: () => own });
+  return { replica, policy, own, plan: made, outcomes: [], isEmpty: (await store.generations()).length === 0 };
 }
 
-async function apply(context: CommandContext, pruned: PrunedReplica, signal: AbortSignal): Promise<void> {
+async function apply(
+  context: CommandContext,
+  pruned: PrunedReplica,
+  own: () => Generation | undefined,
+  signal: AbortSignal,
+): Promise<void> {
   const { replica, policy, outcomes } = pruned;
   await applyRetention(pruned.plan, {
     store: openReplica(context.platform.files, replica),
     policy,
     nowMs: () => context.platform.clock.now().getTime(),
+    own,
     signal,
     note: (outcome: DeletionOutcome) => void outcomes.push(outcome),
   });

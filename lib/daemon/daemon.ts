@@ -163,6 +163,7 @@ function createPair({ platform, driver, log, watchFolder, userId }: DaemonOption
       clock: platform.clock,
       log,
       syncIntervalMs: replica.syncIntervalMs,
+      upkeep: replica,
     })
   );
   return { database, replicators };

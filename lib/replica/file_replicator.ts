@@ -13,13 +13,22 @@ import type { DatabaseSource, ShadowClaim, ShadowReader } from "../database/sour
 import type { Clock } from "../platform/clock.ts";
 import type { Generation } from "../position/generation.ts";
 import { asOffset, comparePositions, formatPosition, type Index, type Position } from "../position/position.ts";
-import type { GenerationStore, ReplicaEnd, WrittenSnapshot } from "../store/generation_store.ts";
+import type {
+  BringWal,
+  GenerationStore,
+  ReplicaEnd,
+  SnapshotImage,
+  WrittenSnapshot,
+} from "../store/generation_store.ts";
 import { equalChecksums } from "../wal/checksum.ts";
 import { frameSize, storedChecksum } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
 import { equalSalts } from "../wal/salt.ts";
 import { Backoff } from "./backoff.ts";
+import { withTurns } from "./image_turns.ts";
 import { decideStart } from "./start_decision.ts";
+import { settledOrDue } from "./settled_or_due.ts";
+import { Upkeep, type UpkeepPolicy } from "./upkeep.ts";
 import { knownAt, WalTransfer } from "./wal_transfer.ts";
 
 /** Offsets from here on need names of more than 8 hex digits. */
@@ -36,6 +45,8 @@ export interface FileReplicatorOptions {
   readonly log: Logger;
   /** Pause between two syncs; 0: as soon as a commit is seen; undefined: as the replica's layout has it. */
   readonly syncIntervalMs: number | undefined;
+  /** Snapshots now and then, and retention; neither when it is absent. */
+  readonly upkeep?: UpkeepPolicy;
 }
 
 export class FileReplicator {
@@ -58,6 +69,7 @@ export class FileReplicator {
   #closedAt: Position | undefined;
   #trouble: string | undefined;
   #warnedOfIndex: Index | undefined;
+  readonly #upkeep: Upkeep | undefined;
 
   constructor(options: FileReplicatorOptions) {
     this.name = options.name ?? "file";
@@ -67,6 +79,15 @@ export class FileReplicator {
     this.#clock = options.clock;
     this.#log = options.log.with({ database: options.source.path, replica: this.name });
     this.#syncIntervalMs = options.syncIntervalMs;
+    this.#upkeep = options.upkeep && new Upkeep({
+      policy: options.upkeep,
+      store: options.store,
+      source: options.source,
+      clock: options.clock,
+      log: this.#log,
+      snapshot: (generation, reason, signal) => this.#snapshotAgain(generation, reason, signal),
+      sync: () => this.#sync(),
+    });
   }
 
   /** The end of what is durable on the replica. */
@@ -88,6 +109,7 @@ export class FileReplicator {
     this.#running = new AbortController();
     this.#claim = this.#source.claim();
     this.#resumeCheckpoints = this.#source.pauseCheckpoints();
+    this.#upkeep?.start();
     this.#finished = this.#run(this.#running.signal);
   }
 
@@ -127,12 +149,14 @@ export class FileReplicator {
       try {
         await this.#sync();
         this.#noteSuccess(backoff);
-        await settledOrAborted(changed, signal);
+        if (await this.#upkeep?.run(signal) === false) continue; // A sync may have failed in it.
+        await settledOrDue(this.#clock, changed, this.#upkeep?.dueInMs() ?? Infinity, signal);
         const pauseMs = await this.#pauseMs();
         if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
       } catch (error) {
         if (this.#source.generation() === undefined) this.#forget(); // The database has let go, and says why itself.
         else this.#noteFailure(error, backoff);
+        if (error instanceof ReplicationError && error.code === "no-space") await this.#upkeep?.makeSpace(signal);
         await this.#clock.sleep(backoff.nextMs(), signal); // And on it goes, without waiting for a change.
       }
     }
@@ -209,6 +233,7 @@ export class FileReplicator {
     this.#forget();
     await this.#expectReplicaToBeThere();
     const catalog = await this.#store.catalog(generation);
+    this.#upkeep?.noteHeld(catalog);
     const end = await this.#replicaEnd(generation);
     if (end === "damaged") return await this.#findPosition(this.#source.generation() ?? generation);
     const captured = this.#source.position();
@@ -265,23 +290,66 @@ export class FileReplicator {
   /** Made when the generation has none that can be continued from, at the captured index; one that exists is never made again. */
   async #snapshot(generation: Generation, reason: string, end: ReplicaEnd | undefined): Promise<void> {
     this.#resumeCheckpoints ??= this.#source.pauseCheckpoints();
-    const began = this.#clock.monotonicMs();
-    this.#log.info("Making a snapshot", { reason });
     try {
-      const image = this.#source.image();
-      const written = await this.#store.writeSnapshot(
-        generation,
-        image,
-        (written) => this.#bringWal(generation, written, end),
-      );
-      await this.#source.rememberReplica(this.#place);
-      const seconds = Math.round(this.#clock.monotonicMs() - began) / 1_000;
-      const position = { generation, index: written.stateIndex, offset: written.record.end };
-      this.#log.info("Snapshot done", { position: formatPosition(position), bytes: written.sizeBytes, seconds });
+      const bringWal = (written: WrittenSnapshot) => this.#bringWal(generation, written, end);
+      const written = await this.#writeSnapshot(generation, reason, this.#source.image(), bringWal);
+      this.#upkeep?.noteWritten(generation, written);
       if (this.#reader === undefined) await this.#continueAtIndex(generation, written.index);
     } finally {
       this.#leaveSnapshotting();
     }
+  }
+
+  async #writeSnapshot(
+    generation: Generation,
+    reason: string,
+    image: SnapshotImage,
+    bringWal: BringWal,
+  ): Promise<WrittenSnapshot> {
+    const began = this.#clock.monotonicMs();
+    this.#log.info("Making a snapshot", { reason });
+    const written = await this.#store.writeSnapshot(generation, image, bringWal);
+    await this.#source.rememberReplica(this.#place);
+    const seconds = Math.round(this.#clock.monotonicMs() - began) / 1_000;
+    const position = formatPosition({ generation, index: written.stateIndex, offset: written.record.end });
+    this.#log.info("Snapshot done", { position, bytes: written.sizeBytes, seconds });
+    return written;
+  }
+
+  /**
+   * One more of a generation that is replicated already, which goes on meanwhile: between two pieces of the image. Checkpoints
+   * go on too, and the shadow WAL stays from where the image began.
+   */
+  async #snapshotAgain(generation: Generation, reason: string, signal: AbortSignal): Promise<WrittenSnapshot> {
+    await this.#expectReplicaToBeThere();
+    const claim = this.#source.claim();
+    const captured = this.#source.position();
+    if (captured !== undefined) claim.need(captured);
+    let syncedMs = this.#clock.monotonicMs();
+    const image = withTurns(this.#source.image(), async () => {
+      if (signal.aborted) throw new ReplicationError("cancelled", "Cannot finish the snapshot: replication is stopped");
+      if (this.#clock.monotonicMs() - syncedMs < await this.#turnMs()) return;
+      await this.#bringCaptured(generation);
+      syncedMs = this.#clock.monotonicMs();
+    });
+    try {
+      return await this.#writeSnapshot(generation, reason, image, () => this.#bringCaptured(generation));
+    } finally {
+      claim.release();
+    }
+  }
+
+  async #turnMs(): Promise<number> {
+    return Math.max(await this.#pauseMs(), limits.syncWhileSnapshotMs);
+  }
+
+  /** The reader copies on, to at least what is captured now. */
+  async #bringCaptured(generation: Generation): Promise<void> {
+    const isGoing = this.#position?.generation === generation && this.#source.generation() === generation;
+    if (this.#reader === undefined || !isGoing) {
+      throw new ReplicationError("unavailable", "Cannot finish the snapshot: its generation is no longer replicated");
+    }
+    await this.#copyCaptured(this.#reader);
   }
 
   /** Replicates what a snapshot needs before it may be seen, from the replica's end where that is not too early. */
@@ -351,17 +419,4 @@ export class FileReplicator {
     }
     this.#trouble = message;
   }
-}
-
-/** Without `Promise.race`, which would leave a reaction on the long-lived promise each time. */
-function settledOrAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const finish = () => {
-      signal.removeEventListener("abort", finish);
-      resolve();
-    };
-    signal.addEventListener("abort", finish);
-    promise.then(finish);
-  });
 }

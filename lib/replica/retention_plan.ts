@@ -2,16 +2,17 @@
  * What a replica need not keep any longer, and why. PURE.
  *
  * Litestream's meaning: a snapshot is retained while it is not older than `retention`; what lies before the retained ones
- * goes. Added to that, so that retention says how far back one can restore: the newest whole snapshot before them stays as
- * well, since every moment between the two is restored from it.
+ * goes. When none is retained the newest stays, with everything from its index on, and a new one is asked for. Added to
+ * that, so that retention says how far back one can restore: the newest snapshot before the retained ones stays as well,
+ * since every moment between the two is restored from it.
  *
  * Rules that nothing overrides:
- * - A snapshot counts only when it is whole. The newest whole one of our generation stays, whatever its age.
+ * - A snapshot counts only when a state can be made from it.
  * - Of our generation the last index stays: it says where the replica ends.
  * - A generation that is not ours goes as a whole or not at all, and only when nothing in it is younger than retention and a
  *   day. The newest one that can be restored never goes, and none goes while nothing can be restored.
  * - A time in the future tells nothing of an age: what carries it is not old.
- * - Deletions ascend: what is left at any moment is a history that begins later.
+ * - Deletions ascend, at each index the snapshot before the WAL: what is left at any moment is a history that begins later.
  */
 import { assert } from "../base/assert.ts";
 import { limits } from "../base/limits.ts";
@@ -19,6 +20,7 @@ import type { Generation } from "../position/generation.ts";
 import { formatIndex, type Index } from "../position/position.ts";
 import type { GenerationCatalog, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
+import { restorabilityOf, sureSnapshots } from "./restorability.ts";
 
 /** As the config of a replica has them. */
 export interface RetentionPolicy {
@@ -26,17 +28,9 @@ export interface RetentionPolicy {
   readonly retentionMs: number;
 }
 
-/** Whether a generation can be restored as its listings say: to its newest point, to some point, or not at all. */
-export type Restorability = "whole" | "partly" | "none";
-
-export interface RetainedGeneration {
-  readonly catalog: GenerationCatalog;
-  readonly restorable: Restorability;
-}
-
 export interface RetentionFacts {
   /** Every generation of one replica, in any order. */
-  readonly generations: readonly RetainedGeneration[];
+  readonly generations: readonly GenerationCatalog[];
   /** The one that this host writes; undefined where that is not known. */
   readonly own: Generation | undefined;
   readonly nowMs: number;
@@ -90,15 +84,15 @@ export function planRetention(facts: RetentionFacts): RetentionPlan {
   const { generations, own, policy } = facts;
   assert(Number.isFinite(policy.retentionMs) && Number.isFinite(facts.nowMs), "retention and now are times");
   if (policy.retentionMs <= 0) {
-    return { deletions: [], kept: generations.map(({ catalog }) => keptWhole(catalog, "retention is off")) };
+    return { deletions: [], kept: generations.map((catalog) => keptWhole(catalog, "retention is off")) };
   }
-  const ours = generations.find(({ catalog }) => catalog.generation === own);
+  const ours = generations.find(({ generation }) => generation === own);
   const parts = [
-    ...(ours === undefined ? [] : [planOwn(ours.catalog, facts)]),
+    ...(ours === undefined ? [] : [planOwn(ours, facts)]),
     ...planOthers(generations.filter((one) => one !== ours), facts),
   ];
-  const snapshotDue = own === undefined ? undefined : whySnapshotIsDue(ours?.catalog, facts);
-  const haven = newestFirst(generations.filter(({ restorable }) => restorable !== "none"))[0]?.catalog.generation;
+  const snapshotDue = own === undefined ? undefined : whySnapshotIsDue(ours, facts);
+  const haven = newestFirst(generations.filter((one) => restorabilityOf(one) !== "none"))[0]?.generation;
   return {
     deletions: parts.flatMap(({ deletions }) => deletions),
     kept: parts.flatMap(({ kept }) => kept),
@@ -112,42 +106,33 @@ type Part = Pick<RetentionPlan, "deletions" | "kept">;
 function planOwn(catalog: GenerationCatalog, { nowMs, policy }: RetentionFacts): Part {
   const { generation } = catalog;
   const cutoffMs = nowMs - policy.retentionMs;
-  const first = firstToKeep(catalog, cutoffMs);
+  const sure = sureSnapshots(catalog);
+  const retained = sure.findIndex((entry) => timeOfSnapshot(entry) >= cutoffMs);
+  const first = retained < 0 ? sure.at(-1) : sure[Math.max(0, retained - 1)];
   if (first === undefined) {
     return { deletions: [], kept: [keptWhole(catalog, "ours, and without a whole snapshot yet")] };
   }
-  const since = `snapshot ${formatIndex(first.index)}, from which every moment since ${timeOf(cutoffMs)} is restored`;
-  const isDoomed = (index: Index) => index < first.index;
-  const snapshots = catalog.snapshots.map((entry) =>
-    isDoomed(entry.index) ? doomed(generation, "snapshot", entry, `it lies before ${since}`) : {
-      ...keptOne(generation, "snapshot", entry),
-      reason: whySnapshotStays(catalog, entry, first, cutoffMs),
-    }
-  );
-  const wals = catalog.wals.map((entry) => {
-    const isLast = entry === catalog.wals.at(-1);
-    if (isDoomed(entry.index) && !isLast) return doomed(generation, "wal", entry, `it lies before ${since}`);
-    const reason = isDoomed(entry.index)
+  const since = `from which every moment since ${timeOf(cutoffMs)} is restored`;
+  const before = `it lies before snapshot ${formatIndex(first.index)}, ${since}`;
+  const last = catalog.wals.at(-1);
+  const isDoomed = (entry: SnapshotEntry | WalEntry) => entry.index < first.index && entry !== last;
+  const isKept = (entry: SnapshotEntry | WalEntry) => !isDoomed(entry);
+  const whyWalStays = (entry: WalEntry) =>
+    entry.index < first.index
       ? "the last index: it says where the replica ends"
       : `it follows snapshot ${formatIndex(first.index)}`;
-    return { ...keptOne(generation, "wal", entry), reason };
-  });
-  const all = [...snapshots, ...wals];
   return {
-    deletions: all.filter((one) => "index" in one).sort(byIndex),
-    kept: joined(all.filter((one) => "first" in one)),
+    deletions: [
+      ...catalog.snapshots.filter(isDoomed).map((entry) => doomed(generation, "snapshot", entry, before)),
+      ...catalog.wals.filter(isDoomed).map((entry) => doomed(generation, "wal", entry, before)),
+    ].sort(byIndex),
+    kept: joined([
+      ...catalog.snapshots.filter(isKept).map((entry) =>
+        keptOne(generation, "snapshot", entry, whySnapshotStays(catalog, entry, first, cutoffMs))
+      ),
+      ...catalog.wals.filter(isKept).map((entry) => keptOne(generation, "wal", entry, whyWalStays(entry))),
+    ]),
   };
-}
-
-/**
- * The oldest whole snapshot that stays: of those that are not older than the cutoff the one with the lowest index, or the
- * whole one right before it, which all moments between the cutoff and that snapshot need.
- */
-function firstToKeep(catalog: GenerationCatalog, cutoffMs: number): SnapshotEntry | undefined {
-  const whole = wholeOf(catalog);
-  const retained = whole.findIndex((entry) => timeOfSnapshot(entry) >= cutoffMs);
-  if (retained < 0) return whole.at(-1);
-  return whole[Math.max(0, retained - 1)];
 }
 
 function whySnapshotStays(
@@ -156,9 +141,8 @@ function whySnapshotStays(
   first: SnapshotEntry,
   cutoffMs: number,
 ): string {
-  if (!isWhole(catalog, entry)) {
-    return `${snapshotState(catalog, entry).kind}, and counts for nothing; a later whole one lets it go`;
-  }
+  const state = snapshotState(catalog, entry);
+  if (state.kind !== "whole") return `${state.kind}, and counts for nothing; a later whole one lets it go`;
   if (timeOfSnapshot(entry) >= cutoffMs) return `not older than ${timeOf(cutoffMs)}`;
   return entry === first
     ? `every moment since ${timeOf(cutoffMs)} is restored from it or a later one`
@@ -166,10 +150,10 @@ function whySnapshotStays(
 }
 
 /** The oldest first, so that what an interruption leaves is the newest. */
-function planOthers(others: readonly RetainedGeneration[], facts: RetentionFacts): Part[] {
+function planOthers(others: readonly GenerationCatalog[], facts: RetentionFacts): Part[] {
   const safe = newestRestorable(facts);
   const limitMs = abandonedBeforeMs(facts.policy, facts.nowMs);
-  return newestFirst(others).toReversed().map(({ catalog }): Part => {
+  return newestFirst(others).toReversed().map((catalog): Part => {
     const { generation } = catalog;
     const kept = (reason: string): Part => ({ deletions: [], kept: [keptWhole(catalog, reason)] });
     const newestMs = newestObjectMs(catalog);
@@ -216,41 +200,33 @@ function newestOf(times: readonly (number | undefined)[]): number | undefined {
 
 /** With a damaged one in front, the newest that is not damaged is safe too; and one from the future stands for no other. */
 function newestRestorable({ generations, nowMs }: RetentionFacts): ReadonlySet<Generation> {
-  const some = generations.filter(({ restorable }) => restorable !== "none");
-  const sets = [
-    some,
-    some.filter(({ restorable }) => restorable === "whole"),
-    some.filter(({ catalog }) => newestMomentMs(catalog) <= nowMs),
-  ];
+  const some = generations.filter((catalog) => restorabilityOf(catalog) !== "none");
+  const present = some.filter((catalog) => newestMomentMs(catalog) <= nowMs);
+  const isWhole = (catalog: GenerationCatalog) => restorabilityOf(catalog) === "whole";
+  const sets = [some, present, some.filter(isWhole), present.filter(isWhole)];
   return new Set(sets.flatMap((set) => {
-    const newestMs = newestOf(set.map(({ catalog }) => newestMomentMs(catalog)));
-    return set.filter(({ catalog }) => newestMomentMs(catalog) === newestMs).map(({ catalog }) => catalog.generation);
+    const newestMs = newestOf(set.map(newestMomentMs));
+    return set.filter((catalog) => newestMomentMs(catalog) === newestMs).map(({ generation }) => generation);
   }));
 }
 
-function newestFirst(generations: readonly RetainedGeneration[]): RetainedGeneration[] {
-  return generations.toSorted((a, b) => newestMomentMs(b.catalog) - newestMomentMs(a.catalog) || 0);
+function newestFirst(generations: readonly GenerationCatalog[]): GenerationCatalog[] {
+  return generations.toSorted((a, b) => newestMomentMs(b) - newestMomentMs(a) || 0);
 }
 
-/** Asked of the present alone: a snapshot that claims to be from the future says nothing of how old it is. */
+/**
+ * One from the future counts as retained: records never go back in time, so after a clock was set back every new one would
+ * be from the future as well, and each check would ask for another.
+ */
 function whySnapshotIsDue(
   catalog: GenerationCatalog | undefined,
   { nowMs, policy }: RetentionFacts,
 ): string | undefined {
-  const whole = catalog === undefined ? [] : wholeOf(catalog);
-  const newest = whole.at(-1);
+  const sure = catalog === undefined ? [] : sureSnapshots(catalog);
+  const newest = sure.at(-1);
   if (newest === undefined) return "there is no whole snapshot of this generation";
-  if (whole.some((entry) => Math.abs(nowMs - timeOfSnapshot(entry)) <= policy.retentionMs)) return undefined;
+  if (sure.some((entry) => timeOfSnapshot(entry) >= nowMs - policy.retentionMs)) return undefined;
   return `the newest whole snapshot is of ${timeOf(timeOfSnapshot(newest))}, and none is within the retention`;
-}
-
-function wholeOf(catalog: GenerationCatalog): SnapshotEntry[] {
-  return catalog.snapshots.filter((entry) => isWhole(catalog, entry));
-}
-
-/** One that is encrypted, and that this host cannot read, was published whole or not at all. */
-export function isWhole(catalog: GenerationCatalog, entry: SnapshotEntry): boolean {
-  return entry.isUnread === true || snapshotState(catalog, entry).kind === "whole";
 }
 
 function timeOfSnapshot({ record, createdAtMs }: SnapshotEntry): number {
@@ -286,8 +262,9 @@ function keptOne(
   generation: Generation,
   kind: KeptRange["kind"],
   { index, sizeBytes }: SnapshotEntry | WalEntry,
-): Omit<KeptRange, "reason"> {
-  return { kind, generation, first: index, last: index, count: 1, sizeBytes };
+  reason: string,
+): KeptRange {
+  return { kind, generation, first: index, last: index, count: 1, sizeBytes, reason };
 }
 
 function keptWhole(catalog: GenerationCatalog, reason: string): Kept {

@@ -2,9 +2,12 @@
 import { formatIndex, type Index, type Offset } from "../position/position.ts";
 
 export interface SnapshotScheduleFacts {
-  /** The newest whole snapshot of the generation on this replica, by the place of its state (`stateIndex` where it has one). */
+  /**
+   * The newest whole snapshot of the generation on this replica: where its state lies, when it was captured, and for how
+   * long it has been known here, which no clock that is set can change.
+   */
   readonly newest:
-    | { readonly index: Index; readonly offset: Offset; readonly capturedAtMs: number }
+    | { readonly index: Index; readonly offset: Offset; readonly capturedAtMs: number; readonly knownForMs: number }
     | undefined;
   /** The end of what is captured: a snapshot that is made now would be of this index. */
   readonly captured: { readonly index: Index; readonly offset: Offset };
@@ -41,8 +44,8 @@ function whyWanted({ newest, nowMs, snapshotIntervalMs, wish }: SnapshotSchedule
   if (newest === undefined) return wish ?? "there is no whole snapshot of this generation";
   if (wish !== undefined) return wish;
   if (snapshotIntervalMs <= 0) return undefined;
-  // After the clock was set back an age is negative; one that is too large either way tells that it is time.
-  const ageMs = Math.abs(nowMs - newest.capturedAtMs);
+  // After the clock was set back all times of records are in the future, and tell no age.
+  const ageMs = Math.max(nowMs - newest.capturedAtMs, newest.knownForMs);
   if (ageMs < snapshotIntervalMs) return undefined;
   return `the newest is of ${new Date(newest.capturedAtMs).toISOString()}, as long ago as snapshot-interval says`;
 }

@@ -36,6 +36,8 @@ export interface RestorePlan {
   readonly plannedBytes: number;
   /** Whether the end lies in the index that a snapshot of Litestream's is of some moment of; `snapshot_age.ts` judges it. */
   readonly isWithinSnapshotIndex: boolean;
+  /** Whether nothing but that judgement speaks for it; the notices say so. */
+  readonly isDoubtful: boolean;
   /** What the person should know, a sentence each. */
   readonly notices: readonly string[];
 }
@@ -242,7 +244,7 @@ function makePlan(
   end: Point,
   notices: readonly string[],
 ): RestorePlan {
-  const { snapshot, steps, isWithin = false } = chain;
+  const { snapshot, steps, isWithin = false, isDoubtful = false } = chain;
   if (snapshot === undefined) throw new Error("A chain that was walked begins with a snapshot");
   const databaseBytes = end.databasePages * end.pageSize;
   const walBytes = steps.reduce((sum, { from, to }) => sum + to - from, 0);
@@ -259,6 +261,7 @@ function makePlan(
     databaseBytes,
     plannedBytes,
     isWithinSnapshotIndex: isWithin,
+    isDoubtful,
     notices,
   };
 }

@@ -4,8 +4,7 @@ import {
   type RetentionFacts,
   type RetentionPlan,
 } from "../../lib/replica/retention_plan.ts";
-import { restorabilityOf } from "../../lib/restore/restorable.ts";
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { asGeneration, type GenerationSpec, someFacts } from "../support/catalog_builder.ts";
 import { afterDeletions, type Spec } from "../support/retention_history.ts";
 
@@ -19,10 +18,7 @@ function ago(hours: number): number {
 
 function plan(specs: readonly GenerationSpec[], overrides: Partial<RetentionFacts> = {}): RetentionPlan {
   return planRetention({
-    generations: specs.map((spec) => ({
-      catalog: someFacts(spec).catalog,
-      restorable: restorabilityOf(someFacts(spec)),
-    })),
+    generations: specs.map((spec) => someFacts(spec).catalog),
     own: asGeneration(OURS),
     nowMs: NOW,
     policy: { retentionMs: 24 * HOUR },
@@ -66,30 +62,53 @@ function other(id: string, hoursAgo: number, overrides: Partial<GenerationSpec> 
   };
 }
 
-Deno.test("planRetention() lets go what lies before the snapshot that the oldest retained moment needs", () => {
+Deno.test("planRetention() lets go what no moment within the retention is restored from", () => {
   const made = plan([{
-    snapshots: snapshotsAt([0, 80], [2, 50], [4, 26], [6, 10], [8, 1]),
-    wals: wals(80, 60, 50, 40, 26, 20, 10, 5, 1),
+    snapshots: snapshotsAt([0, 80], [2, 50], [4, 23], [6, 10], [8, 1]),
+    wals: wals(80, 60, 50, 40, 23, 20, 10, 5, 1),
   }]);
-  assertEquals(deletions(made), ["snapshot 0", "wal 0", "wal 1", "snapshot 2", "wal 2", "wal 3"]);
-  assertStringIncludes(
-    made.deletions[0]?.reason ?? "",
-    "before snapshot 0000000000000004, from which every moment since",
-  );
+  assertEquals(deletions(made), ["snapshot 0", "wal 0", "wal 1"]);
   assertEquals(
-    reasonFor(made, "snapshot", 4),
-    `every moment since ${new Date(ago(24)).toISOString()} is restored from it or a later one`,
+    made.deletions[0]?.reason,
+    `it lies before snapshot 0000000000000002, from which every moment since ${
+      new Date(ago(24)).toISOString()
+    } is restored`,
   );
-  assertEquals(reasonFor(made, "snapshot", 6), `not older than ${new Date(ago(24)).toISOString()}`);
+  assertEquals(reasonFor(made, "snapshot", 4), `not older than ${new Date(ago(24)).toISOString()}`);
   const [range] = made.kept.filter(({ kind }) => kind === "wal");
   assert(range?.kind === "wal");
-  assertEquals([range.first, range.last, range.count].map(Number), [4, 8, 5]);
+  assertEquals([range.first, range.last, range.count].map(Number), [2, 8, 7]);
   assertEquals(made.snapshotDue, undefined);
 });
 
-Deno.test("planRetention() keeps a snapshot that is exactly as old as retention says, without one before it", () => {
+Deno.test("planRetention() keeps a snapshot that is exactly as old as retention says", () => {
   const made = plan([{ snapshots: snapshotsAt([0, 24], [1, 2]), wals: wals(24, 2) }]);
   assertEquals(deletions(made), []);
+});
+
+Deno.test("planRetention() keeps the WAL from where the replay of the oldest retained snapshot begins", () => {
+  const made = plan([{
+    layout: "litestream",
+    snapshots: [
+      { index: 0, atMs: ago(90) },
+      { index: 1, stateIndex: 3, frames: 2, atMs: ago(40) },
+      { index: 4, atMs: ago(1) },
+    ],
+    wals: wals(90, 80, 70, 40, 1),
+  }]);
+  assertEquals(deletions(made), ["snapshot 0", "wal 0"]);
+});
+
+Deno.test("planRetention() does not count a snapshot whose WAL is not all there, nor one of Litestream's before any", () => {
+  const holding = (newest: GenerationSpec["snapshots"][number]): GenerationSpec => ({
+    layout: "litestream",
+    snapshots: [{ index: 0, atMs: ago(90) }, newest],
+    wals: wals(90, 80),
+  });
+  for (const newest of [{ index: 1, frames: 4, atMs: ago(1) }, { index: 1, isPeers: true, atMs: ago(1) }]) {
+    const made = plan([holding(newest)]);
+    assertEquals([deletions(made), made.snapshotDue === undefined], [[], false]);
+  }
 });
 
 Deno.test("planRetention() keeps the newest whole snapshot when all are old, and asks for a new one", () => {
@@ -113,18 +132,10 @@ Deno.test("planRetention() passes over snapshots that are not whole, and lets th
     wals: wals(90, 60, 50, 30, 10),
   }]);
   assertEquals(deletions(made), ["snapshot 0", "wal 0", "snapshot 1", "wal 1"]);
+  assertMatch(reasonFor(made, "snapshot", 2), /^every moment since \S+Z is restored from it or a later one/);
   assertMatch(reasonFor(made, "snapshot", 3), /^incomplete, and counts for nothing/);
   assertMatch(reasonFor(made, "snapshot", 4), /^corrupt, and counts for nothing/);
   assert(made.snapshotDue !== undefined);
-});
-
-Deno.test("planRetention() goes by the file's time of an encrypted snapshot, which nobody here can read", () => {
-  const unread = (index: number, hours: number) => {
-    const record = undefined as never;
-    return { index, atMs: ago(hours), entry: { record, recordProblem: "it is encrypted", isUnread: true } };
-  };
-  const made = plan([{ snapshots: [unread(0, 90), unread(1, 50), unread(2, 3)], wals: wals(90, 50, 3) }]);
-  assertEquals([deletions(made), made.snapshotDue], [["snapshot 0", "wal 0"], undefined]);
 });
 
 Deno.test("planRetention() removes nothing of a generation without a whole snapshot, and asks for one", () => {
@@ -159,10 +170,10 @@ Deno.test("planRetention() takes a time in the future for no age", () => {
     snapshots: snapshotsAt([0, 90], [1, -500], [2, 50], [3, 1]),
     wals: wals(90, -500, 50, 1),
   }]);
-  assertEquals(deletions(made), []);
+  assertEquals(deletions(made), []); // What claims to be new stays, and what it is restored from.
   const setBack = plan([{ snapshots: snapshotsAt([0, -100], [1, -80]), wals: wals(-100, -80) }, other("bb", -400)]);
   assertEquals(deletions(setBack), []);
-  assertMatch(setBack.snapshotDue?.reason ?? "", /none is within the retention$/);
+  assertEquals(setBack.snapshotDue, undefined);
 });
 
 Deno.test("planRetention() removes a foreign generation only as a whole, a day after retention", () => {
@@ -182,7 +193,7 @@ Deno.test("planRetention() goes by the newest time of a foreign generation: of r
   assertEquals(deletions(plan([ours, late])), []);
   const catalog = { ...someFacts(other("cc", 90)).catalog, unfinishedAtMs: ago(3) };
   const made = planRetention({
-    generations: [{ catalog: someFacts(ours).catalog, restorable: "whole" }, { catalog, restorable: "whole" }],
+    generations: [someFacts(ours).catalog, catalog],
     own: asGeneration(OURS),
     nowMs: NOW,
     policy: { retentionMs: 24 * HOUR },
@@ -213,17 +224,11 @@ Deno.test("planRetention() removes nothing at all where nothing can be restored"
 });
 
 Deno.test("planRetention() keeps an empty generation until its folder is old", () => {
-  const ours = {
-    catalog: someFacts({ snapshots: snapshotsAt([0, 2]), wals: wals(1) }).catalog,
-    restorable: "whole" as const,
-  };
+  const ours = someFacts({ snapshots: snapshotsAt([0, 2]), wals: wals(1) }).catalog;
   const empty = someFacts({ generation: "00000000000000bb", snapshots: [] }).catalog;
   const made = (unfinishedAtMs?: number) =>
     deletions(planRetention({
-      generations: [ours, {
-        catalog: unfinishedAtMs === undefined ? empty : { ...empty, unfinishedAtMs },
-        restorable: "none",
-      }],
+      generations: [ours, unfinishedAtMs === undefined ? empty : { ...empty, unfinishedAtMs }],
       own: asGeneration(OURS),
       nowMs: NOW,
       policy: { retentionMs: 24 * HOUR },

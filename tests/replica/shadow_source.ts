@@ -24,6 +24,8 @@ export class ShadowSource implements DatabaseSource {
   readonly memories = new Map<string, string>();
   /** Runs in the middle of an image; what it throws breaks the image off. */
   duringImage: () => void = () => {};
+  /** When everything is captured. */
+  nowMs: () => number = () => 1_000;
 
   constructor(stage: ShadowStage) {
     this.stage = stage;
@@ -31,12 +33,12 @@ export class ShadowSource implements DatabaseSource {
   }
 
   capture(wal: Uint8Array, frames: number): void {
-    capture(this.shadow, wal, frames, 1_000);
+    capture(this.shadow, wal, frames, this.nowMs());
     this.#changes.notify();
   }
 
   closeIndex(): void {
-    this.shadow.closeIndex(1_000);
+    this.shadow.closeIndex(this.nowMs());
     this.#changes.notify();
   }
 
@@ -73,7 +75,7 @@ export class ShadowSource implements DatabaseSource {
         pageSize: PAGE_SIZE,
         start: offset,
         end: offset,
-        capturedAtMs: 1_000,
+        capturedAtMs: this.nowMs(),
         databasePages: IMAGE_PAGES,
         capturedLate: false,
         indexClosed: false,

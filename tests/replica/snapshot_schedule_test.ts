@@ -16,8 +16,8 @@ function facts(overrides: Partial<SnapshotScheduleFacts> = {}): SnapshotSchedule
   };
 }
 
-function at(index: number, offset: number, hoursAgo: number) {
-  return { index: asIndex(index), offset: asOffset(offset), capturedAtMs: NOW - hoursAgo * HOUR };
+function at(index: number, offset: number, hoursAgo: number, knownForMs = 0) {
+  return { index: asIndex(index), offset: asOffset(offset), capturedAtMs: NOW - hoursAgo * HOUR, knownForMs };
 }
 
 const ROWS: readonly (readonly [name: string, given: Partial<SnapshotScheduleFacts>, kind: string, reason?: string])[] =
@@ -51,7 +51,8 @@ const ROWS: readonly (readonly [name: string, given: Partial<SnapshotScheduleFac
       "index 0000000000000005 holds one already; the next index will get it",
     ],
     ["the clock was set back a little", { snapshotIntervalMs: 2 * HOUR, newest: at(3, 0, -1) }, "none"],
-    ["the clock was set back a lot", { snapshotIntervalMs: 2 * HOUR, newest: at(3, 0, -9) }, "snapshot"],
+    ["the clock was set back a lot", { snapshotIntervalMs: 2 * HOUR, newest: at(3, 0, -9) }, "none"],
+    ["the clock was set back long ago", { snapshotIntervalMs: 2 * HOUR, newest: at(3, 0, -9, 2 * HOUR) }, "snapshot"],
   ];
 
 for (const [name, given, kind, reason] of ROWS) {

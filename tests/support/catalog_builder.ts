@@ -1,4 +1,5 @@
 import { type Generation, parseGeneration } from "../../lib/position/generation.ts";
+import type { Layout } from "../../lib/position/object_names.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import type { GenerationFacts } from "../../lib/restore/history.ts";
 import { indexToRead } from "../../lib/restore/resolve.ts";
@@ -33,6 +34,10 @@ export interface WalSpec {
 
 export interface SnapshotSpec {
   readonly index: number;
+  /** In the litestream layout: the index that `frames` speaks of. */
+  readonly stateIndex?: number;
+  /** Written by Litestream: no position, but a time. */
+  readonly isPeers?: boolean;
   readonly frames?: number;
   readonly atMs: number;
   readonly pages?: number;
@@ -43,6 +48,7 @@ export interface SnapshotSpec {
 }
 
 export interface GenerationSpec {
+  readonly layout?: Layout;
   readonly generation?: string;
   readonly snapshots: readonly SnapshotSpec[];
   readonly wals?: readonly WalSpec[];
@@ -53,9 +59,9 @@ export interface GenerationSpec {
 export function someFacts(spec: GenerationSpec, target: RestoreTarget = { kind: "latest" }): GenerationFacts {
   const wals = spec.wals ?? [];
   const catalog: GenerationCatalog = {
-    layout: "raw",
+    layout: spec.layout ?? "raw",
     generation: asGeneration(spec.generation ?? "00000000000000aa"),
-    snapshots: spec.snapshots.map(snapshotEntry),
+    snapshots: spec.snapshots.map((snapshot) => snapshotEntry(snapshot, spec.layout)),
     wals: wals.map(walEntry),
   };
   const index = indexToRead(catalog, target);
@@ -72,13 +78,20 @@ export function someFacts(spec: GenerationSpec, target: RestoreTarget = { kind: 
 }
 
 function snapshotEntry(
-  { index, frames = 0, atMs, pages = 4, entry = {}, isIncomplete, damage }: SnapshotSpec,
+  { index, frames = 0, atMs, pages = 4, entry = {}, isIncomplete, damage, stateIndex = index, isPeers }: SnapshotSpec,
+  layout: Layout = "raw",
 ): SnapshotEntry {
   const offset = after(frames);
   const basis = { index: asIndex(index), sizeBytes: pages * PAGE_SIZE, createdAtMs: atMs };
   if (isIncomplete === true) return { ...basis, recordProblem: "its record is missing", recordMissing: true };
   if (damage !== undefined) return { ...basis, recordProblem: damage };
-  return { ...basis, record: { ...aRecord(offset, offset, atMs), kind: "snapshot", databasePages: pages }, ...entry };
+  return {
+    ...basis,
+    record: { ...aRecord(offset, offset, atMs), kind: "snapshot", databasePages: pages },
+    ...(layout === "raw" ? {} : { stateIndex: asIndex(stateIndex), imageBytes: pages * PAGE_SIZE }),
+    ...(isPeers === true ? { isPeers } : {}),
+    ...entry,
+  };
 }
 
 function walEntry(spec: WalSpec): WalEntry {

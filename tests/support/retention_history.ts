@@ -2,6 +2,7 @@
 import type { Deletion } from "../../lib/replica/retention_plan.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { planRestore } from "../../lib/restore/plan.ts";
+import type { Layout } from "../../lib/position/object_names.ts";
 import type { RestoreTarget } from "../../lib/restore/target.ts";
 import {
   after,
@@ -28,11 +29,13 @@ export function idOf({ generation = "00000000000000aa" }: Spec): string {
   return generation;
 }
 
-/** Every point of one generation that a restore by its position reaches. */
+/** Every point of one generation that a restore by its position reaches without doubt. */
 export function restorablePoints(spec: Spec): RestorablePoint[] {
   const generation = asGeneration(idOf(spec));
   const places = [
-    ...spec.snapshots.map(({ index, frames = 0, atMs }) => ({ index, offset: after(frames), atMs })),
+    ...spec.snapshots.map(({ index, stateIndex = index, frames = 0, atMs }) => (
+      { index: stateIndex, offset: after(frames), atMs }
+    )),
     ...(spec.wals ?? []).flatMap(({ index, records = [] }) =>
       records.map(([frames, atMs]) => ({ index, offset: after(frames), atMs }))
     ),
@@ -41,22 +44,13 @@ export function restorablePoints(spec: Spec): RestorablePoint[] {
     const position = { generation, index: asIndex(index), offset: asOffset(offset) };
     const target: RestoreTarget = { kind: "position", position, generation };
     const plan = planRestore([someFacts(spec, target)], target);
-    return plan.kind === "plan" ? [{ generation, index, offset, atMs }] : [];
+    return plan.kind === "plan" && !plan.isDoubtful ? [{ generation, index, offset, atMs }] : [];
   });
 }
 
 /** What `latest` gives of one generation; undefined when it is refused. */
 export function latestOf(spec: Spec): readonly [index: number, offset: number] | undefined {
-  return endOf(spec, { kind: "latest" });
-}
-
-/** What a restore to that time gives. */
-export function stateAt(spec: Spec, atMs: number): readonly [index: number, offset: number] | undefined {
-  return endOf(spec, { kind: "time", atMs });
-}
-
-function endOf(spec: Spec, target: RestoreTarget): readonly [index: number, offset: number] | undefined {
-  const plan = planRestore([someFacts(spec, target)], target);
+  const plan = planRestore([someFacts(spec)], { kind: "latest" });
   return plan.kind === "plan" ? [plan.end.index, plan.end.offset] : undefined;
 }
 
@@ -76,13 +70,14 @@ export function afterDeletions(specs: readonly Spec[], deletions: readonly Delet
 
 export interface HistoryOptions {
   readonly nowMs: number;
+  readonly layout: Layout;
   /** Whether the clock may be set back and forth, files may be lost and snapshots damaged. */
   readonly isTroubled: boolean;
 }
 
 /** One generation, its first snapshot up to five days before now, or now and then after it. */
 export function randomHistory(random: () => number, generation: string, options: HistoryOptions): Spec {
-  const { nowMs, isTroubled } = options;
+  const { nowMs, isTroubled, layout } = options;
   const chance = (percent: number) => randomInteger(random, 100) < percent;
   let atMs = nowMs - randomInteger(random, 120 * HOUR_MS);
   const tick = () => {
@@ -99,7 +94,7 @@ export function randomHistory(random: () => number, generation: string, options:
     const snapshotAfter = index === 0 ? 0 : chance(40) ? randomInteger(random, records.length + 1) : undefined;
     const timed: [number, number][] = [];
     for (let i = 0; i <= records.length; i++) {
-      if (i === snapshotAfter) snapshots.push(aSnapshot(index, timed.at(-1)?.[0] ?? 0, tick()));
+      if (i === snapshotAfter) snapshots.push(aSnapshot(index, timed.at(-1)?.[0] ?? 0, tick(), layout, chance));
       const record = records[i];
       if (record !== undefined) timed.push([record[0], tick()]);
     }
@@ -107,9 +102,12 @@ export function randomHistory(random: () => number, generation: string, options:
     if (timed.length > 0) wals.push({ index, records: timed, ...(isLast ? {} : { closedMs: tick() }) });
     else if (!isLast) break; // An index without frames has no next one.
   }
-  if (!isTroubled) return { generation, snapshots, wals };
+  const names = snapshots.map(({ index }) => index);
+  if (new Set(names).size < names.length) return randomHistory(random, generation, options); // One name, one snapshot.
+  if (!isTroubled) return { generation, layout, snapshots, wals };
   return {
     generation,
+    layout,
     snapshots: snapshots.filter(() => !chance(5)).map((one) =>
       chance(8) ? { ...one, damage: "it is damaged" } : chance(8) ? { ...one, isIncomplete: true } : one
     ),
@@ -117,8 +115,17 @@ export function randomHistory(random: () => number, generation: string, options:
   };
 }
 
-function aSnapshot(index: number, frames: number, atMs: number): SnapshotSpec {
-  return { index, frames, atMs };
+/** In the litestream layout one of ours may have begun an index earlier, and one of Litestream's notes no position. */
+function aSnapshot(
+  index: number,
+  frames: number,
+  atMs: number,
+  layout: Layout,
+  chance: (percent: number) => boolean,
+): SnapshotSpec {
+  if (layout === "raw") return { index, frames, atMs };
+  if (chance(20)) return { index, frames: 0, atMs, isPeers: true };
+  return { index: index > 0 && chance(30) ? index - 1 : index, stateIndex: index, frames, atMs };
 }
 
 function withoutClosing({ closedMs: _, ...wal }: WalSpec): WalSpec {
