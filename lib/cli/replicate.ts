@@ -1,3 +1,4 @@
+import { createEncryption } from "../age/encryption.ts";
 import { ExitCode, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { createLogger, type Logger, type LogLevel } from "../base/log.ts";
 import { product } from "../base/product.ts";
@@ -28,6 +29,9 @@ export async function run(context: CommandContext): Promise<number> {
   const log = loggerFor(context, plan.logging);
   if (plan.databases.length === 0) {
     throw new ReplicationError("config-invalid", "Cannot replicate: the config names no database");
+  }
+  for (const { age } of plan.databases.flatMap(({ replicas }) => replicas)) {
+    if (age !== undefined) await createEncryption(age).checkKeys(); // Before anything is written that nobody can read.
   }
   const driver = await selectDriver(plan.sqliteLibrary);
   log.info(`${product.title} ${product.version}`, { sqlite: driver.version, databases: plan.databases.length });

@@ -42,7 +42,7 @@ async function requestFrom(context: CommandContext): Promise<RestoreRequest> {
   return {
     replicas: replicas.map((replica) => ({
       name: replica.name,
-      store: openReplica(platform.files, replica, readsAtOnce),
+      store: openReplica(platform.files, replica, { readsAtOnce }),
     })),
     target,
     output,

@@ -153,7 +153,12 @@ function createPair({ platform, driver, log, watchFolder, userId }: DaemonOption
     new FileReplicator({
       name: replica.name,
       source: database,
-      store: openReplica(platform.files, replica),
+      store: openReplica(platform.files, replica, {
+        memory: {
+          recall: () => database.recall(replica.path),
+          remember: (text) => database.remember(replica.path, text),
+        },
+      }),
       place: replica.path,
       clock: platform.clock,
       log,

@@ -215,6 +215,14 @@ export class WatchedDatabase implements DatabaseSource {
     await this.#current().state.rememberReplica(place);
   }
 
+  recall(place: string): string | undefined {
+    return this.#current().state.recall(place);
+  }
+
+  async remember(place: string, text: string): Promise<void> {
+    await this.#current().state.remember(place, text);
+  }
+
   /** Captures everything that is committed at this moment and makes it durable. */
   captureNow(): Promise<CapturedMoment> {
     return this.#alone(async () => {

@@ -35,6 +35,9 @@ export interface DatabaseSource {
   /** Whether the replica at that place was ever written by this state, and remembering that it was. */
   wasReplicatedTo(place: string): boolean;
   rememberReplica(place: string): Promise<void>;
+  /** A text that is kept for the replica at that place, for a host that cannot read what it writes. */
+  recall(place: string): string | undefined;
+  remember(place: string, text: string): Promise<void>;
 }
 
 /** Enough to tell whether two WAL files agree up to a point: the chain's sum covers every byte before it. */

@@ -10,6 +10,7 @@
  *
  * Folders 0700, files 0600, owned as the database's when run as root. A symbolic link or a foreign owner is refused.
  */
+import { crc32c } from "../base/crc32c.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { basename, dirname, join } from "../base/path.ts";
 import { product } from "../base/product.ts";
@@ -133,6 +134,16 @@ export class StateFolder {
     return remembered;
   }
 
+  /** What `remember` kept for that place. */
+  recall(place: string): string | undefined {
+    const [owner, ...lines] = (this.#files.readText(`${this.path}/${memoryName(place)}`) ?? "").split("\n");
+    return owner === place ? lines.join("\n") : undefined;
+  }
+
+  async remember(place: string, text: string): Promise<void> {
+    await this.#replace(memoryName(place), `${place}\n${text}`);
+  }
+
   /** Removes the shadow WAL of every generation but the given one. */
   removeOtherGenerations(current: Generation): void {
     for (const name of this.#files.list(this.shadowPath)) {
@@ -168,6 +179,11 @@ export class StateFolder {
   async #replace(name: string, text: string): Promise<void> {
     await replaceFile(this.#files, `${this.path}/${name}`, new TextEncoder().encode(text));
   }
+}
+
+/** Two places of one name would only forget each other: the file says whose it is. */
+function memoryName(place: string): string {
+  return `replica-${crc32c(new TextEncoder().encode(place)).toString(16).padStart(8, "0")}`;
 }
 
 function refuseForeign(path: string, found: FileStatus, database: FileStatus, user: number | undefined): void {

@@ -200,7 +200,8 @@ export class FileReplicator {
     if (captured === undefined || captured.generation !== generation) return;
     const agrees = await this.#agrees(generation, end);
     const decision = decideStart({
-      newestSnapshot: catalog.snapshots.findLast(({ record }) => record !== undefined)?.index,
+      newestSnapshot: catalog.snapshots.findLast(({ record, isUnread }) => record !== undefined || isUnread === true)
+        ?.index,
       end,
       oldest: this.#source.oldestIndex(),
       captured,
@@ -285,6 +286,7 @@ export class FileReplicator {
     if (end.offset === 0) return true;
     const own = this.#source.markAt(end.index, end.offset);
     if (own === undefined) return undefined;
+    if (end.isRemembered === true) return true;
     const bytes = new Uint8Array(WAL_HEADER_SIZE);
     const parsed = parseWalHeader(bytes.subarray(0, await this.#store.readWal(generation, end.index, 0, bytes)));
     if (!parsed.ok || !equalSalts(parsed.header.salt, own.salt)) return false;

@@ -223,7 +223,9 @@ function damageNotices(entry: WalEntry): string[] {
 
 function brokenPromise(catalog: GenerationCatalog, entry: WalEntry, intact: Point | undefined): Refusal {
   const key = nameObject(catalog, entry.index, "wal");
-  const problem = `${key} has ${entry.sizeBytes} bytes (expected at least ${entry.promisedEnd}, as its records say)`;
+  const problem = catalog.layout === "litestream" && entry.recordProblem !== undefined
+    ? entry.recordProblem
+    : `${key} has ${entry.sizeBytes} bytes (expected at least ${entry.promisedEnd}, as its records say)`;
   const begin = { index: entry.index, offset: asOffset(0) };
   const intactTo = intact === undefined || comparePlaces(intact, begin) < 0 ? begin : intact;
   return { kind: "refusal", code: "corrupt", problem, intactTo };

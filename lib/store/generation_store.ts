@@ -115,6 +115,8 @@ export interface SnapshotEntry {
    * the database. Absent: the image is the state at the record's offset in `index`.
    */
   readonly stateIndex?: Index;
+  /** Its name says that it is whole; nobody here can read it. */
+  readonly isUnread?: boolean;
   /** Written by Litestream, which notes no position: the image is of some moment within `index`. */
   readonly isPeers?: boolean;
   readonly createdAtMs: number;
@@ -148,4 +150,6 @@ export interface ReplicaEnd {
   readonly index: Index;
   readonly offset: Offset;
   readonly closed: boolean;
+  /** What this host remembers to have written; nobody here can read it. */
+  readonly isRemembered?: boolean;
 }

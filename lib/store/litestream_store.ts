@@ -24,6 +24,7 @@ import type {
 } from "./generation_store.ts";
 import { assertContiguous } from "./held_wal.ts";
 import { type ListedSnapshot, listGeneration, type LitestreamListing, type Segment } from "./litestream_listing.ts";
+import { formatRemembered, parseRemembered, type RememberedEnd, type ReplicaMemory } from "./replica_memory.ts";
 import { formatObjectTail } from "./object_tail.ts";
 import { peerRecords, readImageShape } from "./peer_records.ts";
 import { SegmentReader } from "./segment_reader.ts";
@@ -40,13 +41,19 @@ export class LitestreamStore implements GenerationStore {
   readonly description: string;
   readonly #client: ReplicaClient;
   readonly #encryption: Encryption | undefined;
+  readonly #memory: ReplicaMemory | undefined;
+  /** Objects can be written and not be read. */
+  readonly #isBlind: boolean;
   /** As listed last; what is read by position belongs to it. */
   readonly #listings = new Map<Generation, LitestreamListing>();
   readonly #contents = new Map<string, Promise<ObjectContent>>();
 
-  constructor(client: ReplicaClient, encryption?: Encryption) {
+  /** `memory`: for a replica that this host may not be able to read. */
+  constructor(client: ReplicaClient, encryption?: Encryption, memory?: ReplicaMemory) {
     this.#client = client;
     this.#encryption = encryption;
+    this.#memory = memory;
+    this.#isBlind = encryption !== undefined && encryption.decrypt === undefined;
     this.description = client.description;
   }
 
@@ -80,6 +87,7 @@ export class LitestreamStore implements GenerationStore {
     const last = [...segments].at(-1);
     if (last === undefined) return undefined;
     const [index, ofIndex] = last;
+    if (this.#isBlind) return this.#rememberedEnd(generation, ofIndex.at(-1));
     const { lastRecord, recordProblem } = await this.#walEntry(generation, index, ofIndex, true);
     if (recordProblem !== undefined) {
       throw new ReplicationError("corrupt", `Cannot tell where ${this.description} ends: ${recordProblem}`);
@@ -132,6 +140,7 @@ export class LitestreamStore implements GenerationStore {
     const next = async () => {
       const piece = await wal.next();
       end += piece.length;
+      if (piece.length === 0) await this.#rememberNext(generation, key, index, asOffset(end), wal.records());
       return piece;
     };
     await this.#write(key, next, () => {
@@ -166,6 +175,40 @@ export class LitestreamStore implements GenerationStore {
     await this.#expectThere(key);
     this.#listings.delete(generation);
     return written;
+  }
+
+  #rememberedEnd(generation: Generation, last: Segment | undefined): ReplicaEnd {
+    const remembered = parseRemembered(this.#memory?.recall());
+    const known = [remembered?.last, remembered?.next].find((one) =>
+      one?.key === last?.key && (one?.sizeBytes ?? last?.sizeBytes) === last?.sizeBytes
+    );
+    if (remembered?.generation === generation && known !== undefined) return { ...known.end, isRemembered: true };
+    throw new ReplicationError(
+      "corrupt",
+      `Cannot tell where ${this.description} ends: it cannot be read without an identity, and ${last?.key} is not what ` +
+        "this host remembers to have written last",
+    );
+  }
+
+  /** Before an object can be seen: which one it will be, and where the replica ends then. */
+  async #rememberNext(
+    generation: Generation,
+    key: string,
+    index: Index,
+    offset: Offset,
+    records: readonly CommitRecord[],
+  ): Promise<void> {
+    if (!this.#isBlind || this.#memory === undefined) return;
+    const before = parseRemembered(this.#memory.recall());
+    const last = before?.generation === generation ? await this.#published(before.next) ?? before.last : undefined;
+    const closed = records.at(-1)?.indexClosed === true;
+    const next = { key, sizeBytes: undefined, end: { index, offset, closed } };
+    await this.#memory.remember(formatRemembered({ generation, last, next }));
+  }
+
+  async #published(next: RememberedEnd | undefined): Promise<RememberedEnd | undefined> {
+    const found = next === undefined ? undefined : await this.#client.status(next.key);
+    return next === undefined || found === undefined ? undefined : { ...next, sizeBytes: found.size };
   }
 
   async #afterLast(written: WrittenSnapshot, bringWal: BringWal): Promise<WrittenSnapshot> {
@@ -224,6 +267,7 @@ export class LitestreamStore implements GenerationStore {
   async #snapshotEntry(snapshot: ListedSnapshot): Promise<SnapshotEntry> {
     const { index, sizeBytes, createdAtMs } = snapshot;
     const basis = { index, sizeBytes, createdAtMs };
+    if (this.#isBlind) return { ...basis, isUnread: true, recordProblem: `${snapshot.key} is encrypted` };
     try {
       const tail = await readObjectTail(this.#client, snapshot, this.#encryption);
       if (tail !== undefined && "problem" in tail) return { ...basis, recordProblem: tail.problem };
@@ -255,6 +299,7 @@ export class LitestreamStore implements GenerationStore {
       createdAtMs: segments.at(-1)?.createdAtMs ?? 0,
       recordCount: segments.length,
     };
+    if (this.#isBlind) return { ...basis, recordProblem: "it is encrypted" };
     let damage: { readonly recordProblem: string; readonly promisedEnd: Offset } | undefined;
     for (let slot = segments.length - 1; slot >= 0; slot--) {
       const found = await this.#recordsOf(generation, segments, slot, isLast);

@@ -21,12 +21,14 @@ import type {
 } from "./generation_store.ts";
 import { LitestreamStore } from "./litestream_store.ts";
 import { RawStore } from "./raw_store.ts";
+import type { ReplicaMemory } from "./replica_memory.ts";
 import type { Encryption } from "./stored_object.ts";
 
 export interface ReplicaStoreOptions {
   /** The layout of what is written, from what the replica holds already; throws when the two do not fit. */
   readonly chooseLayout: (held: HeldLayout) => Layout;
   readonly encryption?: Encryption | undefined;
+  readonly memory?: ReplicaMemory | undefined;
   readonly readsAtOnce?: number | undefined;
 }
 
@@ -40,12 +42,12 @@ export class ReplicaStore implements GenerationStore {
   readonly #litestream: LitestreamStore;
   readonly #found = new Map<Generation, Layout>();
 
-  constructor(client: ReplicaClient, { chooseLayout, encryption, readsAtOnce }: ReplicaStoreOptions) {
+  constructor(client: ReplicaClient, { chooseLayout, encryption, memory, readsAtOnce }: ReplicaStoreOptions) {
     this.description = client.description;
     this.#client = client;
     this.#chooseLayout = chooseLayout;
     this.#raw = new RawStore(client, readsAtOnce);
-    this.#litestream = new LitestreamStore(client, encryption);
+    this.#litestream = new LitestreamStore(client, encryption, memory);
   }
 
   exists(): Promise<boolean> {

@@ -6,8 +6,12 @@ import { readTail } from "../lz4/trailer.ts";
 import { openGzip } from "../platform/gzip.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { unsupportedRecord } from "./commit_log.ts";
+import { looksEncrypted } from "../age/header.ts";
 import type { ListedObject } from "./litestream_listing.ts";
 import { type ObjectTail, parseObjectTail } from "./object_tail.ts";
+
+/** Enough to tell. */
+const ENCRYPTED_BEGINNING_BYTES = 64;
 
 /** What stands between an object and the device it is kept on, when the replica is encrypted. */
 export interface Encryption {
@@ -35,7 +39,7 @@ export async function openContent(
   const giveBack = () => void opened.close().catch(() => {}); // It was only read.
   try {
     const stored = await decrypted({ sizeBytes: object.sizeBytes, read: opened.read }, object.key, encryption);
-    const content = await decoded(stored, object);
+    const content = await decoded(stored, object).catch((error) => expectUnencrypted(stored, object.key, error));
     return {
       read: (at, into) => content.read(at, into),
       size: () => content.size(),
@@ -92,6 +96,20 @@ async function decrypted(
   if (encryption === undefined) return stored;
   if (encryption.decrypt === undefined) throw withoutIdentity(key);
   return await encryption.decrypt(stored, key);
+}
+
+/** An object that cannot be decoded because it is encrypted is not damaged; throws what is the case. */
+async function expectUnencrypted(stored: StoredBytes, key: string, error: unknown): Promise<never> {
+  const beginning = new Uint8Array(ENCRYPTED_BEGINNING_BYTES);
+  const got = await stored.read(0, beginning);
+  if (!looksEncrypted(beginning.subarray(0, got))) throw error;
+  throw new ReplicationError(
+    "denied",
+    `Cannot read ${key}: it is encrypted with age (an identity should be configured)`,
+    {
+      advice: "name the database and a config whose replica has an age identity, instead of a URL",
+    },
+  );
 }
 
 function withoutIdentity(key: string): ReplicationError {

@@ -21,6 +21,7 @@ export class ShadowSource implements DatabaseSource {
   pauses = 0;
   images = 0;
   readonly begun: string[] = [];
+  readonly memories = new Map<string, string>();
   /** Runs in the middle of an image; what it throws breaks the image off. */
   duringImage: () => void = () => {};
 
@@ -123,6 +124,15 @@ export class ShadowSource implements DatabaseSource {
 
   wasReplicatedTo(place: string): boolean {
     return this.#places.includes(place);
+  }
+
+  recall(place: string): string | undefined {
+    return this.memories.get(place);
+  }
+
+  remember(place: string, text: string): Promise<void> {
+    this.memories.set(place, text);
+    return Promise.resolve();
   }
 
   rememberReplica(place: string): Promise<void> {
