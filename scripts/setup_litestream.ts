@@ -1,19 +1,16 @@
 /**
- * Makes ready what the tests against Litestream need beyond what all tests need: the real program, and `age` as an
- * independent maker and reader of its objects. All of it lands in the project's cache folder; nothing is installed.
+ * Makes ready what the tests against Litestream need beyond what all tests need: the real program. It lands in the
+ * project's cache folder; nothing is installed.
  *
  *     deno run -A scripts/setup_litestream.ts       prints where everything is
  *
- * The tests find the programs by environment variables; who sets one beforehand has chosen.
+ * The tests find it by the environment variable `TAILRACE_TEST_LITESTREAM`; who sets that beforehand has chosen.
  */
-import { unpackPackage } from "./debian_package.ts";
 import { CACHE_FOLDER, complain, exists, listFiles, run, say } from "./project.ts";
 import { setUp } from "./setup.ts";
 
 export const LITESTREAM_VERSION = "v0.3.13";
 export const LITESTREAM_VARIABLE = "TAILRACE_TEST_LITESTREAM";
-export const AGE_VARIABLE = "TAILRACE_TEST_AGE";
-export const AGE_KEYGEN_VARIABLE = "TAILRACE_TEST_AGE_KEYGEN";
 
 /** The npm package of the program has a version of its own. The digest is that of the program itself. */
 const PACKAGE = "@flydotio/litestream-linux-x64";
@@ -21,22 +18,11 @@ const PACKAGE_VERSION = "1.0.1";
 const PROGRAM_SHA256 = "bbd8b9baa5bd9ae35318bececace384247b71fed4269a3e3cb8a8ac3f6c957bb";
 const PROGRAM = `${CACHE_FOLDER}/litestream/${LITESTREAM_VERSION}/litestream`;
 
-const AGE_FOLDER = `${CACHE_FOLDER}/age`;
-
-const PROGRAMS = [
-  { variable: LITESTREAM_VARIABLE, find: litestreamProgram },
-  { variable: AGE_VARIABLE, find: () => ageProgram("age") },
-  { variable: AGE_KEYGEN_VARIABLE, find: () => ageProgram("age-keygen") },
-] as const;
-
 /** The environment for a run of the tests in `tests/litestream/`, that of all other tests included. */
 export async function setUpLitestream(): Promise<Record<string, string>> {
-  const environment = await setUp();
-  for (const { variable, find } of PROGRAMS) {
-    const chosen = Deno.env.get(variable);
-    environment[variable] = chosen === undefined || chosen === "" ? await find() : chosen;
-  }
-  return environment;
+  const chosen = Deno.env.get(LITESTREAM_VARIABLE);
+  const program = chosen === undefined || chosen === "" ? await litestreamProgram() : chosen;
+  return { ...await setUp(), [LITESTREAM_VARIABLE]: program };
 }
 
 /** The path of the real Litestream, fetched once and held against the digest each time it is asked for. */
@@ -63,14 +49,6 @@ async function fetchProgram(): Promise<void> {
 
 async function sha256(path: string): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", Deno.readFileSync(path))).toHex();
-}
-
-/** The system's own program, else the one of Debian's package. */
-async function ageProgram(name: "age" | "age-keygen"): Promise<string> {
-  if ((await run(name, ["--version"])).code === 0) return name;
-  const unpacked = `${AGE_FOLDER}/usr/bin/${name}`;
-  if (!exists(unpacked)) await unpackPackage("age", AGE_FOLDER);
-  return unpacked;
 }
 
 async function main(): Promise<number> {

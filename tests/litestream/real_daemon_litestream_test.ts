@@ -1,9 +1,9 @@
 /** What the other tests rest on: the real program is run as it wants to be, and what it says is understood. */
 import { DatabaseSync } from "node:sqlite";
+import { aKeyPair } from "../support/age.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { comparePages, databaseImage } from "../support/database_image.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
-import { newAgeKeys } from "./support/age_keys.ts";
 import { matrixTest } from "./support/matrix.ts";
 import {
   type LitestreamDatabase,
@@ -85,7 +85,7 @@ matrixTest({ ...LITESTREAM, feature: "several databases and replicas" }, () =>
 
 matrixTest({ ...LITESTREAM, feature: "age" }, () =>
   withTemporaryFolder(async (folder) => {
-    const { identity, recipient } = await newAgeKeys();
+    const { identity, recipient } = await aKeyPair();
     const age = { identities: [identity], recipients: [recipient] };
     const database = { path: `${folder}/app.db`, replicas: [{ path: `${folder}/replica`, age }] };
     const config = `${folder}/litestream.yml`;

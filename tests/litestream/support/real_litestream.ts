@@ -5,15 +5,7 @@
 import { findLastCommit } from "../../../lib/store/last_commit.ts";
 import { Daemon } from "../../support/daemon.ts";
 import type { CommandResult } from "../../support/tailrace.ts";
-
-export const LITESTREAM = programOf("TAILRACE_TEST_LITESTREAM");
-
-/** A program that `scripts/setup_litestream.ts` has made ready. */
-export function programOf(variable: string): string {
-  const program = Deno.env.get(variable);
-  if (program !== undefined && program !== "") return program;
-  throw new Error(`${variable} names no program (run these tests by "deno task test:litestream")`);
-}
+import { programPath } from "./programs.ts";
 
 export interface AgeKeys {
   readonly identities?: readonly string[];
@@ -76,7 +68,7 @@ export function startLitestream(
   level?: LogLevel,
 ): RealLitestream {
   Deno.writeTextFileSync(config, formatLitestreamConfig(databases, level));
-  const child = new Deno.Command(LITESTREAM, {
+  const child = new Deno.Command(programPath("litestream"), {
     args: ["replicate", "-config", config],
     stdin: "null",
     stdout: "null",
@@ -201,7 +193,7 @@ export function parsePosition(text: string): LitestreamPosition | undefined {
 
 /** Runs one of its commands to its end. */
 export async function runLitestream(words: readonly string[]): Promise<CommandResult> {
-  const { code, stdout, stderr } = await new Deno.Command(LITESTREAM, {
+  const { code, stdout, stderr } = await new Deno.Command(programPath("litestream"), {
     args: [...words],
     stdin: "null",
     stdout: "piped",
