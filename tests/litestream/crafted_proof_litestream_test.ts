@@ -4,6 +4,7 @@ import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { matrixTest } from "./support/matrix.ts";
 import { type LitestreamTarget, restoreWithLitestream } from "./support/real_litestream.ts";
 import type { PeerDoes } from "./support/replica_craft.ts";
+import { isSameFile } from "./support/same_file.ts";
 import { VARIANTS } from "./support/variants.ts";
 import { Histories, Workshop } from "./support/workshop.ts";
 
@@ -32,11 +33,6 @@ async function expectPeer(replica: string, output: string, peer: PeerDoes, optio
   }
   assertEquals(code, 0, stderr);
   if (peer.kind === "restores") {
-    if (!isSame(output, peer.expected)) fail(`It restored another database than is expected: ${stderr}`);
-  } else assertFalse(peer.states.some((state) => isSame(output, state)), "the database once was like that");
-}
-
-function isSame(a: string, b: string): boolean {
-  const [bytes, others] = [Deno.readFileSync(a), Deno.readFileSync(b)];
-  return bytes.length === others.length && bytes.every((byte, slot) => byte === others[slot]);
+    if (!isSameFile(output, peer.expected)) fail(`It restored another database than is expected: ${stderr}`);
+  } else assertFalse(peer.states.some((state) => isSameFile(output, state)), "the database once was like that");
 }
