@@ -8,6 +8,13 @@ export const EXPECTED_ROWS: readonly Row[] = [
   { writer: "litestream", reader: "litestream", feature: "several databases and replicas" },
   { writer: "litestream", reader: "litestream", feature: "age" },
   { writer: "litestream", reader: "litestream", feature: "going on after a restart" },
+  { writer: "litestream", reader: "tailrace", feature: "restore, by URL and by its config" },
+  { writer: "litestream", reader: "tailrace", feature: "points in time" },
+  { writer: "litestream", reader: "tailrace", feature: "the end of each index" },
+  { writer: "litestream", reader: "tailrace", feature: "lists of generations, snapshots and WAL" },
+  { writer: "litestream", reader: "tailrace", feature: "age" },
+  { writer: "litestream", reader: "tailrace", feature: "several generations" },
+  { writer: "litestream", reader: "tailrace", feature: "snapshots at intervals" },
   ...VARIANTS.flatMap(({ name }): Row[] => [
     { writer: "by hand", reader: "litestream", feature: name },
     ...(NOT_YET.has(name) ? [] : [{ writer: "by hand", reader: "tailrace", feature: name } as const]),
