@@ -40,6 +40,8 @@ export const limits = {
   /** The retry pause after an error doubles from the first to the second. */
   retryMinMs: 100,
   retryMaxMs: 10_000,
+  /** A generation of another host is let go only when it was silent for so much longer than the retention. */
+  abandonedGraceMs: 24 * 3_600_000,
   /** Timers count milliseconds in 31 bits; one that is set for longer fires at once. */
   intervalMaxMs: 2_147_483_647,
   /** Ages are compared with such a period, or it is slept in parts: the longest duration of Litestream's, 292 years. */

@@ -1,4 +1,5 @@
 import { CONFIG_VARIABLES, DEFAULT_CONFIG_PATHS } from "../config/find_config.ts";
+import { parseDuration } from "../config/duration.ts";
 import { isReplicaUrl } from "../config/replica_url.ts";
 import { parseGeneration } from "../position/generation.ts";
 import { parseIndex, parsePosition } from "../position/position.ts";
@@ -205,6 +206,38 @@ const wal: Command = {
   load: () => import("./wal.ts"),
 };
 
+const prune: Command = {
+  name: "prune",
+  summary: "Remove from replicas what retention lets go, now",
+  usage: ["[flags] DB", "[flags] URL"],
+  examples: [
+    "prune --dry-run /data/app.db",
+    "prune --config config.yml /data/app.db",
+    "prune --dry-run --retention 72h file:///backup/app",
+  ],
+  flags: [
+    CONFIG,
+    NO_EXPAND_ENV,
+    REPLICA,
+    { name: "dry-run", meaning: "Say what would be removed and what is kept, with reasons, and remove nothing." },
+    {
+      name: "retention",
+      value: "DURATION",
+      meaning: "How far back one must be able to restore (else as the config says; 24h with a URL).",
+      check: (value) => (parseDuration(value) ?? 0) > 0 ? undefined : "a duration such as 24h, longer than 0",
+    },
+    JSON_OUTPUT,
+  ],
+  positionals: DATABASE_OR_URL,
+  refuse: refuseConfigBesideUrl,
+  notes: [
+    "Every moment since then stays restorable, and so does the newest state, however old it is.",
+    "A generation that is not this host's goes as a whole, a day after retention, and never the newest that can be",
+    "restored. By a URL no generation is known to be this host's. A running daemon need not be stopped.",
+  ],
+  load: () => import("./prune.ts"),
+};
+
 const version: Command = {
   name: "version",
   summary: "Print the version",
@@ -233,6 +266,7 @@ export const COMMANDS: readonly Command[] = [
   generations,
   snapshots,
   wal,
+  prune,
   version,
   help,
 ];

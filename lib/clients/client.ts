@@ -30,8 +30,10 @@ export interface ReplicaClient {
    * same folder, and cut to which size, it then appears, with the promises of `write`.
    */
   assemble?(draftKey: string, fill: (draft: ObjectDraft) => Promise<AssembledObject>): Promise<void>;
-  /** Absent keys are passed over. */
+  /** Absent keys are passed over. In no order: whoever needs one calls again for what comes later. */
   delete(keys: readonly string[]): Promise<void>;
+  /** Removes a folder that holds nothing; one that does, or is not there, is left: only on devices that have folders. */
+  removeEmptyFolder?(folder: string): Promise<void>;
 }
 
 export interface OpenObject {

@@ -13,6 +13,9 @@ const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   "create-new": fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
 };
 
+/** What the system says of a folder that holds something, or that is not there; POSIX permits either of the first two. */
+const KEPT_FOLDER: readonly string[] = ["ENOTEMPTY", "EEXIST", "ENOENT"];
+
 /** One for the process, as its threads are. */
 const deviceCalls = new Semaphore(limits.deviceCallsAtOnce);
 
@@ -87,6 +90,18 @@ export class DenoFileSystem implements FileSystem {
 
   removeLater(path: string): Promise<void> {
     return later("remove", path, () => promised<void>((done) => fs.unlink(path, done)));
+  }
+
+  removeEmptyFolderLater(path: string): Promise<boolean> {
+    return later("remove folder", path, async () => {
+      try {
+        await promised<void>((done) => fs.rmdir(path, done));
+        return true;
+      } catch (error) {
+        if (KEPT_FOLDER.includes(String((error as { code?: unknown }).code))) return false;
+        throw error;
+      }
+    });
   }
 
   removeTree(path: string): void {

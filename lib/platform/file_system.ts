@@ -79,6 +79,8 @@ export interface FileSystem {
   renameLater(from: string, to: string): Promise<void>;
   remove(path: string): void;
   removeLater(path: string): Promise<void>;
+  /** Removes a folder that holds nothing. False when something is in it, or it is not there. */
+  removeEmptyFolderLater(path: string): Promise<boolean>;
   /** Removes a folder and all below it; nothing happens when it is not there. Links are removed, not followed. */
   removeTree(path: string): void;
   /** A small file whole; undefined when nothing is there. */

@@ -34,6 +34,9 @@ export function formatRawFolderKey(generation: Generation, suffix: RawSuffix): s
   return `${formatGenerationKey(generation)}/${folder}`;
 }
 
+/** What a snapshot is called until its index is known. */
+export const SNAPSHOT_DRAFT = "snapshot.tmp";
+
 export function formatRawKey(generation: Generation, index: Index, suffix: RawSuffix): string {
   return `${formatRawFolderKey(generation, suffix)}/${formatRawName(index, suffix)}`;
 }

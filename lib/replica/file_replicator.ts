@@ -22,6 +22,9 @@ import { Backoff } from "./backoff.ts";
 import { decideStart } from "./start_decision.ts";
 import { knownAt, WalTransfer } from "./wal_transfer.ts";
 
+/** Offsets from here on need names of more than 8 hex digits. */
+const OBJECT_OFFSET_LIMIT = 2 ** 32;
+
 export interface FileReplicatorOptions {
   /** The type when none is set. */
   readonly name?: string;
@@ -54,6 +57,7 @@ export class FileReplicator {
   #known: WalTransfer["known"];
   #closedAt: Position | undefined;
   #trouble: string | undefined;
+  #warnedOfIndex: Index | undefined;
 
   constructor(options: FileReplicatorOptions) {
     this.name = options.name ?? "file";
@@ -166,6 +170,7 @@ export class FileReplicator {
       (this.#closedAt === undefined || comparePositions(this.#closedAt, { ...start, offset: end }) < 0);
     if (start.offset < end || mustClose) {
       if (start.offset === 0) await this.#expectReplicaToBeThere(); // A new file must not bring a lost root back.
+      await this.#warnBeyondNames(start);
       const transfer = new WalTransfer(reader, this.#buffer, this.#known);
       try {
         await this.#store.appendWal(start.generation, start.index, start.offset, transfer);
@@ -182,6 +187,16 @@ export class FileReplicator {
     if (!closed) return false;
     this.#known = undefined;
     return true;
+  }
+
+  /** The readers of Litestream 0.3 see names of 8 digits only; ours reads on. A restart of the WAL mends it. */
+  async #warnBeyondNames(start: Position): Promise<void> {
+    if (start.offset < OBJECT_OFFSET_LIMIT || this.#warnedOfIndex === start.index) return;
+    this.#warnedOfIndex = start.index;
+    if (await this.#store.layoutFor(start.generation) !== "litestream") return;
+    this.#log.warn("The WAL has grown beyond 4 GiB: Litestream 0.3 does not see what is written behind that", {
+      position: formatPosition(start),
+    });
   }
 
   #moveTo(position: Position): void {

@@ -1,5 +1,4 @@
-import type { Generation } from "../position/generation.ts";
-import type { GenerationStore } from "../store/generation_store.ts";
+import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { findLastCommit } from "../store/last_commit.ts";
 import type { GenerationFacts } from "./history.ts";
 import { indexToRead } from "./resolve.ts";
@@ -8,16 +7,18 @@ import type { RestoreTarget } from "./target.ts";
 /** Reads from one replica what a plan for the target is decided on: listings, last records, at most one index's records. */
 export async function gatherFacts(store: GenerationStore, target: RestoreTarget): Promise<readonly GenerationFacts[]> {
   const facts: GenerationFacts[] = [];
-  for (const generation of await store.generations()) facts.push(await factsOf(store, generation, target));
+  for (const generation of await store.generations()) {
+    facts.push(await factsOf(store, await store.catalog(generation), target));
+  }
   return facts;
 }
 
-async function factsOf(
+export async function factsOf(
   store: GenerationStore,
-  generation: Generation,
+  catalog: GenerationCatalog,
   target: RestoreTarget,
 ): Promise<GenerationFacts> {
-  const catalog = await store.catalog(generation);
+  const { generation } = catalog;
   const last = catalog.wals.at(-1);
   const isUnrecorded = last !== undefined && last.lastRecord === undefined && last.promisedEnd === undefined;
   const unrecorded = isUnrecorded

@@ -34,8 +34,8 @@ export interface RestorePlan {
   readonly databaseBytes: number;
   /** WAL and snapshot as far as they will be looked at. */
   readonly plannedBytes: number;
-  /** Whether the snapshot may be later than the end: `snapshot_age.ts` looks into it before anything is made of it. */
-  readonly isDoubtful: boolean;
+  /** Whether the end lies in the index that a snapshot of Litestream's is of some moment of; `snapshot_age.ts` judges it. */
+  readonly isWithinSnapshotIndex: boolean;
   /** What the person should know, a sentence each. */
   readonly notices: readonly string[];
 }
@@ -118,6 +118,7 @@ interface Chain {
   /** How far the chain was walked. */
   readonly reached?: Point;
   readonly stopped?: Refusal;
+  readonly isWithin?: boolean;
   readonly isDoubtful?: boolean;
   readonly notices: readonly string[];
 }
@@ -131,19 +132,24 @@ function walkChain(facts: GenerationFacts, end: Point | Place): Chain {
   const newest = fitting.at(-1);
   if (newest === undefined) return { steps: [], notices: [], stopped: withoutSnapshot(facts, end) };
   const chain = walkFrom(facts, newest, end);
-  if (!mayBeLater(newest, end)) return chain;
+  if (!isWithin(newest, end)) return chain;
+  if (!mayBeLater(newest, end)) return { ...chain, isWithin: true };
   const older = fitting.slice(0, -1).filter((snapshot) => !mayBeLater(snapshot, end)).toReversed();
   for (const snapshot of older) {
     const other = walkFrom(facts, snapshot, end);
     if (other.stopped === undefined) return other;
   }
-  return { ...chain, isDoubtful: true };
+  return { ...chain, isWithin: true, isDoubtful: true };
+}
+
+/** Whether the end lies in the index that a snapshot of Litestream's is of some moment of. */
+function isWithin(snapshot: SnapshotPoint, end: Point | Place): boolean {
+  return snapshot.isPeers && end.index === snapshot.name && end.offset > 0;
 }
 
 /** Whether no WAL up to `end` was stored after the snapshot of Litestream's: it may hold pages of WAL that is not there. */
 function mayBeLater(snapshot: SnapshotPoint, end: Point | Place): boolean {
-  return snapshot.isPeers && end.index === snapshot.name && end.offset > 0 &&
-    (!("capturedAtMs" in end) || end.capturedAtMs <= snapshot.capturedAtMs);
+  return isWithin(snapshot, end) && (!("capturedAtMs" in end) || end.capturedAtMs <= snapshot.capturedAtMs);
 }
 
 function walkFrom(facts: GenerationFacts, snapshot: SnapshotPoint, end: Point | Place): Chain {
@@ -236,7 +242,7 @@ function makePlan(
   end: Point,
   notices: readonly string[],
 ): RestorePlan {
-  const { snapshot, steps, isDoubtful = false } = chain;
+  const { snapshot, steps, isWithin = false } = chain;
   if (snapshot === undefined) throw new Error("A chain that was walked begins with a snapshot");
   const databaseBytes = end.databasePages * end.pageSize;
   const walBytes = steps.reduce((sum, { from, to }) => sum + to - from, 0);
@@ -252,7 +258,7 @@ function makePlan(
     pageSize,
     databaseBytes,
     plannedBytes,
-    isDoubtful,
+    isWithinSnapshotIndex: isWithin,
     notices,
   };
 }

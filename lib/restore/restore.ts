@@ -79,7 +79,7 @@ async function build(
   tools.progress.begin(plan.plannedBytes);
   const handle = tools.files.open(draft, "create-new");
   try {
-    if (plan.isDoubtful) await expectSnapshotBefore(plan, replica.store);
+    if (plan.isWithinSnapshotIndex) await expectSnapshotBefore(plan, replica.store);
     await applyPlan(plan, replica.store, handle, tools);
     await handle.sync();
   } catch (error) {

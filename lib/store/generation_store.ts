@@ -44,6 +44,17 @@ export interface GenerationStore {
    * it the snapshot is no state of the database.
    */
   writeSnapshot(generation: Generation, image: SnapshotImage, bringWal: BringWal): Promise<WrittenSnapshot>;
+
+  /**
+   * The three that remove. What is absent is passed over, so each may be called again after an error or a crash, and then
+   * finishes what was begun. What an interruption leaves is never taken for damage, and never looks restorable when it is
+   * not. Names outside the layout are not touched.
+   */
+  removeSnapshot(generation: Generation, index: Index): Promise<void>;
+  /** All WAL of one index, with its records. */
+  removeWal(generation: Generation, index: Index): Promise<void>;
+  /** Everything of a generation, unfinished objects too; its folders as well when they are empty then. */
+  removeGeneration(generation: Generation): Promise<void>;
 }
 
 export type BringWal = (written: WrittenSnapshot) => Promise<void>;
@@ -102,6 +113,11 @@ export interface GenerationCatalog extends ObjectHome {
   readonly snapshots: readonly SnapshotEntry[];
   /** Ascending by index. */
   readonly wals: readonly WalEntry[];
+  /**
+   * When something that is no object yet was last written to: the newest draft, or the folder of a generation that holds
+   * nothing. Somebody may be at it. Absent when there is nothing of the kind, or the device cannot tell.
+   */
+  readonly unfinishedAtMs?: number;
 }
 
 export interface SnapshotEntry {

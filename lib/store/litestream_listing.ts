@@ -6,10 +6,13 @@ import {
   type ObjectEncoding,
   parseSegmentName,
   parseSnapshotName,
+  type SegmentName,
   segmentsFolder,
+  type SnapshotName,
   snapshotsFolder,
 } from "../position/litestream_names.ts";
 import type { Index, Offset } from "../position/position.ts";
+import { draftsIn } from "./leftovers.ts";
 
 export interface ListedObject {
   readonly key: string;
@@ -37,13 +40,40 @@ export interface LitestreamListing {
   readonly snapshots: readonly ListedSnapshot[];
   /** Ascending by index; the segments of each by offset, none twice. */
   readonly segments: ReadonlyMap<Index, readonly Segment[]>;
+  /** Everything that removing a generation takes away. */
+  readonly files: GenerationFiles;
+}
+
+/** By name alone, also what one name hides from the other. */
+export interface GenerationFiles {
+  readonly snapshots: readonly (SnapshotName & { readonly key: string })[];
+  readonly segments: readonly (SegmentName & { readonly key: string })[];
+  readonly drafts: readonly (ObjectEntry & { readonly key: string })[];
+  /** Folders that group segments. */
+  readonly groups: readonly string[];
 }
 
 export async function listGeneration(client: ReplicaClient, generation: Generation): Promise<LitestreamListing> {
   const snapshots = await listFolder(client, snapshotsFolder(generation));
   // Listed after the snapshots, the WAL is never older than they are.
   const wal = await listFolder(client, segmentsFolder(generation));
-  return { snapshots: snapshotsIn(snapshots), segments: segmentsIn(wal) };
+  return { snapshots: snapshotsIn(snapshots), segments: segmentsIn(wal), files: filesIn(snapshots, wal) };
+}
+
+function filesIn(snapshots: readonly Placed[], wal: readonly Placed[]): GenerationFiles {
+  const folders = [...snapshots, ...wal].map(({ key }) => key.slice(0, key.lastIndexOf("/")));
+  return {
+    snapshots: snapshots.flatMap(({ key, name }) => {
+      const parsed = parseSnapshotName(name);
+      return parsed === undefined ? [] : [{ ...parsed, key }];
+    }),
+    segments: wal.flatMap(({ key, name }) => {
+      const parsed = parseSegmentName(name);
+      return parsed === undefined ? [] : [{ ...parsed, key }];
+    }),
+    drafts: draftsIn([...snapshots, ...wal]),
+    groups: [...new Set(folders)].filter((folder) => isGroupName(folder.slice(folder.lastIndexOf("/") + 1))),
+  };
 }
 
 type Placed = ObjectEntry & { readonly key: string };

@@ -23,8 +23,15 @@ import type {
   WrittenSnapshot,
 } from "./generation_store.ts";
 import { assertContiguous } from "./held_wal.ts";
-import { type ListedSnapshot, listGeneration, type LitestreamListing, type Segment } from "./litestream_listing.ts";
+import {
+  type GenerationFiles,
+  type ListedSnapshot,
+  listGeneration,
+  type LitestreamListing,
+  type Segment,
+} from "./litestream_listing.ts";
 import { formatRemembered, parseRemembered, type RememberedEnd, type ReplicaMemory } from "./replica_memory.ts";
+import { removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
 import { formatObjectTail } from "./object_tail.ts";
 import { peerRecords, readImageShape } from "./peer_records.ts";
 import { SegmentReader } from "./segment_reader.ts";
@@ -46,6 +53,8 @@ export class LitestreamStore implements GenerationStore {
   readonly #isBlind: boolean;
   /** As listed last; what is read by position belongs to it. */
   readonly #listings = new Map<Generation, LitestreamListing>();
+  /** The same as names, kept over removals: listing a folder again for each object would take far too long. */
+  readonly #files = new Map<Generation, GenerationFiles>();
   readonly #contents = new Map<string, Promise<ObjectContent>>();
 
   /** `memory`: for a replica that this host may not be able to read. */
@@ -79,7 +88,9 @@ export class LitestreamStore implements GenerationStore {
     for (const [index, segments] of listing.segments) {
       wals.push(await this.#walEntry(generation, index, segments, index === indexes.at(-1)));
     }
-    return { layout: "litestream", generation, snapshots, wals };
+    const isEmpty = snapshots.length === 0 && wals.length === 0;
+    const unfinished = await unfinishedIn(this.#client, generation, listing.files.drafts, isEmpty);
+    return { layout: "litestream", generation, snapshots, wals, ...unfinished };
   }
 
   async end(generation: Generation): Promise<ReplicaEnd | undefined> {
@@ -149,7 +160,7 @@ export class LitestreamStore implements GenerationStore {
       return { records, contentBytes: end - start, stateIndex: asIndex(0) };
     });
     await this.#expectThere(key);
-    this.#listings.delete(generation);
+    this.#forget(generation);
   }
 
   async writeSnapshot(generation: Generation, image: SnapshotImage, bringWal: BringWal): Promise<WrittenSnapshot> {
@@ -173,8 +184,49 @@ export class LitestreamStore implements GenerationStore {
     });
     assert(written !== undefined, "the image was written");
     await this.#expectThere(key);
-    this.#listings.delete(generation);
+    this.#forget(generation);
     return written;
+  }
+
+  async removeSnapshot(generation: Generation, index: Index): Promise<void> {
+    const { snapshots } = await this.#filesOf(generation);
+    await this.#client.delete(snapshots.filter((one) => one.index === index).map(({ key }) => key));
+    this.#listings.delete(generation);
+  }
+
+  /** Offset 0 last: without it Litestream calls an index damaged, also one that it does not need. */
+  async removeWal(generation: Generation, index: Index): Promise<void> {
+    const { segments } = await this.#filesOf(generation);
+    await this.#deleteSegments(segments.filter((one) => one.index === index));
+    this.#listings.delete(generation);
+  }
+
+  /** The snapshots first: while all WAL is there each remaining one serves, and without one nothing looks restorable. */
+  async removeGeneration(generation: Generation): Promise<void> {
+    const { snapshots, segments, drafts, groups } = (await this.#list(generation)).files;
+    await this.#client.delete(snapshots.map(({ key }) => key));
+    await this.#client.delete(drafts.map(({ key }) => key));
+    await this.#deleteSegments(segments);
+    await removeEmptyFolders(this.#client, generation, groups);
+    this.#forget(generation);
+  }
+
+  async #deleteSegments(segments: GenerationFiles["segments"]): Promise<void> {
+    const keysOf = (isFirst: boolean) =>
+      segments.filter(({ offset }) => (offset === 0) === isFirst).map(({ key }) => key).reverse();
+    await this.#client.delete(keysOf(false));
+    await this.#client.delete(keysOf(true));
+  }
+
+  /** As listed last: what retention removes was there then, and absent keys are passed over. */
+  async #filesOf(generation: Generation): Promise<GenerationFiles> {
+    return this.#files.get(generation) ?? (await this.#list(generation)).files;
+  }
+
+  /** What was written since is not among what was listed. */
+  #forget(generation: Generation): void {
+    this.#listings.delete(generation);
+    this.#files.delete(generation);
   }
 
   #rememberedEnd(generation: Generation, last: Segment | undefined): ReplicaEnd {
@@ -234,6 +286,7 @@ export class LitestreamStore implements GenerationStore {
   async #list(generation: Generation): Promise<LitestreamListing> {
     const listing = await listGeneration(this.#client, generation);
     this.#listings.set(generation, listing);
+    this.#files.set(generation, listing.files);
     for (const key of this.#contents.keys()) this.#forgetContent(key);
     return listing;
   }

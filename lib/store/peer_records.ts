@@ -8,6 +8,7 @@ import { COMMIT_SIZE_AT, FRAME_HEADER_SIZE, frameSize } from "../wal/frame.ts";
 import { isPageSize, parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
 import type { CommitRecord } from "./commit_record.ts";
 import { findLastCommit } from "./last_commit.ts";
+import { DamagedSegment } from "./damaged_segment.ts";
 import type { ListedObject, Segment } from "./litestream_listing.ts";
 import type { SegmentReader } from "./segment_reader.ts";
 import type { ObjectContent } from "./stored_object.ts";
@@ -22,8 +23,10 @@ export async function peerRecords(
   const segment = segments[slot];
   if (segment === undefined) return [];
   const headerBytes = new Uint8Array(WAL_HEADER_SIZE);
-  const parsed = parseWalHeader(headerBytes.subarray(0, await reader.read(0, headerBytes)));
-  if (!parsed.ok) return [];
+  const got = await reader.read(0, headerBytes);
+  if (got < WAL_HEADER_SIZE) return []; // It was only just begun.
+  const parsed = parseWalHeader(headerBytes);
+  if (!parsed.ok) throw new DamagedSegment("corrupt", `${segments[0]?.key} is damaged: ${parsed.reason}`, 0);
   const { pageSize } = parsed.header;
   const isLastSegment = slot === segments.length - 1;
   const basis = { kind: "sync", pageSize, capturedAtMs: segment.notBeforeMs, capturedLate: false } as const;
@@ -82,6 +85,10 @@ async function commitAt(reader: SegmentReader, end: number, pageSize: number): P
 const DATABASE_HEADER_SIZE = 100;
 const PAGE_SIZE_AT = 16;
 const PAGE_SIZE_65536 = 1;
+const CHANGE_COUNTER_AT = 24;
+const DATABASE_PAGES_AT = 28;
+/** The change counter for which the count of pages is valid. */
+const VALID_FOR_AT = 92;
 
 /** Page size and pages of a snapshot that has no record, as the database in it says. */
 export async function readImageShape(content: ObjectContent, { key, createdAtMs }: ListedObject) {
@@ -93,6 +100,12 @@ export async function readImageShape(content: ObjectContent, { key, createdAtMs 
   const pageSize = stored === PAGE_SIZE_65536 ? 65_536 : stored;
   if (!isPageSize(pageSize) || imageBytes % pageSize !== 0) {
     return { problem: `${key} holds ${imageBytes} bytes of pages of ${pageSize} bytes, which are no database` };
+  }
+  const view = viewOf(bytes);
+  const isCountValid = view.getUint32(CHANGE_COUNTER_AT) === view.getUint32(VALID_FOR_AT);
+  const pages = view.getUint32(DATABASE_PAGES_AT);
+  if (isCountValid && pages > imageBytes / pageSize) {
+    return { problem: `${key} holds ${imageBytes / pageSize} pages (expected ${pages}, as the database in it says)` };
   }
   const record: CommitRecord = {
     kind: "snapshot",

@@ -9,6 +9,7 @@ import {
   parseGenerationName,
   parseRawName,
   type RawSuffix,
+  SNAPSHOT_DRAFT,
 } from "../position/keys.ts";
 import type { Layout } from "../position/object_names.ts";
 import { asOffset, type Index, type Offset } from "../position/position.ts";
@@ -33,10 +34,10 @@ import type {
 } from "./generation_store.ts";
 import { assertContiguous, CheckedPieces, divideHeld, type HeldRecords, recordsToWrite } from "./held_wal.ts";
 import { findLastCommit, readCommitSize } from "./last_commit.ts";
+import { draftsIn, removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
 
 /** Objects looked at side by side: a listing of many indexes is bound by waiting, not by work. */
 const READS_AT_ONCE = 8;
-const SNAPSHOT_DRAFT = "snapshot.tmp";
 
 /** The end of the `.commits` file after an append of ours, so that the next one need not read it. */
 interface AppendedEnd {
@@ -75,16 +76,19 @@ export class RawStore implements GenerationStore {
     const snapshots = await this.#list(generation, "snapshot", "record");
     // Listed after the snapshots, the WAL is never older than they are.
     const wals = await this.#list(generation, "wal", "commits");
+    const isEmpty = snapshots.found.length === 0 && wals.found.length === 0;
+    const unfinished = await unfinishedIn(this.#client, generation, [...snapshots.drafts, ...wals.drafts], isEmpty);
     return {
       layout: "raw",
       generation,
-      snapshots: await inBatches(snapshots, this.#readsAtOnce, (found) => this.#snapshotEntry(generation, found)),
-      wals: await inBatches(wals, this.#readsAtOnce, (found) => this.#walEntry(generation, found)),
+      snapshots: await inBatches(snapshots.found, this.#readsAtOnce, (found) => this.#snapshotEntry(generation, found)),
+      wals: await inBatches(wals.found, this.#readsAtOnce, (found) => this.#walEntry(generation, found)),
+      ...unfinished,
     };
   }
 
   async end(generation: Generation): Promise<ReplicaEnd | undefined> {
-    const last = (await this.#list(generation, "wal", "commits")).at(-1);
+    const last = (await this.#list(generation, "wal", "commits")).found.at(-1);
     if (last === undefined) return undefined;
     const { index } = last;
     const { lastRecord } = await this.#commitLogEnd(generation, index);
@@ -159,6 +163,39 @@ export class RawStore implements GenerationStore {
       once(formatCommitRecord(written.record)),
     );
     return written;
+  }
+
+  /** The record first: an image without one counts for nobody, a record without its image would be a snapshot that was lost. */
+  async removeSnapshot(generation: Generation, index: Index): Promise<void> {
+    await this.#client.delete([formatRawKey(generation, index, "record")]);
+    await this.#client.delete([formatRawKey(generation, index, "snapshot")]);
+  }
+
+  /** The records first: without them the bytes promise nothing, records without their bytes would be WAL that was lost. */
+  async removeWal(generation: Generation, index: Index): Promise<void> {
+    const { walKey, commitsKey } = this.#objects(generation, index);
+    if (this.#appended?.commitsKey === commitsKey) this.#appended = undefined;
+    await this.#client.delete([commitsKey]);
+    await this.#client.delete([walKey]);
+  }
+
+  /**
+   * The snapshots' records first, whichever of them in which order: while all WAL is there each remaining snapshot serves,
+   * and without a record nothing of the generation looks restorable.
+   */
+  async removeGeneration(generation: Generation): Promise<void> {
+    this.#appended = undefined;
+    const snapshots = await this.#client.list(formatRawFolderKey(generation, "snapshot"));
+    const wals = await this.#client.list(formatRawFolderKey(generation, "wal"));
+    const keysOf = (entries: readonly ObjectEntry[], suffix: RawSuffix) =>
+      indexesIn(entries, suffix).map(({ index }) => formatRawKey(generation, index, suffix));
+    const draftsOf = (entries: readonly ObjectEntry[], suffix: RawSuffix) =>
+      draftsIn(entries).map(({ name }) => `${formatRawFolderKey(generation, suffix)}/${name}`);
+    await this.#client.delete(keysOf(snapshots, "record"));
+    await this.#client.delete([...keysOf(snapshots, "snapshot"), ...draftsOf(snapshots, "snapshot")]);
+    await this.#client.delete([...keysOf(wals, "commits"), ...draftsOf(wals, "wal")]);
+    await this.#client.delete(keysOf(wals, "wal"));
+    await removeEmptyFolders(this.#client, generation);
   }
 
   /** An image without its record is what a crash between the two leaves; it counts for nobody and may be made again. */
@@ -277,14 +314,20 @@ export class RawStore implements GenerationStore {
    * The indexes of a folder, also those of which only the companion is left: what is missing must not pass for "there never
    * was such an index". Objects are written before their companions.
    */
-  async #list(generation: Generation, suffix: RawSuffix, companion: RawSuffix): Promise<Found[]> {
+  async #list(generation: Generation, suffix: RawSuffix, companion: RawSuffix): Promise<Listed> {
     const entries = await this.#client.list(formatRawFolderKey(generation, suffix));
     const whole = indexesIn(entries, suffix);
     const known = new Set(whole.map(({ index }) => index));
     const orphans = indexesIn(entries, companion).filter(({ index }) => !known.has(index));
     const missing = orphans.map(({ index, entry }) => ({ index, entry: { ...entry, size: 0 } }));
-    return missing.length === 0 ? whole : [...whole, ...missing].sort((a, b) => a.index - b.index);
+    const found = missing.length === 0 ? whole : [...whole, ...missing].sort((a, b) => a.index - b.index);
+    return { found, drafts: draftsIn(entries) };
   }
+}
+
+interface Listed {
+  readonly found: readonly Found[];
+  readonly drafts: readonly ObjectEntry[];
 }
 
 interface Found {

@@ -86,6 +86,22 @@ export class ReplicaStore implements GenerationStore {
     return await this.#withLayout(await this.layoutFor(generation)).writeSnapshot(generation, image, bringWal);
   }
 
+  async removeSnapshot(generation: Generation, index: Index): Promise<void> {
+    await (await this.#storeOf(generation)).removeSnapshot(generation, index);
+  }
+
+  async removeWal(generation: Generation, index: Index): Promise<void> {
+    await (await this.#storeOf(generation)).removeWal(generation, index);
+  }
+
+  /** Of a removal that was cut short, or that never was more than a draft, the names may not tell the layout. */
+  async removeGeneration(generation: Generation): Promise<void> {
+    const own = await this.#storeOf(generation);
+    await own.removeGeneration(generation);
+    await (own === this.#raw ? this.#litestream : this.#raw).removeGeneration(generation);
+    this.#found.delete(generation);
+  }
+
   /** The layout in which this generation is written, by what the replica holds. */
   async layoutFor(generation: Generation): Promise<Layout> {
     const known = this.#found.get(generation);
@@ -123,8 +139,11 @@ export class ReplicaStore implements GenerationStore {
     ].map(({ name }) => name);
     if (names.some(isOnlyRaw)) return "raw";
     if (names.some(isOnlyLitestream)) return "litestream";
-    // Names that both have: a WAL, or a snapshot without its record, that a crash left at the very beginning.
-    return names.some((name) => parseSegmentName(name) !== undefined) ? "raw" : undefined;
+    // Names that both have. A snapshot alone is what a crash leaves of ours; with WAL beside it, it would have its record.
+    const hasSnapshot = names.some((name) => parseRawName(name, "snapshot") !== undefined);
+    const hasWal = names.some((name) => parseRawName(name, "wal") !== undefined);
+    if (hasSnapshot && hasWal) return "litestream";
+    return hasSnapshot || hasWal ? "raw" : undefined;
   }
 }
 

@@ -42,28 +42,26 @@ export class SegmentReader {
       const wanted = into.subarray(filled, filled + Math.max(0, Math.min(into.length - filled, end - from)));
       const got = await this.#guarded(segment, async (content) => await content.read(from - segment.offset, wanted));
       filled += got;
+      const next = this.#segments[slot + 1];
+      if (filled < into.length && next !== undefined && next.offset > end) throw gapBetween(segment, end, next);
       if (got < wanted.length) break;
     }
     return filled;
   }
 
-  /** Where the segment ends, which is where the next one begins. */
+  /** Where the segment ends; never beyond the beginning of the next one. */
   async endOf(slot: number): Promise<number> {
     const segment = this.#segments[slot];
-    if (segment === undefined) return 0;
-    const before = slot === 0 ? undefined : this.#segments[slot - 1];
-    if (before === undefined && segment.offset > 0) {
+    const [first] = this.#segments;
+    if (segment === undefined || first === undefined) return 0;
+    if (first.offset > 0) {
       const key = formatSegmentKey(this.#generation, segment.index, asOffset(0));
       throw new DamagedSegment("gap", `${key} is missing (the WAL of an index begins at offset 0)`, 0);
     }
     const end = segment.offset + await this.#guarded(segment, async (content) => await content.size());
     const next = this.#segments[slot + 1];
-    if (next === undefined || next.offset === end) return end;
-    throw new DamagedSegment(
-      next.offset > end ? "gap" : "corrupt",
-      `${segment.key} ends at offset ${end} (expected ${next.offset}, where the next segment begins)`,
-      Math.min(end, next.offset),
-    );
+    if (next === undefined || next.offset >= end) return end;
+    throw new DamagedSegment("corrupt", sentenceOfEnd(segment, end, next), next.offset);
   }
 
   #slotAt(at: number): number {
@@ -80,4 +78,12 @@ export class SegmentReader {
       throw new DamagedSegment("corrupt", messageOf(error), segment.offset, error);
     }
   }
+}
+
+function gapBetween(segment: Segment, end: number, next: Segment): DamagedSegment {
+  return new DamagedSegment("gap", sentenceOfEnd(segment, end, next), end);
+}
+
+function sentenceOfEnd(segment: Segment, end: number, next: Segment): string {
+  return `${segment.key} ends at offset ${end} (expected ${next.offset}, where the next segment begins)`;
 }

@@ -207,4 +207,16 @@ export const REPLICA_CLIENT_CONTRACT: readonly ClientTest[] = [
       await client.delete([]);
     },
   },
+  {
+    name: "removeEmptyFolder() removes a folder that holds nothing, and leaves every other thing",
+    run: async (client) => {
+      if (client.removeEmptyFolder === undefined) return;
+      for (const key of ["a/b/1", "a/c/2"]) await client.write(key, pieces("x"));
+      await client.delete(["a/b/1"]);
+      for (const folder of ["a/b", "a/c", "a/c/2", "a", "a/none", "none"]) await client.removeEmptyFolder(folder);
+      assertEquals([await namesIn(client, "a"), await namesIn(client, "a/c")], [["c"], ["2"]]);
+      await client.write("a/b/3", pieces("again"));
+      assertEquals(await textOf(client, "a/b/3"), "again");
+    },
+  },
 ];

@@ -1,6 +1,5 @@
 /** Ours reads what the real Litestream has written: the same databases, at the same points, byte for byte. */
 import { DatabaseSync } from "node:sqlite";
-import { aKeyPair } from "../support/age.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { comparePages, databaseImage } from "../support/database_image.ts";
 import { runTailrace } from "../support/tailrace.ts";
@@ -71,18 +70,6 @@ class Written {
     return bytes;
   }
 
-  /**
-   * Moments between two segments. The run-time gives times in whole milliseconds, Litestream compares nanoseconds: where
-   * two segments share a millisecond there is none between them.
-   */
-  moments(): Date[] {
-    const [generation] = [...Deno.readDirSync(`${this.replica}/generations`)];
-    const wal = `${this.replica}/generations/${generation?.name}/wal`;
-    const names = [...Deno.readDirSync(wal)].map(({ name }) => name).sort();
-    const times = names.map((name) => (Deno.statSync(`${wal}/${name}`).mtime?.getTime() ?? 0) + 1);
-    return times.filter((time, slot) => time < (times[slot + 1] ?? 0)).map((time) => new Date(time));
-  }
-
   #output(): string {
     return `${this.folder}/restored-${this.#outputs++}.db`;
   }
@@ -116,15 +103,6 @@ matrixTest({ ...ROW, feature: "restore, by URL and by its config" }, () =>
     assertEquals(comparePages(await written.both({}, source), written.image()).different, []);
   }));
 
-matrixTest({ ...ROW, feature: "points in time" }, () =>
-  withTemporaryFolder(async (folder) => {
-    const written = new Written(folder);
-    await written.follow(6);
-    const states = new Set<string>();
-    for (const timestamp of written.moments()) states.add((await written.both({ timestamp })).toHex());
-    assert(states.size >= 5, "they are points of different states");
-  }));
-
 matrixTest({ ...ROW, feature: "the end of each index" }, () =>
   withTemporaryFolder(async (folder) => {
     const written = new Written(folder);
@@ -156,20 +134,6 @@ matrixTest({ ...ROW, feature: "lists of generations, snapshots and WAL" }, () =>
       (await listed("wal", written.replica)).map((row) => [row["index"], row["bytes"]]),
       [...segments].map(([index, rows]) => [index, rows.reduce((sum, { size }) => sum + size, 0)]),
     );
-  }));
-
-matrixTest({ ...ROW, feature: "age" }, () =>
-  withTemporaryFolder(async (folder) => {
-    const { identity, recipient } = await aKeyPair();
-    const age = { identities: [identity], recipients: [recipient] };
-    const written = new Written(folder, { replicas: [{ path: `${folder}/replica`, age }] });
-    await written.follow(4);
-    const source = { config: written.config, database: written.database.path };
-    assertEquals(comparePages(await written.both({}, source), written.image()).different, []);
-    const [, timestamp] = written.moments();
-    if (timestamp !== undefined) await written.both({ timestamp }, source);
-    const { code } = await runTailrace(["restore", "-o", `${folder}/by-url.db`, `file://${written.replica}`]);
-    assert(code !== 0, "without the identity nothing is read");
   }));
 
 matrixTest({ ...ROW, feature: "several generations" }, () =>

@@ -54,6 +54,10 @@ export class FaultyClient implements ReplicaClient {
     return this.#inner.delete(keys);
   }
 
+  removeEmptyFolder(folder: string): Promise<void> {
+    return this.#inner.removeEmptyFolder(folder);
+  }
+
   async #failing(
     kind: "append" | "write" | "assemble",
     key: string,

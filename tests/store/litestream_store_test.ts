@@ -1,10 +1,14 @@
 import { ReplicationError } from "../../lib/base/errors.ts";
+import { FileReplicaClient } from "../../lib/clients/file/client.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { DamagedSegment } from "../../lib/store/damaged_segment.ts";
+import { LitestreamStore } from "../../lib/store/litestream_store.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "../support/assert.ts";
+import { asGeneration } from "../support/catalog_builder.ts";
 import { aWholeImage } from "../support/image.ts";
 import { aStore, ReplicaBuilder } from "../support/replica_builder.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
+import { unsyncedFiles } from "../support/unsynced_files.ts";
 import { imageOf, WalBuilder } from "../support/wal_builder.ts";
 
 const INDEX = asIndex(3);
@@ -185,5 +189,50 @@ Deno.test("Names outside the layout are passed over", () =>
       Deno.writeTextFileSync(walPath(replica, name), "other");
     }
     Deno.mkdirSync(walPath(replica, "00000009_00000000.wal.lz4"));
-    assertEquals(await replica.store.catalog(replica.generation), before);
+    const { unfinishedAtMs, ...after } = await replica.store.catalog(replica.generation);
+    assertEquals(after, before);
+    assert((unfinishedAtMs ?? 0) > 1.7e12, "of drafts it tells the time, and nothing else");
+  }));
+
+Deno.test("removeWal() takes the beginning of an index last, so that Litestream never misses it", () =>
+  withTemporaryFolder(async (folder) => {
+    const replica = await aReplica(folder);
+    const client = new FileReplicaClient(unsyncedFiles(), replica.root);
+    const calls: string[][] = [];
+    const noted = Object.assign(Object.create(client), {
+      list: client.list.bind(client),
+      delete: (keys: readonly string[]) => Promise.resolve(void calls.push(keys.map((key) => key.slice(-16, -8)))),
+    });
+    await new LitestreamStore(noted).removeWal(replica.generation, INDEX);
+    const hex = (value = 0) => value.toString(16).padStart(8, "0");
+    const { ends } = threeCommits();
+    assertEquals(calls, [[hex(ends[2]), hex(ends[0])], ["00000000"]]);
+  }));
+
+Deno.test("The removing verbs know every name that older versions of Litestream gave", () =>
+  withTemporaryFolder(async (folder) => {
+    const base = `${folder}/replica/generations/00000000000000aa`;
+    const names = [
+      "snapshots/0000000000000003.snapshot.gz",
+      "snapshots/0000000000000003-a.snapshot",
+      "wal/0000000000000000/0000000000000003.wal",
+      "wal/0000000000000000/0000000000000003.wal.gz",
+      "wal/0000000000010000/0000000000010002_0000000000000000.wal.gz",
+    ];
+    const fill = () => {
+      for (const name of names) {
+        Deno.mkdirSync(`${base}/${name}`.replace(/\/[^/]*$/, ""), { recursive: true });
+        Deno.writeTextFileSync(`${base}/${name}`, "any");
+      }
+    };
+    fill();
+    const generation = asGeneration("00000000000000aa");
+    const store = aStore(`${folder}/replica`, "litestream");
+    await store.removeSnapshot(generation, INDEX);
+    await store.removeWal(generation, INDEX);
+    assertEquals([namesIn(`${base}/snapshots`), namesIn(`${base}/wal/0000000000000000`)], [[], []]);
+    assertEquals(namesIn(`${base}/wal/0000000000010000`).length, 1);
+    fill();
+    await aStore(`${folder}/replica`, "litestream").removeGeneration(generation);
+    assertEquals(namesIn(`${folder}/replica/generations`), []);
   }));

@@ -112,8 +112,17 @@ export class FileReplicaClient implements ReplicaClient {
       const { path, found } = await this.#placeOf(key);
       if (found !== undefined) there.push(path);
     }
-    for (const path of there) await this.#files.removeLater(path);
-    for (const folder of new Set(there.map((path) => dirname(path)))) await this.#files.syncFolderLater(folder);
+    for (const path of there) await unlessGone(this.#files.removeLater(path));
+    for (const folder of new Set(there.map((path) => dirname(path)))) {
+      await unlessGone(this.#files.syncFolderLater(folder));
+    }
+  }
+
+  async removeEmptyFolder(folder: string): Promise<void> {
+    const { path, found } = await this.#placeOf(folder);
+    if (found?.kind !== "folder" || !await this.#files.removeEmptyFolderLater(path)) return;
+    this.#durableNames.delete(path);
+    await unlessGone(this.#files.syncFolderLater(dirname(path)));
   }
 
   /** Where a key is kept, and what is there: nothing on the way, nor there, is a symbolic link. */
@@ -252,6 +261,15 @@ async function closing<T>(handle: FileHandle, work: () => Promise<T>): Promise<T
     return await work();
   } finally {
     await handle.closeLater();
+  }
+}
+
+/** Somebody else may remove the same at the same time. */
+async function unlessGone(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    if (!(error instanceof ReplicationError) || error.code !== "not-found") throw error;
   }
 }
 

@@ -209,8 +209,11 @@ function snapshotAhead(history: "growing" | "updating", change: string, isFirst:
       const craft = shop.craft();
       if (isFirst) craft.snapshot(0, image).segment(piece);
       else craft.segment(piece).snapshot(0, image);
-      const peer = history === "growing" ? fails(/database disk image is malformed/) : tornApart(shop, image, piece);
-      return { replica: shop.replica, generation: GENERATION, points: [], peer };
+      const known = { replica: shop.replica, generation: GENERATION, points: [] };
+      if (history === "growing") return { ...known, peer: fails(/database disk image is malformed/) };
+      // What the counter's page holds in the snapshot is none of its versions in the WAL: older than the first of them, as
+      // in every sound replica, or newer than the last. Nothing tells which.
+      return { ...known, cannotBeSeen: true, peer: tornApart(shop, image, piece) };
     },
   };
 }
