@@ -1,7 +1,7 @@
 /** Replicas that Litestream 0.3.5 to 0.3.14 writes, or at least reads rightly. */
 import { allPieces, FIRST_OBJECT_MS, GENERATION, hex, piecesOf, type Variant } from "./replica_craft.ts";
 import { resummed } from "./wal_bytes.ts";
-import { OTHER_GENERATION, standard, whole } from "./whole_replica.ts";
+import { OTHER_GENERATION, standard, whole, wholeByIndex } from "./whole_replica.ts";
 import type { Workshop } from "./workshop.ts";
 
 type Good = Variant<Workshop>;
@@ -19,7 +19,7 @@ const segmentPerIndex: Good = {
   make: (shop) => {
     const craft = shop.craft().snapshot(0, shop.plain.life(0).base);
     for (const index of [0, 1, 2]) craft.segments(piecesOf(shop.plain, index, []));
-    return whole(shop);
+    return wholeByIndex(shop);
   },
 };
 
@@ -250,7 +250,7 @@ const wideIndexes: Good = {
     craft.segments(allPieces(shop.plain).map((piece) => ({ ...piece, index: first + piece.index })));
     const names = [...Deno.readDirSync(craft.path("wal"))].map(({ name }) => name).sort();
     if (names[0] !== `${hex(first, 8)}_00000000.wal.lz4`) throw new Error("The first segment has another name");
-    return { ...whole(shop), points: shop.points([0, 0], [2, shop.plain.endOf(2)], { shift: first }) };
+    return { ...whole(shop), points: whole(shop).points.map((point) => ({ ...point, index: first + point.index })) };
   },
 };
 

@@ -10,7 +10,7 @@ import {
   piecesOf,
   type Variant,
 } from "./replica_craft.ts";
-import { brokenAfter, standard, whole } from "./whole_replica.ts";
+import { brokenAfter, standard, whole, wholeByIndex } from "./whole_replica.ts";
 import type { Workshop } from "./workshop.ts";
 
 type Lz4Variant = Variant<Workshop>;
@@ -32,7 +32,7 @@ function allAs(name: string, encode: Encode, known: Partial<Crafted> = {}): Lz4V
     make: (shop) => {
       const craft = shop.craft().snapshot(0, shop.plain.life(0).base, { encode });
       for (const index of [0, 1, 2]) craft.segments(piecesOf(shop.plain, index, []), { encode });
-      return { ...whole(shop), ...known };
+      return { ...wholeByIndex(shop), ...known };
     },
   };
 }

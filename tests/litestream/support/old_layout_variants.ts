@@ -22,7 +22,7 @@ import {
   type ReplicaCraft,
   type Variant,
 } from "./replica_craft.ts";
-import { brokenAfter, whole } from "./whole_replica.ts";
+import { whole } from "./whole_replica.ts";
 import type { Workshop } from "./workshop.ts";
 
 type Old = Variant<Workshop>;
@@ -97,7 +97,7 @@ function plainly(name: string, layout: Layout, peer: (shop: Workshop) => PeerDoe
 }
 
 function known(shop: Workshop, peer: PeerDoes, shift = 0): Crafted {
-  return { ...whole(shop), points: shop.points([0, 0], [2, shop.plain.endOf(2)], { shift }), peer };
+  return { ...whole(shop), points: shop.indexEnds(0, 2, shift), peer };
 }
 
 const snapshotAlone = (shop: Workshop): PeerDoes => ({ kind: "restores", expected: shop.at(0, 0) });
@@ -118,10 +118,19 @@ function tornTail(name: string, layout: Layout, peer: (shop: Workshop) => PeerDo
       const bytes = wal.subarray(0, end + frame + Math.floor(frame / 2));
       if (end + frame >= wal.length) throw new Error("The last transaction has one frame only");
       craft.segment({ index: 2, offset: 0, bytes }, { name: layout.wal(2), encode: asIs });
-      return { ...known(shop, peer(shop)), latest: shop.at(2, end), points: shop.points([0, 0], [2, end]) };
+      return { ...known(shop, peer(shop)), latest: shop.at(2, end), points: shop.indexEnds(0, 1) };
     },
   };
 }
+
+/** From the days before the first release. Version 0.1 still restores it. */
+const everythingRaw: Old = {
+  name: "before v0.1: everything raw",
+  make: (shop) => {
+    written(shop, beforeOne);
+    return { ...known(shop, FINDS_NOTHING), mayRefuse: true };
+  },
+};
 
 const bothForms: Old = {
   name: "v0.1: an index raw and compressed, the raw one is longer",
@@ -165,7 +174,10 @@ function indexMissing(name: string, layout: Layout, peer: (shop: Workshop) => Pe
     make: (shop) => {
       const craft = written(shop, layout);
       Deno.removeSync(craft.path(`wal/${layout.wal(1)}${layout.suffix}`));
-      return brokenAfter(shop, 0, shop.plain.endOf(0), peer(shop));
+      const [point] = shop.indexEnds(0, 0);
+      if (point === undefined) throw new Error("The history is empty");
+      const points = [{ ...point, mayRefuse: true }];
+      return { replica: shop.replica, generation: GENERATION, points, peer: peer(shop) };
     },
   };
 }
@@ -178,7 +190,10 @@ function cutObject(name: string, layout: Layout, peer: (shop: Workshop) => PeerD
       const object = `wal/${layout.wal(1)}${layout.suffix}`;
       const stored = Deno.readFileSync(craft.path(object));
       craft.file(object, stored.subarray(0, Math.floor(stored.length / 2)));
-      return brokenAfter(shop, 0, shop.plain.endOf(0), peer(shop));
+      const [point] = shop.indexEnds(0, 0);
+      if (point === undefined) throw new Error("The history is empty");
+      const points = [{ ...point, mayRefuse: true }];
+      return { replica: shop.replica, generation: GENERATION, points, peer: peer(shop) };
     },
   };
 }
@@ -208,7 +223,7 @@ const olderGeneration: Old = {
 };
 
 export const OLD_LAYOUT_VARIANTS: readonly Old[] = [
-  plainly("before v0.1: everything raw", beforeOne, findsNothing),
+  everythingRaw,
   plainly("v0.1: gzip, the newest index raw", one, findsNothing),
   tornTail("v0.1: the newest index ends inside a transaction and a frame", one, findsNothing),
   bothForms,

@@ -106,6 +106,8 @@ export interface KnownPoint {
   readonly index: number;
   readonly offset: number;
   readonly expected: string;
+  /** A reader that refuses it is right, too. */
+  readonly mayRefuse?: boolean;
 }
 
 /** What the real Litestream 0.3.13 does with the replica. */
@@ -135,7 +137,7 @@ export interface Crafted {
   readonly mayRefuse?: boolean;
   /** Nothing in the replica shows that it is wrong, not even to a reader that checks everything but the database itself. */
   readonly cannotBeSeen?: boolean;
-  /** Ends of transactions that the replica holds whole: what may be restored when it is asked for. */
+  /** Ends of transactions at which an object of the replica ends: what is restored when it is asked for. */
   readonly points: readonly KnownPoint[];
   readonly times?: readonly KnownTime[];
   readonly peer: PeerDoes;

@@ -28,12 +28,17 @@ export function whole(shop: Workshop, from = 0): Crafted {
   };
 }
 
-/** What a replica is that holds the plain history whole up to there, and then something that must be refused. */
+/** The same with one object for each index: no other points are to be had. */
+export function wholeByIndex(shop: Workshop): Crafted {
+  return { ...whole(shop), points: shop.indexEnds(0, 2) };
+}
+
+/**
+ * What a replica is that holds the plain history whole up to there, and then something that must be refused. Whether the
+ * last object before a hole is whole, its reader may doubt.
+ */
 export function brokenAfter(shop: Workshop, index: number, offset: number, peer: Crafted["peer"]): Crafted {
-  return {
-    replica: shop.replica,
-    generation: GENERATION,
-    points: offset === 0 && index === 0 ? [] : shop.points([0, 0], [index, offset]),
-    peer,
-  };
+  const all = offset === 0 && index === 0 ? [] : shop.points([0, 0], [index, offset]);
+  const points = [...all.slice(0, -1), ...all.slice(-1).map((point) => ({ ...point, mayRefuse: true }))];
+  return { replica: shop.replica, generation: GENERATION, points, peer };
 }

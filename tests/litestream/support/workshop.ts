@@ -101,14 +101,22 @@ export class Workshop {
   points(
     [firstIndex, firstOffset]: readonly [number, number],
     [lastIndex, lastOffset]: readonly [number, number],
-    { history = this.plain, shift = 0 } = {},
   ): KnownPoint[] {
-    return history.lives.flatMap((life, index) => {
+    return this.plain.lives.flatMap((life, index) => {
       if (index < firstIndex || index > lastIndex) return [];
       return life.commits
         .filter((end) => (index > firstIndex || end >= firstOffset) && (index < lastIndex || end <= lastOffset))
-        .map((offset) => ({ index: index + shift, offset, expected: this.at(index, offset, history) }));
+        .map((offset) => ({ index, offset, expected: this.at(index, offset) }));
     });
+  }
+
+  /** Only the ends of indexes, for a replica with one object for each. */
+  indexEnds(first: number, last: number, shift = 0): KnownPoint[] {
+    const ends: KnownPoint[] = [];
+    for (let index = first; index <= last; index++) {
+      ends.push({ index: index + shift, offset: this.plain.endOf(index), expected: this.at(index) });
+    }
+    return ends;
   }
 
   /** Every state that the database ever had. */

@@ -4,6 +4,7 @@ import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { matrixTest } from "./support/matrix.ts";
 import { type LitestreamTarget, restoreWithLitestream } from "./support/real_litestream.ts";
 import type { PeerDoes } from "./support/replica_craft.ts";
+import { isSameFile } from "./support/same_file.ts";
 import { VARIANTS } from "./support/variants.ts";
 import { Histories, Workshop } from "./support/workshop.ts";
 
@@ -13,14 +14,27 @@ const histories = new Histories(shared);
 
 for (const { name, make } of VARIANTS) {
   matrixTest({ writer: "by hand", reader: "litestream", feature: name }, async () => {
-    await withTemporaryFolder(async (folder) => {
-      const { replica, peer, times = [] } = make(new Workshop(folder, histories));
+    return await withTemporaryFolder(async (folder) => {
+      const { replica, peer, latest, times = [] } = make(new Workshop(folder, histories));
       await expectPeer(replica, `${folder}/latest.db`, peer);
       for (const [slot, { at, peer }] of times.entries()) {
         await expectPeer(replica, `${folder}/at-${slot}.db`, peer, { timestamp: at });
       }
+      return describe(peer, latest);
     });
   });
+}
+
+/** For the matrix. */
+function describe(peer: PeerDoes, latest: string | undefined): string {
+  switch (peer.kind) {
+    case "fails":
+      return peer.code === 1 ? "refuses" : "crashes";
+    case "damages":
+      return "CORRUPT";
+    case "restores":
+      return latest !== undefined && isSameFile(peer.expected, latest) ? "ok" : "WRONG STATE";
+  }
 }
 
 async function expectPeer(replica: string, output: string, peer: PeerDoes, options: LitestreamTarget = {}) {
@@ -32,11 +46,6 @@ async function expectPeer(replica: string, output: string, peer: PeerDoes, optio
   }
   assertEquals(code, 0, stderr);
   if (peer.kind === "restores") {
-    if (!isSame(output, peer.expected)) fail(`It restored another database than is expected: ${stderr}`);
-  } else assertFalse(peer.states.some((state) => isSame(output, state)), "the database once was like that");
-}
-
-function isSame(a: string, b: string): boolean {
-  const [bytes, others] = [Deno.readFileSync(a), Deno.readFileSync(b)];
-  return bytes.length === others.length && bytes.every((byte, slot) => byte === others[slot]);
+    if (!isSameFile(output, peer.expected)) fail(`It restored another database than is expected: ${stderr}`);
+  } else assertFalse(peer.states.some((state) => isSameFile(output, state)), "the database once was like that");
 }
