@@ -8,7 +8,7 @@ const COMMAND = "npx -y deno@2.9.6 task test";
 async function runWith(printed: string, code: number): Promise<{ lastLine: string; code: number; asked: string }> {
   return await withTemporaryFolder(async (folder) => {
     const npx =
-      `#!/bin/sh\necho "npx $*" > ${folder}/asked\nprintf '%s' "$PRINTED"\necho "npm notice" >&2\nexit ${code}\n`;
+      `#!/bin/sh\necho "npx $*" >> ${folder}/asked\nprintf '%s' "$PRINTED"\necho "npm notice" >&2\nexit ${code}\n`;
     Deno.writeTextFileSync(`${folder}/npx`, npx, { mode: 0o755 });
     const ended = await new Deno.Command(`${ROOT}.ci/run`, {
       env: { PATH: `${folder}:${Deno.env.get("PATH")}`, PRINTED: printed },
@@ -18,14 +18,14 @@ async function runWith(printed: string, code: number): Promise<{ lastLine: strin
   });
 }
 
-Deno.test("ci/run ends with the summary and the code of the tests, though npm prints after them", async () => {
+Deno.test("ci/run ends with the sum and the code of both runs of tests, though npm prints after them", async () => {
   assertEquals(await runWith("some output\n3 passed, 0 failed\n", 0), {
-    lastLine: "3 passed, 0 failed",
+    lastLine: "6 passed, 0 failed",
     code: 0,
-    asked: COMMAND,
+    asked: `${COMMAND}\n${COMMAND}:litestream`,
   });
   const failed = await runWith("5 passed, 2 failed, 1 skipped\n", 1);
-  assertEquals([failed.lastLine, failed.code], ["5 passed, 2 failed, 1 skipped", 1]);
+  assertEquals([failed.lastLine, failed.code], ["10 passed, 4 failed, 2 skipped", 1]);
 });
 
 Deno.test("ci/run fails when nothing ran, or line and code do not agree", async () => {
@@ -34,14 +34,14 @@ Deno.test("ci/run fails when nothing ran, or line and code do not agree", async 
   ) {
     const ended = await runWith(printed, code);
     assert(ended.code !== 0, printed);
-    assertStringIncludes(ended.lastLine, " passed, 1 failed");
+    assertStringIncludes(ended.lastLine, " passed, 2 failed");
   }
   const contradicting = await runWith("9 passed, 1 failed\n", 0);
-  assertEquals([contradicting.lastLine, contradicting.code], ["9 passed, 1 failed", 1]);
+  assertEquals([contradicting.lastLine, contradicting.code], ["18 passed, 2 failed", 1]);
 });
 
 Deno.test("ci/run calls the command that stands in the README", () => {
-  const inScript = Deno.readTextFileSync(`${ROOT}.ci/run`).includes(`\n${COMMAND} `);
+  const inScript = Deno.readTextFileSync(`${ROOT}.ci/run`).includes(`\ncount ${COMMAND} `);
   const inReadme = Deno.readTextFileSync(`${ROOT}README.md`).includes(COMMAND);
   assertEquals([inScript, inReadme], [true, true]);
 });
