@@ -40,7 +40,9 @@ export class ReplicaStore implements GenerationStore {
   readonly #chooseLayout: (held: HeldLayout) => Layout;
   readonly #raw: RawStore;
   readonly #litestream: LitestreamStore;
+  /** In which layout generations are written, and in which what they hold was found to be. */
   readonly #found = new Map<Generation, Layout>();
+  readonly #held = new Map<Generation, Layout>();
 
   constructor(client: ReplicaClient, { chooseLayout, encryption, memory, readsAtOnce }: ReplicaStoreOptions) {
     this.description = client.description;
@@ -100,6 +102,7 @@ export class ReplicaStore implements GenerationStore {
     await own.removeGeneration(generation);
     await (own === this.#raw ? this.#litestream : this.#raw).removeGeneration(generation);
     this.#found.delete(generation);
+    this.#held.delete(generation);
   }
 
   /** The layout in which this generation is written, by what the replica holds. */
@@ -130,8 +133,14 @@ export class ReplicaStore implements GenerationStore {
     return held;
   }
 
-  /** By the names of its objects; undefined when it holds none. */
   async #layoutOf(generation: Generation): Promise<Layout | undefined> {
+    const layout = this.#held.get(generation) ?? await this.#layoutByNames(generation);
+    if (layout !== undefined) this.#held.set(generation, layout);
+    return layout;
+  }
+
+  /** By the names of its objects; undefined when it holds none. */
+  async #layoutByNames(generation: Generation): Promise<Layout | undefined> {
     const key = formatGenerationKey(generation);
     const names = [
       ...await this.#client.list(`${key}/snapshots`),
