@@ -6,7 +6,7 @@ export const limits = {
   /** One read or write of bulk data: large enough that the call costs nothing, small enough for many of them at once. */
   transferBytes: 256 << 10,
   /** A restore reads WAL and snapshot in such pieces; two are in memory, since the next one is read meanwhile. */
-  restoreChunkBytes: 4 << 20,
+  restoreChunkBytes: 2 << 20,
   /** Memories of LZ4 kernels kept for the next one: one that encodes (8 MiB) and one that decodes (12 MiB). */
   lz4IdleKernelsMax: 2,
   /** What a skippable LZ4 frame of ours holds is read whole; commit records of a million commits stay below this. */
@@ -17,8 +17,10 @@ export const limits = {
   ageHeaderMaxBytes: 1 << 20,
   /** Decrypted chunks of 64 KiB that an open age object keeps for reads that take less than one at a time. */
   ageChunksKept: 4,
+  /** A restore of a smaller database has ended before another thread would have begun. */
+  pageWriterMinBytes: 32 << 20,
   /** Pages that a restore collects before it writes them in page order. */
-  restoreBatchBytes: 16 << 20,
+  restoreBatchBytes: 6 << 20,
   /** What one capture may append before other work gets a turn on the event loop: some 10 ms. */
   captureSliceBytes: 8 << 20,
   /** Calls to devices that may hang; the run-time has 32 threads for all calls, and what captures needs some at any time. */

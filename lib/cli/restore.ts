@@ -1,6 +1,7 @@
 import { ExitCode, ReplicationError } from "../base/errors.ts";
 import { resolve } from "../base/path.ts";
 import { Progress } from "../base/progress.ts";
+import { openPageWriter } from "../platform/page_writer.ts";
 import { whoHasOpen } from "../platform/open_files.ts";
 import { decisiveError, findChoices, type RestoreReplica } from "../restore/choose.ts";
 import { restore, type RestoreRequest, type RestoreResult } from "../restore/restore.ts";
@@ -100,7 +101,7 @@ async function restoreWatched(
   const notices: string[] = [];
   const notice = (sentence: string) => isShown ? void notices.push(sentence) : note(context, sentence);
   try {
-    return await restore(request, { ...platform, whoHasOpen, progress, signal, notice });
+    return await restore(request, { ...platform, whoHasOpen, openPageWriter, progress, signal, notice });
   } finally {
     finished.abort();
     await shown;

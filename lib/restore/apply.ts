@@ -14,6 +14,7 @@ import { limits } from "../base/limits.ts";
 import type { Progress } from "../base/progress.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileHandle } from "../platform/file_system.ts";
+import type { PageWriter } from "../platform/page_writer.ts";
 import { nameObject } from "../position/object_names.ts";
 import type { GenerationStore, SnapshotReader } from "../store/generation_store.ts";
 import { frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
@@ -27,6 +28,8 @@ export interface ApplyTools {
   readonly clock: Clock;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  /** Another thread that writes into the draft as well; without it this one does. */
+  readonly writer?: PageWriter | undefined;
 }
 
 /** The draft is empty before, and exactly the database of the plan's end afterwards, not yet synced. */
@@ -39,14 +42,14 @@ export async function applyPlan(
   const done = new PageSet(plan.end.databasePages);
   let limit = plan.end.databasePages;
   if (plan.steps.length > 0) {
-    const batch = new PageBatch(draft, tools.clock, plan.pageSize, plan.databaseBytes);
+    const batch = new PageBatch(draft, tools.clock, plan.pageSize, plan.databaseBytes, tools.writer);
     for await (const chunk of newestFirst(plan, store)) {
       limit = Math.min(limit, chunk.step.databasePages);
       await takePages(chunk, plan.pageSize, limit, done, batch);
       tools.progress.add(chunk.frames.length);
       await takeTurn(tools);
     }
-    await batch.flush();
+    await batch.finish();
   }
   await copyMissing(plan, store, draft, limit, done, tools);
   draft.truncate(plan.databaseBytes);

@@ -1,10 +1,12 @@
 import { assert } from "../base/assert.ts";
 import { hex } from "../base/bytes.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { dirname } from "../base/path.ts";
 import type { Progress } from "../base/progress.ts";
 import { product } from "../base/product.ts";
 import type { FileUser } from "../platform/open_files.ts";
+import type { PageWriter } from "../platform/page_writer.ts";
 import type { Platform } from "../platform/platform.ts";
 import { applyPlan } from "./apply.ts";
 import { type Candidate, decisiveError, findChoices, type RestoreReplica, type Unfit } from "./choose.ts";
@@ -26,6 +28,8 @@ export interface RestoreRequest {
 
 export interface RestoreTools extends Platform {
   readonly whoHasOpen: (path: string) => readonly FileUser[];
+  /** For databases that are worth another thread. */
+  readonly openPageWriter?: (path: string) => PageWriter;
   readonly progress: Progress;
   readonly signal: AbortSignal;
   /** A sentence for the person who waits. */
@@ -78,15 +82,17 @@ async function build(
 ): Promise<void> {
   tools.progress.begin(plan.plannedBytes);
   const handle = tools.files.open(draft, "create-new");
+  const writer = plan.databaseBytes < limits.pageWriterMinBytes ? undefined : tools.openPageWriter?.(draft);
   try {
     if (plan.isWithinSnapshotIndex) await expectSnapshotBefore(plan, replica.store);
-    await applyPlan(plan, replica.store, handle, tools);
+    await applyPlan(plan, replica.store, handle, { ...tools, writer });
     await handle.sync();
   } catch (error) {
     if (!(error instanceof DamagedWal)) throw error;
     const failure = await diagnose(plan, replica.store, error);
     throw restoreError(request.target, replica.store.description, failure);
   } finally {
+    await writer?.close();
     handle.close();
   }
 }

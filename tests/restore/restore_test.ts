@@ -1,11 +1,14 @@
+import { equalBytes } from "../../lib/base/bytes.ts";
 import { type ErrorCode, ReplicationError } from "../../lib/base/errors.ts";
+import { limits } from "../../lib/base/limits.ts";
+import { openPageWriter } from "../../lib/platform/page_writer.ts";
 import { restore } from "../../lib/restore/restore.ts";
 import type { GenerationStore } from "../../lib/store/generation_store.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../support/assert.ts";
 import { aStore, changeByte, EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
 import { restoreFrom, restoreTools } from "../support/restore_tools.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
-import { imageOf, WalBuilder } from "../support/wal_builder.ts";
+import { imageOf, pageOf, WalBuilder } from "../support/wal_builder.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
 
 /** A snapshot and one transaction, which fills page 1. */
@@ -160,4 +163,28 @@ Deno.test("restore() takes the name only after the bytes are on disk, and syncs 
     await restoreFrom(store, `${folder}/out.db`, { kind: "latest" }, restoreTools({ files: noted }));
     assertEquals(events, ["truncate", "sync", "sync folder", "rename", "sync folder"]);
     assert(Deno.statSync(`${folder}/out.db`).isFile);
+  }));
+
+Deno.test("restore() of a large database has another thread write its pages, and is the same", () =>
+  withTemporaryFolder(async (folder) => {
+    const pages = limits.pageWriterMinBytes / 4096 + 50;
+    const image = new Uint8Array(pages * 4096);
+    for (let page = 0; page < pages; page += 7) image[page * 4096] = page;
+    const wal = new WalBuilder();
+    const changed = Array.from({ length: 3_000 }, (_, slot) => [(slot * 2_741) % pages + 1, slot] as const);
+    const end = wal.commit(pages, ...changed);
+    const replica = await new ReplicaBuilder(`${folder}/replica`).snapshot(0, 0, image);
+    await replica.wal(0, wal.bytes(), { end, databasePages: pages });
+    for (const [page, fill] of changed) image.set(pageOf(4096, fill), (page - 1) * 4096);
+    const opened: string[] = [];
+    const openCounted = (path: string) => {
+      opened.push(path);
+      return openPageWriter(path);
+    };
+    await restoreFrom(replica.store, `${folder}/plain.db`);
+    const tools = restoreTools({ openPageWriter: openCounted });
+    await restoreFrom(replica.store, `${folder}/threaded.db`, { kind: "latest" }, tools);
+    assertEquals(opened.length, 1);
+    const [plain, threaded] = [Deno.readFileSync(`${folder}/plain.db`), Deno.readFileSync(`${folder}/threaded.db`)];
+    assert(equalBytes(plain, image) && equalBytes(threaded, image), "both are the database");
   }));
