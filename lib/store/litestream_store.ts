@@ -22,6 +22,7 @@ import type {
   WalPieces,
   WrittenSnapshot,
 } from "./generation_store.ts";
+import { unlessGone } from "./gone.ts";
 import { assertContiguous } from "./held_wal.ts";
 import {
   type GenerationFiles,
@@ -81,12 +82,17 @@ export class LitestreamStore implements GenerationStore {
 
   async catalog(generation: Generation): Promise<GenerationCatalog> {
     const listing = await this.#list(generation);
-    const snapshots: SnapshotEntry[] = [];
-    for (const snapshot of listing.snapshots) snapshots.push(await this.#snapshotEntry(snapshot));
     const wals: WalEntry[] = [];
-    const indexes = [...listing.segments.keys()];
+    const last = [...listing.segments.keys()].at(-1);
     for (const [index, segments] of listing.segments) {
-      wals.push(await this.#walEntry(generation, index, segments, index === indexes.at(-1)));
+      const entry = await unlessGone(this.#walEntry(generation, index, segments, index === last), undefined);
+      if (entry !== undefined) wals.push(entry);
+    }
+    // Removed in the other order: a snapshot that is there now has its WAL among what was looked at before.
+    const snapshots: SnapshotEntry[] = [];
+    for (const snapshot of listing.snapshots) {
+      const entry = await unlessGone(this.#snapshotEntry(snapshot), undefined);
+      if (entry !== undefined) snapshots.push(entry);
     }
     const isEmpty = snapshots.length === 0 && wals.length === 0;
     const unfinished = await unfinishedIn(this.#client, generation, listing.files.drafts, isEmpty);

@@ -32,6 +32,7 @@ import type {
   WalPieces,
   WrittenSnapshot,
 } from "./generation_store.ts";
+import { unlessGone } from "./gone.ts";
 import { assertContiguous, CheckedPieces, divideHeld, type HeldRecords, recordsToWrite } from "./held_wal.ts";
 import { findLastCommit, readCommitSize } from "./last_commit.ts";
 import { draftsIn, removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
@@ -78,11 +79,13 @@ export class RawStore implements GenerationStore {
     const wals = await this.#list(generation, "wal", "commits");
     const isEmpty = snapshots.found.length === 0 && wals.found.length === 0;
     const unfinished = await unfinishedIn(this.#client, generation, [...snapshots.drafts, ...wals.drafts], isEmpty);
+    // Removed in the other order: a snapshot that is whole now has its WAL among what was looked at before.
+    const walEntries = await inBatches(wals.found, this.#readsAtOnce, (found) => this.#walEntry(generation, found));
     return {
       layout: "raw",
       generation,
       snapshots: await inBatches(snapshots.found, this.#readsAtOnce, (found) => this.#snapshotEntry(generation, found)),
-      wals: await inBatches(wals.found, this.#readsAtOnce, (found) => this.#walEntry(generation, found)),
+      wals: walEntries,
       ...unfinished,
     };
   }
@@ -273,8 +276,9 @@ export class RawStore implements GenerationStore {
     const basis = { index, sizeBytes: entry.size, createdAtMs: entry.modifiedAtMs };
     const key = formatRawKey(generation, index, "record");
     const bytes = new Uint8Array(COMMIT_RECORD_SIZE);
-    if (await this.#sizeOf(key) === 0) return { ...basis, recordProblem: `${key} is missing`, recordMissing: true };
-    const parsed = parseCommitRecord(bytes.subarray(0, await this.#client.read(key, 0, bytes)));
+    const got = await this.#sizeOf(key) === 0 ? 0 : await unlessGone(this.#client.read(key, 0, bytes), 0);
+    if (got === 0) return { ...basis, recordProblem: `${key} is missing`, recordMissing: true };
+    const parsed = parseCommitRecord(bytes.subarray(0, got));
     if (parsed.ok && parsed.record.kind === "snapshot") return { ...basis, record: parsed.record };
     if (parsed.ok) return { ...basis, recordProblem: `${key} holds a record of another kind` };
     if (parsed.unsupported) throw unsupportedRecord(key, parsed.reason);
@@ -283,7 +287,11 @@ export class RawStore implements GenerationStore {
 
   async #walEntry(generation: Generation, found: Found): Promise<WalEntry> {
     const { index, entry } = found;
-    const { validBytes: _, ...log } = await this.#commitLogEnd(generation, index);
+    const looked = await unlessGone(this.#commitLogEnd(generation, index), NO_RECORDS);
+    // Records whose WAL is gone may have been removed right after they were read.
+    const isGone = looked.promisedEnd !== undefined &&
+      await this.#sizeOf(formatRawKey(generation, index, "commits")) === 0;
+    const { validBytes: _, ...log } = isGone ? NO_RECORDS : looked;
     const sizeBytes = Math.max(entry.size, log.lastRecord?.end ?? 0); // It may have grown since the listing.
     return { index, sizeBytes, createdAtMs: entry.modifiedAtMs, ...log };
   }
@@ -336,6 +344,7 @@ interface Found {
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_RECORDS: CommitLogEnd = { recordCount: 0, validBytes: 0 };
 
 function indexesIn(entries: readonly ObjectEntry[], suffix: RawSuffix): Found[] {
   const found = entries.flatMap((entry) => {

@@ -150,6 +150,35 @@ const REMOVAL_CONTRACT: readonly RemovalTest[] = [
     },
   },
   {
+    name: "catalog() goes on when what it listed is removed by somebody else, after any of its reads",
+    run: async (stage) => {
+      for (let reads = 0;; reads++) {
+        await look(stage).removeGeneration(GENERATION);
+        await fill(stage, GENERATION);
+        const client = new OvertakenClient(stage.root, reads, async () => {
+          await look(stage).removeSnapshot(GENERATION, asIndex(0));
+          for (const index of [0, 1]) await look(stage).removeWal(GENERATION, asIndex(index));
+        });
+        const catalog = await stage.make(client).catalog(GENERATION);
+        const whole = catalog.snapshots.filter((entry) => snapshotState(catalog, entry).kind === "whole");
+        const context = `after ${reads} reads`;
+        assert(catalog.snapshots.every((entry) => snapshotState(catalog, entry).kind !== "corrupt"), context);
+        for (const { promisedEnd } of catalog.wals) assertEquals(promisedEnd, undefined, context);
+        const closed = catalog.wals.filter(({ lastRecord }) => lastRecord !== undefined).map(({ index }) =>
+          Number(index)
+        );
+        for (const { index } of whole) {
+          assertEquals(
+            closed.filter((other) => other >= index),
+            [0, 1, 2, 3].filter((other) => other >= index),
+            context,
+          );
+        }
+        if (!client.isOvertaken) return;
+      }
+    },
+  },
+  {
     name: "a generation that was removed can be written anew by the store that wrote it before",
     run: async (stage) => {
       const store = look(stage);
@@ -212,6 +241,27 @@ class StoppingClient extends FileReplicaClient {
   #count(): void {
     this.isStopped = this.#left-- <= 0;
     if (this.isStopped) throw new ReplicationError("unavailable", "Cannot remove: the device is gone");
+  }
+}
+
+/** Before one of its reads something else happens. */
+class OvertakenClient extends FileReplicaClient {
+  isOvertaken = false;
+  #left: number;
+  readonly #happens: () => Promise<void>;
+
+  constructor(root: string, reads: number, happens: () => Promise<void>) {
+    super(unsyncedFiles(), root);
+    this.#left = reads;
+    this.#happens = happens;
+  }
+
+  override async read(key: string, offset: number, into: Uint8Array): Promise<number> {
+    if (this.#left-- === 0) {
+      this.isOvertaken = true;
+      await this.#happens();
+    }
+    return await super.read(key, offset, into);
   }
 }
 
