@@ -87,6 +87,21 @@ Deno.test("planRetention() leaves every point from the oldest retained snapshot 
     }
   }));
 
+Deno.test("planRetention() leaves every moment within the retention restorable, however far it gets", () =>
+  eachCase((one) => {
+    const { deletions } = planOf(one);
+    const ours = one.specs.find((spec) => idOf(spec) === one.own);
+    if (ours === undefined || one.isTroubled) return;
+    const wanted = restorablePoints(ours).filter(({ atMs }) => atMs >= NOW - one.retentionMs && atMs <= NOW);
+    for (let done = 0; done <= deletions.length; done++) {
+      const left = new Set(pointsOf(afterDeletions(one.specs, deletions.slice(0, done))));
+      for (const { generation, index, offset } of wanted) {
+        const point = `${generation}/${index}:${offset}`;
+        assert(left.has(point), `seed ${one.seed}: ${point} is lost after ${done} deletions`);
+      }
+    }
+  }));
+
 Deno.test("restorabilityOf() says of a generation what a plan to restore it says", () =>
   eachCase((one) => {
     for (const spec of one.specs) {
