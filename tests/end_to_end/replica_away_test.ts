@@ -1,0 +1,75 @@
+/** A replica that is away for long costs this host at most max-state-size, and gets a snapshot when it is back. */
+import { comparePages } from "../support/database_image.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { sleep, startReplicate, until } from "../support/daemon.ts";
+import { restoreFrom } from "../support/restore_tools.ts";
+import { FileReplicaClient } from "../../lib/clients/file/client.ts";
+import { ReplicaStore } from "../../lib/store/replica_store.ts";
+import { unsyncedFiles } from "../support/unsynced_files.ts";
+import { insert, withScene } from "./scene.ts";
+
+const MIB = 1 << 20;
+
+for (const layout of ["raw", "litestream"] as const) {
+  Deno.test({
+    name: `A replica that was away while more was written than max-state-size gets a snapshot (${layout})`,
+    timeout: 60_000,
+    fn: () =>
+      withScene(async (scene) => {
+        const application = scene.application();
+        insert(application, 20);
+        const [near, far] = [`${scene.folder}/near`, `${scene.folder}/far`];
+        const replicas = [near, far].map((path, slot) => ({
+          "path": path,
+          "name": ["near", "far"][slot],
+          "layout": layout,
+          "sync-interval": "0s",
+        }));
+        const db = { "path": scene.database, "max-state-size": "1MiB", "min-checkpoint-page-count": 30, replicas };
+        Deno.writeTextFileSync(`${scene.folder}/tailrace.yml`, JSON.stringify({ dbs: [db] }));
+        await using daemon = startReplicate(["--config", `${scene.folder}/tailrace.yml`]);
+        await until(() => daemon.saying("Snapshot done").length === 2, "both snapshots");
+        Deno.renameSync(far, `${far}-away`);
+        insert(application, 5);
+        await daemon.line("is it mounted?");
+        let largest = 0;
+        for (let i = 0; i < 120 || daemon.saying("The state is larger").length === 0; i++) {
+          insert(application, 12, 2_000);
+          await sleep(10);
+          largest = Math.max(largest, sizeOf(`${scene.state}/shadow`));
+          assert(i < 1_000, "the limit was never met");
+        }
+        assert(largest < 2 * MIB, `${largest} bytes of state`);
+        const said = daemon.lines.length;
+        Deno.renameSync(`${far}-away`, far);
+        const why = await daemon.line("Making a snapshot", said);
+        assert(why.includes("is no longer at hand"), why);
+        await daemon.line("Snapshot done", said);
+        assertEquals(await daemon.stop(), 0);
+        application.close();
+        for (const root of [near, far]) {
+          const store = new ReplicaStore(new FileReplicaClient(unsyncedFiles(), root), { chooseLayout: () => layout });
+          await restoreFrom(store, `${root}.db`);
+          assertEquals(comparePages(scene.image(), Deno.readFileSync(`${root}.db`)).different, []);
+          assertEquals((await store.generations()).length, 1);
+        }
+      }),
+  });
+}
+
+function sizeOf(folder: string): number {
+  return [...Deno.readDirSync(folder)].reduce((sum, { name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    return sum + (isDirectory ? sizeOf(path) : (statIfThere(path)?.size ?? 0));
+  }, 0);
+}
+
+/** Old indexes are removed at any time. */
+function statIfThere(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
