@@ -16,15 +16,14 @@ const option = (name: string, otherwise: number) => {
 
 const began = performance.now();
 let failures = 0;
+const at = Deno.args.indexOf("--layout");
+const layouts: readonly Layout[] = at === -1 ? ["raw", "litestream"] : [Deno.args[at + 1] as Layout];
 if (which !== "saturated") {
   const seed = option("seed", Math.floor(performance.timeOrigin) % 100_000);
-  const layouts = Deno.args.includes("--layout")
-    ? [Deno.args[Deno.args.indexOf("--layout") + 1]]
-    : ["raw", "litestream"];
   for (const layout of layouts) {
-    failures += await killLoop(seed, option("daemon-kills", 20), option("writer-kills", 10), layout as Layout);
+    failures += await killLoop(seed, option("daemon-kills", 20), option("writer-kills", 10), layout);
   }
 }
-if (which !== "kills") failures += await saturated(option("seconds", 60), 3);
+if (which !== "kills") { for (const layout of layouts) failures += await saturated(option("seconds", 60), 3, layout); }
 console.log(`${Math.round((performance.now() - began) / 1_000)} s, ${failures} failures`);
 Deno.exit(failures === 0 ? 0 : 1);
