@@ -8,7 +8,6 @@
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
-import { viewOf } from "../base/bytes.ts";
 import type { DatabaseSource, ShadowClaim, ShadowReader } from "../database/source.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Generation } from "../position/generation.ts";
@@ -20,10 +19,7 @@ import type {
   SnapshotImage,
   WrittenSnapshot,
 } from "../store/generation_store.ts";
-import { equalChecksums } from "../wal/checksum.ts";
-import { frameSize, storedChecksum } from "../wal/frame.ts";
-import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
-import { equalSalts } from "../wal/salt.ts";
+import { agreesAtEnd } from "./agreement.ts";
 import { Backoff } from "./backoff.ts";
 import { withTurns } from "./image_turns.ts";
 import { decideStart } from "./start_decision.ts";
@@ -238,7 +234,7 @@ export class FileReplicator {
     if (end === "damaged") return await this.#findPosition(this.#source.generation() ?? generation);
     const captured = this.#source.position();
     if (captured === undefined || captured.generation !== generation) return;
-    const agrees = await this.#agrees(generation, end);
+    const agrees = await agreesAtEnd(this.#source, this.#store, generation, end);
     const decision = decideStart({
       newestSnapshot: catalog.snapshots.findLast(({ record, isUnread }) => record !== undefined || isUnread === true)
         ?.index,
@@ -361,21 +357,6 @@ export class FileReplicator {
 
   async #continueAtIndex(generation: Generation, index: Index): Promise<void> {
     await this.#continueAt({ generation, index, offset: asOffset(0) }, undefined);
-  }
-
-  /** Whether shadow WAL and replica hold the same up to the replica's end; undefined when the shadow is no longer there. */
-  async #agrees(generation: Generation, end: ReplicaEnd | undefined): Promise<boolean | undefined> {
-    if (end === undefined || end.index < this.#source.oldestIndex()) return undefined;
-    if (end.offset === 0) return true;
-    const own = this.#source.markAt(end.index, end.offset);
-    if (own === undefined) return undefined;
-    if (end.isRemembered === true) return true;
-    const bytes = new Uint8Array(WAL_HEADER_SIZE);
-    const parsed = parseWalHeader(bytes.subarray(0, await this.#store.readWal(generation, end.index, 0, bytes)));
-    if (!parsed.ok || !equalSalts(parsed.header.salt, own.salt)) return false;
-    const lastFrame = end.offset - frameSize(parsed.header.pageSize);
-    await this.#store.readWal(generation, end.index, lastFrame, bytes);
-    return equalChecksums(storedChecksum(viewOf(bytes), 0), own.checksum);
   }
 
   /** The replica's root is made on first use only; later on a missing one is an error, never made again in silence. */
