@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { TEST_LZ4_VARIABLE } from "../../scripts/setup.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { databaseImage } from "../support/database_image.ts";
 import { RecordedDatabase } from "../support/recorded_database.ts";
@@ -26,6 +27,43 @@ function restoreByHand(replica: ReplicaBuilder, folder: string): Uint8Array {
   }
   return Deno.readFileSync(path);
 }
+
+/** The shell's lines of docs/format.md for the layout `litestream`, as they stand there; SQLite's own part is done here. */
+function shellLines(generation: string): string {
+  const text = Deno.readTextFileSync(new URL("../../docs/format.md", import.meta.url));
+  const block = /Step 3 is then:\n\n((?: {4}.*\n)+)/.exec(text)?.[1] ?? "";
+  const lines = block.replace(/^ {4}/gm, "");
+  assert(lines.includes("lz4 -dc"), "the lines are there");
+  return lines.replace(/^generation=.*$/m, `generation=${generation}`);
+}
+
+Deno.test("restore() of the layout litestream gives what lz4 and sqlite give to whoever restores by hand", () =>
+  withTemporaryFolder(async (folder) => {
+    const options = { seed: 24, pageSize: 1024, snapshots: 0, restarts: 6, layout: "litestream" } as const;
+    const { replica } = await RecordedDatabase.make(folder, options);
+    await restoreFrom(replica.store, `${folder}/restored.db`);
+    const tools = `${folder}/tools`;
+    Deno.mkdirSync(tools);
+    Deno.symlinkSync(Deno.env.get(TEST_LZ4_VARIABLE) ?? "/usr/bin/lz4", `${tools}/lz4`);
+    const sqlite = 'import { DatabaseSync } from "node:sqlite";' +
+      "const db = new DatabaseSync(Deno.args[0]);" +
+      "console.log(Object.values(db.prepare(Deno.args[1]).get()).join('|')); db.close();";
+    Deno.writeTextFileSync(`${tools}/sqlite3.ts`, sqlite);
+    const script = `#!/bin/sh\nexec ${Deno.execPath()} run --quiet -A ${tools}/sqlite3.ts "$@"\n`;
+    Deno.writeTextFileSync(`${tools}/sqlite3`, script, { mode: 0o755 });
+    Deno.mkdirSync(`${folder}/hand`);
+    const generation = `${replica.root}/generations/${replica.generation}`;
+    const { code, stdout, stderr } = await new Deno.Command("sh", {
+      args: ["-c", shellLines(generation)],
+      cwd: `${folder}/hand`,
+      env: { PATH: `${tools}:${Deno.env.get("PATH")}` },
+    }).output();
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
+    assert(/^(0\|0\|0\n)+$/.test(new TextDecoder().decode(stdout)), "each round prints 0|0|0");
+    const byHand = Deno.readFileSync(`${folder}/hand/app.db`);
+    assert(byHand.length > 20_000);
+    assertEquals(Deno.readFileSync(`${folder}/restored.db`), byHand);
+  }));
 
 for (const seed of [21, 22, 23]) {
   Deno.test(`restore() gives what sqlite gives to whoever restores by hand (seed ${seed})`, () =>

@@ -2,6 +2,7 @@
  * A real SQLite database whose every commit is recorded: its WAL, life after life, as a replica, and for each commit the
  * files from which SQLite itself makes the image of the database at that moment.
  */
+import type { Layout } from "../../lib/position/object_names.ts";
 import { DatabaseSync } from "node:sqlite";
 import { frameSize } from "../../lib/wal/frame.ts";
 import { randomInteger, seededRandom } from "./random.ts";
@@ -20,6 +21,7 @@ export interface RecordingOptions {
   /** How often, in a hundred actions, the WAL is restarted, and a snapshot is taken in the middle of an index. */
   readonly restarts?: number;
   readonly snapshots?: number;
+  readonly layout?: Layout;
 }
 
 export class RecordedDatabase {
@@ -48,11 +50,11 @@ export class RecordedDatabase {
     return recorded;
   }
 
-  private constructor(folder: string, { seed, pageSize = 4096 }: RecordingOptions) {
+  private constructor(folder: string, { seed, pageSize = 4096, layout = "raw" }: RecordingOptions) {
     this.#folder = folder;
     this.#path = `${folder}/source.db`;
     this.#random = seededRandom(seed);
-    this.replica = new ReplicaBuilder(`${folder}/replica`, { pageSize });
+    this.replica = new ReplicaBuilder(`${folder}/replica`, { pageSize, layout });
     this.#database = new DatabaseSync(this.#path);
     this.#database.exec(`PRAGMA page_size = ${pageSize}; PRAGMA journal_mode = WAL`);
     this.#database.exec(`PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0`);
