@@ -5,11 +5,11 @@ import type { ReplicaClient } from "../clients/client.ts";
 import { encodeFrame } from "../lz4/frame_encoder.ts";
 import { withTrailerEnding } from "../lz4/trailer.ts";
 import type { Generation } from "../position/generation.ts";
-import { GENERATIONS_FOLDER, parseGenerationName } from "../position/keys.ts";
 import { formatSegmentKey, formatSnapshotKey } from "../position/litestream_names.ts";
 import type { Layout } from "../position/object_names.ts";
 import { asIndex, asOffset, type Index, type Offset } from "../position/position.ts";
 import type { CommitRecord } from "./commit_record.ts";
+import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
   BringWal,
   GenerationCatalog,
@@ -71,13 +71,12 @@ export class LitestreamStore implements GenerationStore {
     return Promise.resolve("litestream");
   }
 
-  async exists(): Promise<boolean> {
-    return (await this.#client.status(GENERATIONS_FOLDER))?.kind === "folder";
+  exists(): Promise<boolean> {
+    return holdsGenerations(this.#client);
   }
 
-  async generations(): Promise<readonly Generation[]> {
-    const entries = await this.#client.list(GENERATIONS_FOLDER);
-    return entries.flatMap((entry) => entry.kind === "folder" ? parseGenerationName(entry.name) ?? [] : []);
+  generations(): Promise<readonly Generation[]> {
+    return listGenerations(this.#client);
   }
 
   async catalog(generation: Generation): Promise<GenerationCatalog> {

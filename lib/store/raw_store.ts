@@ -2,15 +2,7 @@ import { assert } from "../base/assert.ts";
 import { ReplicationError } from "../base/errors.ts";
 import type { ObjectEntry, ReplicaClient } from "../clients/client.ts";
 import type { Generation } from "../position/generation.ts";
-import {
-  formatRawFolderKey,
-  formatRawKey,
-  GENERATIONS_FOLDER,
-  parseGenerationName,
-  parseRawName,
-  type RawSuffix,
-  SNAPSHOT_DRAFT,
-} from "../position/keys.ts";
+import { formatRawFolderKey, formatRawKey, parseRawName, type RawSuffix, SNAPSHOT_DRAFT } from "../position/keys.ts";
 import type { Layout } from "../position/object_names.ts";
 import { asOffset, type Index, type Offset } from "../position/position.ts";
 import {
@@ -21,6 +13,7 @@ import {
   unsupportedRecord,
 } from "./commit_log.ts";
 import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecord, parseCommitRecord } from "./commit_record.ts";
+import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
   GenerationCatalog,
   GenerationStore,
@@ -64,13 +57,12 @@ export class RawStore implements GenerationStore {
     return Promise.resolve("raw");
   }
 
-  async exists(): Promise<boolean> {
-    return (await this.#client.status(GENERATIONS_FOLDER))?.kind === "folder";
+  exists(): Promise<boolean> {
+    return holdsGenerations(this.#client);
   }
 
-  async generations(): Promise<readonly Generation[]> {
-    const entries = await this.#client.list(GENERATIONS_FOLDER);
-    return entries.flatMap((entry) => entry.kind === "folder" ? parseGenerationName(entry.name) ?? [] : []);
+  generations(): Promise<readonly Generation[]> {
+    return listGenerations(this.#client);
   }
 
   async catalog(generation: Generation): Promise<GenerationCatalog> {

@@ -9,6 +9,7 @@ import { parseSegmentName, parseSnapshotName } from "../position/litestream_name
 import type { Layout } from "../position/object_names.ts";
 import type { Index, Offset } from "../position/position.ts";
 import type { CommitRecord } from "./commit_record.ts";
+import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
   BringWal,
   GenerationCatalog,
@@ -53,11 +54,11 @@ export class ReplicaStore implements GenerationStore {
   }
 
   exists(): Promise<boolean> {
-    return this.#raw.exists();
+    return holdsGenerations(this.#client);
   }
 
   generations(): Promise<readonly Generation[]> {
-    return this.#raw.generations();
+    return listGenerations(this.#client);
   }
 
   async catalog(generation: Generation): Promise<GenerationCatalog> {
