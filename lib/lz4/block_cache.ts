@@ -10,6 +10,7 @@ const TAIL_BYTES = 64;
 /** Room behind each window for a checksum and that tail. */
 const BEHIND_BYTES = 128;
 const SLOTS = 2;
+const SMALLEST_BLOCK_BYTES = 64 << 10;
 
 /** A block that is decoded. */
 export interface Decoded {
@@ -39,9 +40,10 @@ export class BlockCache {
   /** The memory, large enough for blocks of this frame; what was decoded in a smaller one is forgotten. */
   kernelFor(frame: Frame): Kernel {
     const old = this.#kernel;
-    if (old !== undefined && frame.blockBytes <= this.#blockBytes) return old;
-    this.#inputBytes = frame.storedBlockMaxBytes + BEHIND_BYTES;
-    this.#blockBytes = frame.blockBytes;
+    const blockBytes = Math.min(frame.blockBytes, mostDecodedBytes(this.#window.sizeBytes));
+    if (old !== undefined && blockBytes <= this.#blockBytes) return old;
+    this.#inputBytes = Math.min(frame.storedBlockMaxBytes, Math.max(this.#window.sizeBytes, blockBytes)) + BEHIND_BYTES;
+    this.#blockBytes = blockBytes;
     const kernel = takeKernel(this.#inputBytes + SLOTS * this.#slotBytes());
     if (old !== undefined) {
       kernel.takeContentHashOf(old);
@@ -104,7 +106,8 @@ export class BlockCache {
     let length = dataBytes;
     if (!isStored) {
       const source = { at, length: dataBytes };
-      length = kernel.decompress(source, { at: target, length: frame.blockBytes }, historyBytes);
+      const capacity = Math.min(frame.blockBytes, this.#blockBytes);
+      length = kernel.decompress(source, { at: target, length: capacity }, historyBytes);
       if (length < 0) {
         throw corruptAt(this.#description, dataAt - 1 - length, `the block that begins at byte ${block.at} is wrong`);
       }
@@ -141,6 +144,14 @@ export class BlockCache {
   #slotBytes(): number {
     return HISTORY_BYTES + this.#blockBytes + BEHIND_BYTES;
   }
+}
+
+/**
+ * What an object of that size can hold: no byte of a block stands for more than 255. As a power of two, so that the memory of
+ * one small object serves the next.
+ */
+function mostDecodedBytes(storedBytes: number): number {
+  return Math.max(SMALLEST_BLOCK_BYTES, 2 ** Math.ceil(Math.log2(storedBytes * 256)));
 }
 
 /** Puts the end of what came before a linked block before its target; returns how much that is. */

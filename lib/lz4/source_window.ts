@@ -10,7 +10,7 @@ export class SourceWindow {
   readonly sizeBytes: number;
   readonly #source: StoredBytes;
   readonly #description: string;
-  readonly #buffer = new Uint8Array(AHEAD_BYTES);
+  readonly #buffer: Uint8Array;
   #at = 0;
   #length = 0;
 
@@ -18,6 +18,7 @@ export class SourceWindow {
     this.#source = source;
     this.#description = description;
     this.sizeBytes = source.sizeBytes;
+    this.#buffer = new Uint8Array(Math.min(AHEAD_BYTES, source.sizeBytes));
   }
 
   /** These bytes, or as many as there are up to the end of the object; valid until the next call. */

@@ -5,6 +5,8 @@ import type { FileHandle, FileStatus, FileSystem } from "../../platform/file_sys
 import type { AssembledObject, ObjectDraft, ObjectEntry, OpenObject, ReplicaClient } from "../client.ts";
 
 const FOLDER_PERMISSIONS = 0o700;
+/** Objects of a folder that are looked at side by side: each costs little but waiting. */
+const LOOKS_AT_ONCE = 64;
 /** Beyond so many names of objects known to be durable they are forgotten; each then costs one more sync of its folder. */
 const DURABLE_NAMES_MAX = 256;
 
@@ -37,10 +39,13 @@ export class FileReplicaClient implements ReplicaClient {
     const found = await this.#files.statusLater(path);
     if (found === undefined) return [];
     if (found.kind !== "folder") throw notAFolder("list", path);
+    const names = await this.#files.listLater(path);
     const entries: ObjectEntry[] = [];
-    for (const name of await this.#files.listLater(path)) {
-      const entry = await this.#entryOf(join(path, name), name);
-      if (entry !== undefined) entries.push(entry);
+    for (let at = 0; at < names.length; at += LOOKS_AT_ONCE) {
+      const looked = await Promise.all(
+        names.slice(at, at + LOOKS_AT_ONCE).map((name) => this.#entryOf(join(path, name), name)),
+      );
+      entries.push(...looked.filter((entry) => entry !== undefined));
     }
     return entries;
   }
