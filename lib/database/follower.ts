@@ -5,7 +5,7 @@
 import type { Clock } from "../platform/clock.ts";
 import { SqliteError } from "../sqlite/driver.ts";
 import { frameSize } from "../wal/frame.ts";
-import { equalSalts } from "../wal/salt.ts";
+import { equalSalts, type Salt } from "../wal/salt.ts";
 import type { OpenDatabase } from "./open_database.ts";
 import { type CheckpointResult, type HoldFacts, noopCheckpoint } from "./read_hold.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
@@ -72,21 +72,36 @@ export class Follower {
     return this.#capture.isCaughtUp(index) ? "captured" : "unclear";
   }
 
-  /** Captures at least everything up to the mark of a hold that was just opened. False on doubt. */
-  async captureTo(next: HoldFacts): Promise<boolean> {
+  /** Captures at least everything that is committed at this moment. False on doubt. */
+  async captureNow(): Promise<boolean> {
     for (;;) {
-      const captured = await this.captureCommitted();
-      if (captured === false) return false;
+      const index = this.#readIndex();
+      if (index !== undefined) return await this.#captureUpTo(index.salt, index.mxFrame);
+      await this.#clock.sleep(1);
+    }
+  }
+
+  /** Captures at least everything up to the mark of a hold that was just opened. False on doubt. */
+  captureTo(next: HoldFacts): Promise<boolean> {
+    return this.#captureUpTo(next.salt, next.mark);
+  }
+
+  /**
+   * So many frames of the life with these salts, which was the WAL's a moment ago. Not until there is nothing more: an
+   * application that never pauses would never let it end.
+   */
+  async #captureUpTo(salt: Salt, frames: number): Promise<boolean> {
+    const first = this.#shadow.index;
+    const isTarget = () => this.#shadow.life !== undefined && equalSalts(this.#shadow.life.header.salt, salt);
+    // Lives later than this one: the target was captured whole before they could begin.
+    const lastIndex = isTarget() ? first : first + 1;
+    for (;;) {
+      if (await this.captureCommitted() === false) return false;
+      if (isTarget() && (this.#shadow.life?.frames ?? 0) >= frames) return true;
       const index = this.#open.walIndex.read();
-      if (index === undefined) {
-        await this.#clock.sleep(1);
-        continue;
-      }
-      const isCaughtUp = this.#capture.isCaughtUp(index);
-      const reached = isCaughtUp || !equalSalts(index.salt, next.salt) ||
-        (this.#shadow.life?.frames ?? 0) >= next.mark;
-      if (reached && (captured === "same" || isCaughtUp)) return true;
-      await this.#clock.yield();
+      const isBehindUs = this.#shadow.life !== undefined && this.#shadow.index > lastIndex;
+      if (isBehindUs || (index !== undefined && this.#capture.isCaughtUp(index))) return true;
+      await (index === undefined ? this.#clock.sleep(1) : this.#clock.yield());
     }
   }
 

@@ -138,7 +138,7 @@ export class Watch {
   async captureAll(): Promise<TickOutcome | undefined> {
     await this.#keeper.settle();
     this.#keeper.failIfBroken();
-    while (await this.#follower.captureCommitted() === "moved");
+    await this.#follower.captureNow();
     const { doubt } = this.#follower;
     if (doubt !== undefined) return { kind: "doubt", reason: doubt };
     await this.#shadow.sync();

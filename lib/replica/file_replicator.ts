@@ -124,7 +124,7 @@ export class FileReplicator {
     await this.#finished;
     do {
       const before = this.#position;
-      await this.#sync();
+      await this.#sync(wanted);
       if (this.#position === before) break;
     } while (wanted !== undefined && !this.#holds(wanted));
     return wanted !== undefined && this.#holds(wanted);
@@ -165,21 +165,27 @@ export class FileReplicator {
     return await this.#store.layoutFor(generation) === "raw" ? 0 : limits.objectSyncIntervalMs;
   }
 
-  async #sync(): Promise<void> {
+  /** To what is captured now; or not far beyond a position, while an application that never pauses goes on writing. */
+  async #sync(until?: Position): Promise<void> {
     const generation = this.#source.generation();
     if (generation === undefined) return; // A state to wait in, not an error.
     if (this.#position?.generation !== generation) await this.#findPosition(generation);
     const reader = this.#reader;
-    if (reader !== undefined) await this.#copyCaptured(reader);
+    if (reader !== undefined) await this.#copyCaptured(reader, until);
   }
 
-  async #copyCaptured(reader: ShadowReader): Promise<void> {
+  async #copyCaptured(reader: ShadowReader, until = this.#source.position()): Promise<void> {
     reader.refresh();
-    while (await this.#copyIndex(reader)) {
+    while (!this.#isBeyond(reader, until) && await this.#copyIndex(reader)) {
       reader.nextIndex();
       // The claim stays: until the next index has frames on the replica, this one tells a restart where to go on.
       this.#position = reader.position();
     }
+  }
+
+  #isBeyond(reader: ShadowReader, until: Position | undefined): boolean {
+    const position = reader.position();
+    return until?.generation === position.generation && position.index > until.index;
   }
 
   /** Brings one index up to date. True when it is complete and the next one follows. */
