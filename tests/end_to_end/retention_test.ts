@@ -39,7 +39,8 @@ for (const layout of ["raw", "litestream"] as const) {
         assertEquals(generations.length, 1);
         const { snapshots, wals } = await scene.store.catalog(generations[0] ?? assertNever());
         assert((snapshots[0]?.index ?? 0) > 3, "the oldest snapshots went");
-        assert((wals[0]?.index ?? 0) >= (snapshots[0]?.index ?? 0), "and the WAL before them");
+        // It may have been stopped between a snapshot and the WAL behind it.
+        assert((wals[0]?.index ?? 0) > 3, "and the WAL before them");
         assert(snapshots.length > 1 && snapshots.length < daemon.saying("Snapshot done").length);
       }, layout),
   });
