@@ -44,7 +44,10 @@ export interface LitestreamListing {
   readonly files: GenerationFiles;
 }
 
-/** By name alone, also what one name hides from the other. */
+/**
+ * By name alone, also what one name hides from the other, in the order in which it may be removed: what is hidden before
+ * what hides it, since it may be unfinished; the segments of an index from the highest offset down to 0.
+ */
 export interface GenerationFiles {
   readonly snapshots: readonly (SnapshotName & { readonly key: string })[];
   readonly segments: readonly (SegmentName & { readonly key: string })[];
@@ -61,16 +64,19 @@ export async function listGeneration(client: ReplicaClient, generation: Generati
 }
 
 function filesIn(snapshots: readonly Placed[], wal: readonly Placed[]): GenerationFiles {
+  const shown = new Set([...snapshotsIn(snapshots), ...[...segmentsIn(wal).values()].flat()].map(({ key }) => key));
+  const hiddenFirst = (a: { readonly key: string }, b: { readonly key: string }) =>
+    Number(shown.has(a.key)) - Number(shown.has(b.key));
   const folders = [...snapshots, ...wal].map(({ key }) => key.slice(0, key.lastIndexOf("/")));
   return {
     snapshots: snapshots.flatMap(({ key, name }) => {
       const parsed = parseSnapshotName(name);
       return parsed === undefined ? [] : [{ ...parsed, key }];
-    }),
+    }).sort(hiddenFirst),
     segments: wal.flatMap(({ key, name }) => {
       const parsed = parseSegmentName(name);
       return parsed === undefined ? [] : [{ ...parsed, key }];
-    }),
+    }).sort((a, b) => a.index - b.index || b.offset - a.offset || hiddenFirst(a, b)),
     drafts: draftsIn([...snapshots, ...wal]),
     groups: [...new Set(folders)].filter((folder) => isGroupName(folder.slice(folder.lastIndexOf("/") + 1))),
   };

@@ -54,8 +54,8 @@ export class LitestreamStore implements GenerationStore {
   readonly #isBlind: boolean;
   /** As listed last; what is read by position belongs to it. */
   readonly #listings = new Map<Generation, LitestreamListing>();
-  /** The same as names, kept over removals: listing a folder again for each object would take far too long. */
-  readonly #files = new Map<Generation, GenerationFiles>();
+  /** The same as names, kept over removals and appends: listing a folder again for each index would take far too long. */
+  readonly #files = new Map<Generation, { readonly listed: GenerationFiles; readonly writtenSince: Set<Index> }>();
   readonly #contents = new Map<string, Promise<ObjectContent>>();
 
   /** `memory`: for a replica that this host may not be able to read. */
@@ -165,7 +165,7 @@ export class LitestreamStore implements GenerationStore {
       return { records, contentBytes: end - start, stateIndex: asIndex(0) };
     });
     await this.#expectThere(key);
-    this.#forget(generation);
+    this.#noteWritten(generation, index);
   }
 
   async writeSnapshot(generation: Generation, image: SnapshotImage, bringWal: BringWal): Promise<WrittenSnapshot> {
@@ -189,19 +189,19 @@ export class LitestreamStore implements GenerationStore {
     });
     assert(written !== undefined, "the image was written");
     await this.#expectThere(key);
-    this.#forget(generation);
+    this.#noteWritten(generation, stream.index);
     return written;
   }
 
   async removeSnapshot(generation: Generation, index: Index): Promise<void> {
-    const { snapshots } = await this.#filesOf(generation);
+    const { snapshots } = await this.#filesOf(generation, index);
     await this.#client.delete(snapshots.filter((one) => one.index === index).map(({ key }) => key));
     this.#listings.delete(generation);
   }
 
   /** Offset 0 last: without it Litestream calls an index damaged, also one that it does not need. */
   async removeWal(generation: Generation, index: Index): Promise<void> {
-    const { segments } = await this.#filesOf(generation);
+    const { segments } = await this.#filesOf(generation, index);
     await this.#deleteSegments(segments.filter((one) => one.index === index));
     this.#listings.delete(generation);
   }
@@ -213,25 +213,26 @@ export class LitestreamStore implements GenerationStore {
     await this.#client.delete(drafts.map(({ key }) => key));
     await this.#deleteSegments(segments);
     await removeEmptyFolders(this.#client, generation, groups);
-    this.#forget(generation);
+    this.#listings.delete(generation);
+    this.#files.delete(generation);
   }
 
   async #deleteSegments(segments: GenerationFiles["segments"]): Promise<void> {
     const keysOf = (isFirst: boolean) =>
-      segments.filter(({ offset }) => (offset === 0) === isFirst).map(({ key }) => key).reverse();
+      segments.filter(({ offset }) => (offset === 0) === isFirst).map(({ key }) => key);
     await this.#client.delete(keysOf(false));
     await this.#client.delete(keysOf(true));
   }
 
-  /** As listed last: what retention removes was there then, and absent keys are passed over. */
-  async #filesOf(generation: Generation): Promise<GenerationFiles> {
-    return this.#files.get(generation) ?? (await this.#list(generation)).files;
+  /** As listed last, unless that index was written to since: absent keys are passed over, those that came would stay. */
+  async #filesOf(generation: Generation, index: Index): Promise<GenerationFiles> {
+    const known = this.#files.get(generation);
+    return known === undefined || known.writtenSince.has(index) ? (await this.#list(generation)).files : known.listed;
   }
 
-  /** What was written since is not among what was listed. */
-  #forget(generation: Generation): void {
+  #noteWritten(generation: Generation, index: Index): void {
     this.#listings.delete(generation);
-    this.#files.delete(generation);
+    this.#files.get(generation)?.writtenSince.add(index);
   }
 
   #rememberedEnd(generation: Generation, last: Segment | undefined): ReplicaEnd {
@@ -291,7 +292,7 @@ export class LitestreamStore implements GenerationStore {
   async #list(generation: Generation): Promise<LitestreamListing> {
     const listing = await listGeneration(this.#client, generation);
     this.#listings.set(generation, listing);
-    this.#files.set(generation, listing.files);
+    this.#files.set(generation, { listed: listing.files, writtenSince: new Set() });
     for (const key of this.#contents.keys()) this.#forgetContent(key);
     return listing;
   }

@@ -269,7 +269,7 @@ function look({ root, make }: Stage): GenerationStore {
   return make(new FileReplicaClient(unsyncedFiles(), root));
 }
 
-/** Snapshots in index 0 and 2; four indexes with one commit each, all but the last closed. */
+/** Snapshots in index 0 and 2; four indexes with three syncs each, all but the last closed. */
 async function fill(stage: Stage, generation: Generation): Promise<void> {
   await fillThrough(look(stage), generation);
 }
@@ -279,13 +279,18 @@ async function fillThrough(store: GenerationStore, generation: Generation): Prom
   for (let i = 0; i < 4; i++) {
     if (i % 2 === 0) await writeSnapshot(store, generation, i, atMs += 1_000);
     const wal = new WalBuilder({ pageSize: PAGE_SIZE });
-    const end = asOffset(wal.commit(2, [1, i + 1], [2, i + 2]));
-    const record = recordOf("sync", 0, end, atMs += 1_000);
-    const pieces = [wal.bytes()];
-    await store.appendWal(generation, asIndex(i), asOffset(0), {
-      next: () => Promise.resolve(pieces.shift() ?? new Uint8Array()),
-      records: () => i === 3 ? [record] : [record, { ...record, start: end, indexClosed: true }],
-    });
+    let start = asOffset(0);
+    for (let sync = 0; sync < 3; sync++) {
+      const end = wal.commit(2, [1, i + sync], [2, i + sync + 1]);
+      const record = recordOf("sync", start, end, atMs += 1_000);
+      const pieces = [wal.bytes().subarray(start, end)];
+      const isClosed = sync === 2 && i < 3;
+      await store.appendWal(generation, asIndex(i), start, {
+        next: () => Promise.resolve(pieces.shift() ?? new Uint8Array()),
+        records: () => isClosed ? [record, { ...record, start: end, indexClosed: true }] : [record],
+      });
+      start = end;
+    }
   }
 }
 
