@@ -65,7 +65,9 @@ async function expectPruned(scene: Scene): Promise<void> {
 }
 
 function expectCalm(daemon: Daemon): void {
-  assertEquals(daemon.lines.filter((line) => / (WARN|ERROR) /.test(line)), []);
+  const amiss = daemon.lines.filter((line) => / (WARN|ERROR) /.test(line));
+  // How long a lock is held is for the machine to say, which runs other tests beside this one.
+  assertEquals(amiss.filter((line) => !line.includes("The write lock was held longer than the budget")), []);
 }
 
 function assertNever(): never {
