@@ -1,7 +1,7 @@
 /** Several databases in one process: what is wrong with one holds back no other, and is told. */
 import { DatabaseSync } from "node:sqlite";
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { type Daemon, startReplicate } from "../support/daemon.ts";
+import { type Daemon, linesAmiss, startReplicate } from "../support/daemon.ts";
 import { insert, Scene, withScene } from "../end_to_end/scene.ts";
 
 /** Two scenes and a config that names both. */
@@ -27,7 +27,7 @@ function several(name: string, run: (first: Scene, second: Scene, config: string
 }
 
 function troubles(daemon: Daemon): readonly string[] {
-  return daemon.lines.filter((line) => / (WARN|ERROR) /.test(line));
+  return linesAmiss(daemon.lines);
 }
 
 several("goes on with one when the other is refused, and ends with 1", async (first, second, config) => {

@@ -1,6 +1,6 @@
 /** What applications do to a database that is watched; after each the restored database is the source, page by page. */
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
-import { type Daemon, sleep, startReplicate } from "../support/daemon.ts";
+import { type Daemon, linesAmiss, sleep, startReplicate } from "../support/daemon.ts";
 import { startOtherProcess } from "../support/other_process.ts";
 import { insert, Scene, withScene } from "./scene.ts";
 
@@ -31,7 +31,7 @@ async function beside(scene: Scene, run: (watched: Watched) => Promise<void> | v
   if (application.isOpen) application.close();
   await scene.expectEqual();
   assertEquals((await scene.generations()).length, 1, daemon.text);
-  assertEquals(daemon.lines.filter((line) => / (WARN|ERROR) /.test(line)), []);
+  assertEquals(linesAmiss(daemon.lines), []);
 }
 
 application("closed its last connection", async ({ scene, application }) => {

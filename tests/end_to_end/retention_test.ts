@@ -2,7 +2,7 @@
 import { planRestore } from "../../lib/restore/plan.ts";
 import { gatherFacts } from "../../lib/restore/gather.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { type Daemon, sleep } from "../support/daemon.ts";
+import { type Daemon, linesAmiss, sleep } from "../support/daemon.ts";
 import { runTailrace } from "../support/tailrace.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
@@ -65,9 +65,7 @@ async function expectPruned(scene: Scene): Promise<void> {
 }
 
 function expectCalm(daemon: Daemon): void {
-  const amiss = daemon.lines.filter((line) => / (WARN|ERROR) /.test(line));
-  // How long a lock is held is for the machine to say, which runs other tests beside this one.
-  assertEquals(amiss.filter((line) => !line.includes("The write lock was held longer than the budget")), []);
+  assertEquals(linesAmiss(daemon.lines), []);
 }
 
 function assertNever(): never {

@@ -14,7 +14,7 @@ import {
   assertMatch,
   assertRejects,
 } from "../support/assert.ts";
-import { sleep, startReplicate, until } from "../support/daemon.ts";
+import { linesAmiss, sleep, startReplicate, until } from "../support/daemon.ts";
 import { expectRefusal, insert, type Scene, withScene } from "./scene.ts";
 
 const WRITER = new URL("./shutdown_writer.ts", import.meta.url).pathname;
@@ -202,7 +202,7 @@ stopping("replicate --once beside a daemon ends with 0 when that one has replica
     );
   }
   assertEquals(await daemon.stop(), 0);
-  assertEquals(daemon.lines.filter((line) => / (WARN|ERROR) /.test(line)), []);
+  assertEquals(linesAmiss(daemon.lines), []);
   application.close();
   await scene.expectEqual();
 });
