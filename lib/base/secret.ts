@@ -31,9 +31,11 @@ export class Secret {
 }
 
 /**
- * A URL, or a sentence with one in it, without its user-info: `sftp://me:word@host/x` becomes `sftp://(secret)@host/x`.
+ * A URL, or a sentence with one in it, without its user-info and query: `sftp://me:word@host/x?key=y` becomes
+ * `sftp://(secret)@host/x?(secret)`.
  * Everything up to the last `@` is hidden, since a password that nobody percent-encoded may itself hold `@`, `/`, blanks.
  */
 export function withoutUserInfo(text: string): string {
-  return text.replace(/([A-Za-z][A-Za-z0-9+.-]*:\/\/).*@/s, `$1${HIDDEN}@`);
+  return text.replace(/([A-Za-z][A-Za-z0-9+.-]*:\/\/).*@/s, `$1${HIDDEN}@`)
+    .replace(/([A-Za-z][A-Za-z0-9+.-]*:\/\/[^\s?]*)\?\S+/g, `$1?${HIDDEN}`);
 }

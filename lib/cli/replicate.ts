@@ -94,10 +94,8 @@ async function replicateOnce(context: CommandContext, plan: Plan, daemon: Daemon
     return ExitCode.done;
   }
   const results = await daemon.finish();
-  const failed = results.filter(({ problem }) => problem !== undefined);
-  const code = report(context, results);
-  const mayPass = failed.length > 0 && failed.every(({ mayPass }) => mayPass);
-  return worstExitCode([mayPass ? ExitCode.tryAgain : code, reportAbsent(context, results)]);
+  report(context, results);
+  return worstExitCode([...results.map(({ exitCode }) => exitCode), reportAbsent(context, results)]);
 }
 
 async function replicateUntilStopped(

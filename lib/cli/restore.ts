@@ -1,6 +1,7 @@
 import { ExitCode, ReplicationError } from "../base/errors.ts";
 import { resolve } from "../base/path.ts";
 import { Progress } from "../base/progress.ts";
+import { readReplicaPlaces, realStatePath } from "../database/state_folder.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { whoHasOpen } from "../platform/open_files.ts";
 import { decisiveError, findChoices, type RestoreReplica } from "../restore/choose.ts";
@@ -26,8 +27,9 @@ export async function run(context: CommandContext): Promise<number> {
   try {
     return context.arguments.isOn("dry-run") ? await showPlan(context, request) : await restoreNow(context, request);
   } catch (error) {
-    const mayBeAbsent = context.arguments.isOn("if-replica-exists") && isNothingThere(error);
-    if (!mayBeAbsent || !await areAllEmpty(request.replicas)) throw error;
+    if (!isNothingThere(error) || !await areAllEmpty(request.replicas)) throw error;
+    await refuseLost(context);
+    if (!context.arguments.isOn("if-replica-exists")) throw error;
     return skip(context, "no-backup", `There is no backup of ${request.output} yet; nothing is restored`);
   }
 }
@@ -117,6 +119,20 @@ function isNothingThere(error: unknown): boolean {
 async function areAllEmpty(replicas: readonly RestoreReplica[]): Promise<boolean> {
   for (const { store } of replicas) if ((await store.generations()).length > 0) return false;
   return true;
+}
+
+/** A replica that this host has written to is not "none yet" when nothing is there: its device may be missing. */
+async function refuseLost(context: CommandContext): Promise<void> {
+  const { files } = context.platform;
+  const { database, replicas } = await chooseReplicas(context);
+  if (database === undefined) return;
+  const { path, statePath } = database;
+  const real = files.status(path) === undefined ? path : files.realPath(path);
+  const written = readReplicaPlaces(files, realStatePath(statePath, path, real));
+  const lost = replicas.find((replica) => written.includes(replica.path));
+  if (lost === undefined) return;
+  const what = "nothing is there, though this host has replicated to it (is it mounted?)";
+  throw new ReplicationError("unavailable", `Cannot restore ${path} from ${lost.path}: ${what}`);
 }
 
 function skip(context: CommandContext, reason: string, sentence: string): number {

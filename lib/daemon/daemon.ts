@@ -2,7 +2,7 @@
  * All databases of a config and their replicas, started and stopped in order: databases first, then replicators; at the end
  * each database captures what is committed, then each replica gets it.
  */
-import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
+import { ExitCode, exitCodeOf, isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { type FolderWatcher, WatchedDatabase } from "../database/database.ts";
@@ -29,8 +29,8 @@ export interface FinalSync {
   readonly problem: string | undefined;
   /** Why there was never anything to replicate; undefined when there was. */
   readonly absence: string | undefined;
-  /** Whether the same try may succeed later: the database or the replica could not be reached. */
-  readonly mayPass: boolean;
+  /** Of one run over this replica alone; 0 when there is no problem. */
+  readonly exitCode: number;
 }
 
 interface Refusal {
@@ -40,7 +40,7 @@ interface Refusal {
 
 interface Problem {
   readonly text: string;
-  readonly mayPass: boolean;
+  readonly exitCode: number;
 }
 
 interface Pair {
@@ -107,7 +107,9 @@ export class Daemon {
     try {
       wanted = await database.capturedPosition();
     } catch (error) {
-      problem = problemOf(error, database.trouble ?? `the last transactions are not captured: ${messageOf(error)}`);
+      const text = database.trouble ?? `the last transactions are not captured: ${messageOf(error)}`;
+      const { refusal } = database;
+      problem = refusal === undefined ? problemOf(error, text) : { text, exitCode: exitCodeOf(refusal) };
     }
     const results = await Promise.all(
       replicators.map((replicator) => this.#finishReplica(database, replicator, wanted, problem)),
@@ -128,7 +130,8 @@ export class Daemon {
     try {
       const isThere = await replicator.finish(wanted);
       if (!isThere && absence === undefined) {
-        problem ??= { text: database.trouble ?? "it does not hold everything that is captured", mayPass: false };
+        const text = database.trouble ?? "it does not hold everything that is captured";
+        problem ??= { text, exitCode: ExitCode.failed };
       }
     } catch (error) {
       problem ??= problemOf(error, messageOf(error));
@@ -137,7 +140,7 @@ export class Daemon {
       const position = replicator.position === undefined ? "none" : formatPosition(replicator.position);
       this.#log.info("Everything is replicated", { database: database.path, replica: replicator.name, position });
     }
-    return { ...names, problem: problem?.text, mayPass: problem?.mayPass ?? false };
+    return { ...names, problem: problem?.text, exitCode: problem?.exitCode ?? ExitCode.done };
   }
 }
 
@@ -170,7 +173,7 @@ function createPair({ platform, driver, log, watchFolder, userId }: DaemonOption
 }
 
 function problemOf(error: unknown, text: string): Problem {
-  return { text, mayPass: isRetryable(error) };
+  return { text, exitCode: isRetryable(error) ? ExitCode.tryAgain : ExitCode.failed };
 }
 
 /** Why a database cannot be followed as it is now; undefined when it is followed or waited for. */

@@ -35,6 +35,7 @@ const UNAVAILABLE_MS = 5_000;
 const TAKE_UP_MAX_MS = 2_000;
 const RETRY_CAPTURE_MS = 20;
 const REPEAT_MS = 3_600_000;
+const LOOK_AT_PATH_MS = 500;
 export class WatchedDatabase implements DatabaseSource {
   readonly path: string;
   readonly #platform: Platform;
@@ -49,6 +50,8 @@ export class WatchedDatabase implements DatabaseSource {
   #claimedGeneration: Generation | undefined;
   readonly #fatal = Promise.withResolvers<ReplicationError>();
   #saidMs = -Infinity;
+  #refusal: ReplicationError | undefined;
+  #pathLookedAtMs = -Infinity;
   #unavailableSinceMs: number | undefined;
   #checkpointPauses = 0;
   #session: Session | undefined;
@@ -139,6 +142,11 @@ export class WatchedDatabase implements DatabaseSource {
     return this.#wasFollowed ? "the database is no longer there" : this.#awaitedBecause;
   }
 
+  /** What the database is refused for at present, if that will not pass by itself. */
+  get refusal(): ReplicationError | undefined {
+    return this.#session === undefined ? this.#refusal : undefined;
+  }
+
   /** Why there was never anything to capture; undefined once there was, and while that cannot be told. */
   get absence(): string | undefined {
     return this.#wasFollowed ? undefined : this.#awaitedBecause;
@@ -215,6 +223,10 @@ export class WatchedDatabase implements DatabaseSource {
     await this.#current().state.rememberReplica(place);
   }
 
+  async rememberTime(ms: number): Promise<void> {
+    await this.#current().state.rememberTime(ms);
+  }
+
   recall(place: string): string | undefined {
     return this.#current().state.recall(place);
   }
@@ -253,6 +265,7 @@ export class WatchedDatabase implements DatabaseSource {
       } catch (error) {
         this.#awaitedBecause = undefined;
         const mayPass = error instanceof ReplicationError && error.code === "unavailable";
+        this.#refusal = error instanceof ReplicationError && !mayPass ? error : undefined;
         if (mayPass || this.#isFirstOpenKnown) this.#say(mayPass ? "info" : "error", error);
         else this.#noteSaid(messageOf(error)); // By whoever awaits `opened`.
         if (!mayPass) this.#refuseFirstOpen(error);
@@ -280,9 +293,20 @@ export class WatchedDatabase implements DatabaseSource {
     if (!session.state.isStillThere()) {
       throw new ReplicationError("failed", `Cannot go on with ${this.path}: its state folder was deleted or replaced`);
     }
-    const outcome = await session.watch.tick(signal);
+    const outcome = this.#whereThePathLeads(session) ?? await session.watch.tick(signal);
     await this.#handleEnd(session, outcome);
     if (outcome.kind === "busy") this.#removeUnneeded(session);
+  }
+
+  /** A link on the way to the database may be turned to another one, as deployments do. */
+  #whereThePathLeads({ open }: Session): TickOutcome | undefined {
+    const now = this.#clock.monotonicMs();
+    if (now - this.#pathLookedAtMs < LOOK_AT_PATH_MS) return undefined;
+    this.#pathLookedAtMs = now;
+    const { files } = this.#platform;
+    if (files.status(this.path) === undefined) return undefined; // The watch sees that by itself.
+    const real = files.realPath(this.path);
+    return real === open.path ? undefined : { kind: "changed", reason: `${this.path} leads to ${real} now` };
   }
 
   async #handleEnd(session: Session, outcome: TickOutcome): Promise<void> {

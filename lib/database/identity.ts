@@ -78,11 +78,18 @@ export function judgePath(files: FileSystem, path: string): Readiness {
   return { kind: "ready" };
 }
 
-/** Judges the first bytes through the one handle that is kept. `checkMagic` is off where a driver reads encrypted files. */
-export function judgeHeader(handle: FileHandle, path: string): "wal" | "rollback-journal" {
+/**
+ * Judges the first bytes through the one handle that is kept; undefined when they say nothing and the file may be encrypted.
+ */
+export function judgeHeader(
+  handle: FileHandle,
+  path: string,
+  mayBeEncrypted: boolean,
+): "wal" | "rollback-journal" | undefined {
   const bytes = new Uint8Array(DATABASE_HEADER_SIZE);
   const read = handle.readAt(bytes, 0);
   if (read < DATABASE_HEADER_SIZE || new TextDecoder("latin1").decode(bytes.subarray(0, 16)) !== SQLITE_MAGIC) {
+    if (mayBeEncrypted) return undefined;
     throw refusal(path, "it is not a SQLite database");
   }
   return viewOf(bytes).getUint8(WRITE_VERSION_AT) === WAL_VERSION ? "wal" : "rollback-journal";

@@ -19,8 +19,8 @@ export interface OpenDatabase {
 
 export interface OpenSettings {
   readonly enableWal: boolean;
-  /** Off where the driver reads encrypted databases, whose first bytes are noise. */
-  readonly checkMagic: boolean;
+  /** The first bytes of an encrypted database are noise: then SQLite is asked. */
+  readonly mayBeEncrypted: boolean;
 }
 
 /**
@@ -57,7 +57,9 @@ export function openDatabase(
     () => walIndex ??= WalIndex.open(files, `${path}-shm`),
   );
   try {
-    if (settings.checkMagic && judgeHeader(databaseFile, path) === "rollback-journal") {
+    const mode = judgeHeader(databaseFile, path, settings.mayBeEncrypted) ??
+      hold.free.values("PRAGMA journal_mode")?.[0];
+    if (mode !== "wal") {
       if (!settings.enableWal) throw rollbackJournalError(path);
       hold.free.values("PRAGMA journal_mode = WAL");
     }

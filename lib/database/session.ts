@@ -71,8 +71,8 @@ export class SessionOpener {
     const state = await StateFolder.open(files, statePath, status, userId);
     let open: OpenDatabase | undefined;
     try {
-      const checkMagic = !this.#driver.capabilities.mayReadEncrypted;
-      open = openDatabase(files, this.#driver, real, { enableWal, checkMagic });
+      const { mayReadEncrypted: mayBeEncrypted } = this.#driver.capabilities;
+      open = openDatabase(files, this.#driver, real, { enableWal, mayBeEncrypted });
       const session = await this.#takeUp(open, state);
       await state.rememberBoot();
       return session;
@@ -99,13 +99,15 @@ export class SessionOpener {
    * overwritten, the coming life, since the present one was copied into what is no longer there. Current only once captured.
    */
   async beginGeneration(
-    { open, state }: Pick<Session, "open" | "state">,
+    { open, state, shadow: before }: Pick<Session, "open" | "state"> & { readonly shadow: ShadowWal | undefined },
     reason: string,
     isOverwritten = false,
   ): Promise<Session> {
     this.#refuseTooMany(reason);
     const generation = createGeneration(this.#platform.random.bytes(8));
-    const shadow = ShadowWal.create(state.files, state.shadowPath, generation);
+    // Later than all before, also when the clock was set back: a restore goes by the newest.
+    const afterMs = Math.max(before?.lastCapturedAtMs ?? -1, state.latestTimeMs());
+    const shadow = ShadowWal.create(state.files, state.shadowPath, generation, afterMs);
     const skipped = isOverwritten ? copiedLife(open) : undefined;
     try {
       if (skipped === undefined) await this.#captureFirst(open, shadow);
@@ -132,7 +134,7 @@ export class SessionOpener {
     if (decision.kind === "new-generation" || shadow === undefined) {
       shadow?.close();
       const reason = decision.kind === "new-generation" ? decision.reason : "there is no earlier state";
-      return await this.beginGeneration({ open, state }, reason, facts.isOverwritten);
+      return await this.beginGeneration({ open, state, shadow }, reason, facts.isOverwritten);
     }
     if (decision.kind === "next-index") shadow.closeIndex(now);
     const session = { open, state, shadow, watch: this.#createWatch(open, shadow, { late: true }) };

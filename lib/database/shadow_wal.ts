@@ -43,12 +43,14 @@ export class ShadowWal {
     this.#index = index;
   }
 
-  /** A new, empty one; its folder is durable when this returns. */
-  static create(files: FileSystem, parent: string, generation: Generation): ShadowWal {
+  /** A new, empty one, its folder durable when this returns. All of its records are later than `afterMs`. */
+  static create(files: FileSystem, parent: string, generation: Generation, afterMs = -1): ShadowWal {
     const folder = `${parent}/${generation}`;
     files.makeFolder(folder);
     files.syncFolder(parent);
-    return new ShadowWal(files, folder, generation, asIndex(0));
+    const shadow = new ShadowWal(files, folder, generation, asIndex(0));
+    shadow.#lastTimeMs = afterMs + 1;
+    return shadow;
   }
 
   /** The one that an earlier run left, its newest index checked from the first frame; throws `corrupt` when it is unusable. */

@@ -35,6 +35,8 @@ export interface DatabaseSource {
   /** Whether the replica at that place was ever written by this state, and remembering that it was. */
   wasReplicatedTo(place: string): boolean;
   rememberReplica(place: string): Promise<void>;
+  /** Of a snapshot that was made: what is captured in a later generation gets later times. */
+  rememberTime(ms: number): Promise<void>;
   /** A text that is kept for the replica at that place, for a host that cannot read what it writes. */
   recall(place: string): string | undefined;
   remember(place: string, text: string): Promise<void>;

@@ -39,6 +39,11 @@ export function readGenerationRecord(files: FileSystem, statePath: string): Gene
   return generation === undefined ? undefined : { generation, beganAt, reason };
 }
 
+/** Places that replicas were written to, also for those who only look. */
+export function readReplicaPlaces(files: FileSystem, statePath: string): readonly string[] {
+  return (files.readText(`${statePath}/replicas`) ?? "").split("\n").filter((line) => line !== "");
+}
+
 export interface GenerationRecord {
   readonly generation: Generation;
   readonly beganAt: string;
@@ -121,17 +126,26 @@ export class StateFolder {
   }
 
   replicas(): readonly string[] {
-    return (this.#files.readText(`${this.path}/replicas`) ?? "").split("\n").filter((line) => line !== "");
+    return readReplicaPlaces(this.#files, this.path);
   }
 
-  /** One after the other: several replicas may be written for the first time at once. */
   rememberReplica(place: string): Promise<void> {
-    const remembered = this.#remembering.then(async () => {
+    return this.#oneAfterTheOther(async () => {
       const known = this.replicas();
       if (!known.includes(place)) await this.#replace("replicas", [...known, place, ""].join("\n"));
     });
-    this.#remembering = remembered.catch(() => {});
-    return remembered;
+  }
+
+  /** The latest time that a snapshot of this database was given, whatever the clock says now; -1 without one. */
+  latestTimeMs(): number {
+    const ms = Number(this.#files.readText(`${this.path}/latest`)?.trim());
+    return Number.isSafeInteger(ms) ? ms : -1;
+  }
+
+  rememberTime(ms: number): Promise<void> {
+    return this.#oneAfterTheOther(async () => {
+      if (ms > this.latestTimeMs()) await this.#replace("latest", `${ms}\n`);
+    });
   }
 
   /** What `remember` kept for that place. */
@@ -153,6 +167,13 @@ export class StateFolder {
 
   close(): void {
     this.#lock.release();
+  }
+
+  /** Several replicas may have something to remember at once. */
+  #oneAfterTheOther(work: () => Promise<void>): Promise<void> {
+    const done = this.#remembering.then(work);
+    this.#remembering = done.catch(() => {});
+    return done;
   }
 
   #look(): string {

@@ -312,6 +312,7 @@ export class FileReplicator {
     this.#log.info("Making a snapshot", { reason });
     const written = await this.#store.writeSnapshot(generation, image, bringWal);
     await this.#source.rememberReplica(this.#place);
+    await this.#source.rememberTime(written.record.capturedAtMs);
     const seconds = Math.round(this.#clock.monotonicMs() - began) / 1_000;
     const position = formatPosition({ generation, index: written.stateIndex, offset: written.record.end });
     this.#log.info("Snapshot done", { position, bytes: written.sizeBytes, seconds });

@@ -87,10 +87,10 @@ export function isHalfMade(catalog: GenerationCatalog): boolean {
 
 /** The newest moment that anything in the generation speaks of, restorable or not; -Infinity for an empty one. */
 export function newestMs({ catalog }: GenerationFacts): number {
-  const times = [
-    ...catalog.wals.map((entry) => entry.lastRecord?.capturedAtMs ?? entry.createdAtMs),
-    ...catalog.snapshots.map((entry) => entry.record?.capturedAtMs ?? entry.createdAtMs),
-  ];
+  const entries = [...catalog.wals.map((wal) => ({ ...wal, record: wal.lastRecord })), ...catalog.snapshots];
+  const recorded = entries.flatMap(({ record }) => record?.capturedAtMs ?? []);
+  // Times of files change when a replica is copied: they count only where there is nothing else.
+  const times = recorded.length > 0 ? recorded : entries.map(({ createdAtMs }) => createdAtMs);
   return times.reduce((newest, time) => Math.max(newest, time), -Infinity);
 }
 

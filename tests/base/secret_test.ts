@@ -21,5 +21,7 @@ Deno.test("withoutUserInfo() hides all that stands before the last @ of a URL", 
   assertEquals(withoutUserInfo("s3://key:a/b@c@bucket/x"), "s3://(secret)@bucket/x");
   assertEquals(withoutUserInfo("the url sftp://me:a b@host/x: no"), "the url sftp://(secret)@host/x: no");
   assertEquals(withoutUserInfo("s3://bucket/x"), "s3://bucket/x");
+  assertEquals(withoutUserInfo("s3://bucket/x?key=a&b: no"), "s3://bucket/x?(secret) no");
+  assertEquals(withoutUserInfo("is this /data/app?x=1 it?"), "is this /data/app?x=1 it?");
   assertEquals(withoutUserInfo("/data/me@home.db"), "/data/me@home.db");
 });

@@ -373,3 +373,22 @@ endToEnd("restore removes its draft when a signal stops it", () =>
       ]);
     }
   }));
+
+endToEnd(
+  "restore --if-replica-exists says 75 of a replica that this host wrote and that is gone",
+  () =>
+    withTemporaryFolder(async (folder) => {
+      const [database, root] = [`${folder}/app.db`, `${folder}/mount/app`];
+      Deno.writeTextFileSync(`${folder}/tailrace.yml`, `dbs: [{path: ${database}, replicas: [{path: ${root}}]}]\n`);
+      const words = ["restore", "--config", `${folder}/tailrace.yml`, "--if-replica-exists", database];
+      assertEquals((await runTailrace(words)).code, 0);
+      Deno.mkdirSync(`${folder}/.app.db-tailrace`);
+      Deno.writeTextFileSync(`${folder}/.app.db-tailrace/replicas`, `${root}\n`);
+      assertEquals(await runTailrace(words), {
+        code: 75,
+        stdout: "",
+        stderr: `Cannot restore ${database} from ${root}: nothing is there, though this host has replicated to it ` +
+          "(is it mounted?)\n",
+      });
+    }),
+);

@@ -45,7 +45,7 @@ Deno.test({
         database: scene.database,
         replica: "file",
         problem: undefined,
-        mayPass: false,
+        exitCode: 0,
         absence: undefined,
       });
       assert(await size() > before);

@@ -101,6 +101,16 @@ several("with --once replicates the others, and ends with 3 when one is missing"
   await second.expectEqual();
 });
 
+several("with --once ends with the code of one that is refused for good", async (first, second, config) => {
+  const application = second.application();
+  insert(application, 10);
+  first.connect().exec("CREATE TABLE entry(n INTEGER PRIMARY KEY, body BLOB)");
+  await using once = startReplicate(["--once", "--config", config]);
+  assertEquals(await once.ended(), 2, once.text);
+  application.close();
+  await second.expectEqual();
+});
+
 several("with --once waits beside a daemon for all of them", async (first, second, config) => {
   const applications = [first.application(), second.application()];
   await using daemon = startReplicate(["--config", config]);

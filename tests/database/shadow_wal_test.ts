@@ -1,6 +1,6 @@
 import { ReplicationError } from "../../lib/base/errors.ts";
 import { readRecords } from "../../lib/database/shadow_files.ts";
-import type { ShadowWal } from "../../lib/database/shadow_wal.ts";
+import { ShadowWal } from "../../lib/database/shadow_wal.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { COMMIT_RECORD_SIZE } from "../../lib/store/commit_record.ts";
 import { parseWalHeader } from "../../lib/wal/header.ts";
@@ -326,3 +326,10 @@ function leadsInto(folder: string, descriptor: string): boolean {
     return false; // The descriptor of the listing itself.
   }
 }
+
+test("ShadowWal.create() gives times later than all before, whatever the clock says", (stage) => {
+  const shadow = ShadowWal.create(stage.files, stage.folder, GENERATION, 5_000);
+  capture(shadow, stage.life(2), 2, 1_000);
+  assertEquals(records(stage, shadow).map(({ capturedAtMs }) => capturedAtMs), [5_001]);
+  shadow.close();
+});

@@ -62,23 +62,24 @@ export class Scene {
   daemon(options: DaemonOptions = {}): Daemon {
     const daemon = this.layout === "raw"
       ? startDaemon(this.database, this.replica, options)
-      : startReplicate([...(options.flags ?? []), "--config", this.#config([])], options);
+      : startReplicate([...(options.flags ?? []), "--config", this.config([])], options);
     this.#daemons.push(daemon);
     return daemon;
   }
 
   /** With more keys of the config, one a line, than the command line can say. */
   configuredDaemon(keys: readonly string[]): Daemon {
-    const daemon = startReplicate(["--config", this.#config(keys)]);
+    const daemon = startReplicate(["--config", this.config(keys)]);
     this.#daemons.push(daemon);
     return daemon;
   }
 
-  #config(keys: readonly string[]): string {
+  /** Writes a config with these keys, one a line: of the database, and of the whole. */
+  config(keys: readonly string[], global: readonly string[] = []): string {
     const config = `${this.folder}/tailrace.yml`;
     const replica = `{path: ${this.replica}, layout: ${this.layout}, sync-interval: 0s}`;
     const lines = [`path: ${this.database}`, ...keys, `replicas: [${replica}]`];
-    Deno.writeTextFileSync(config, `dbs:\n  - ${lines.join("\n    ")}\n`);
+    Deno.writeTextFileSync(config, [...global, `dbs:\n  - ${lines.join("\n    ")}\n`].join("\n"));
     return config;
   }
 

@@ -1,7 +1,12 @@
 /** The rows of the trouble table that the database causes: one clear sentence, the right exit code, nothing lost. */
 import { assert, assertEquals, assertGreater, assertMatch } from "../support/assert.ts";
 import { anotherUser, give } from "../support/another_user.ts";
-import { expectRefusal, insert, type Scene, withScene } from "./scene.ts";
+import { startDaemon, startReplicate } from "../support/daemon.ts";
+import { comparePages } from "../support/database_image.ts";
+import { testSqliteLibrary } from "../support/sqlite_library.ts";
+import { expectRefusal, insert, Scene, withScene } from "./scene.ts";
+
+const LIBRARY = [`sqlite-library: ${testSqliteLibrary().includes("/") ? testSqliteLibrary() : "system"}`];
 
 function trouble(row: string, run: (scene: Scene) => Promise<void>): void {
   Deno.test({ name: `trouble: ${row}`, timeout: 30_000, fn: () => withScene(run) });
@@ -222,6 +227,45 @@ trouble("database's -shm deleted while watched, and another process goes on with
   assertEquals(next.prepare("SELECT count(*) AS n FROM entry").get()?.["n"], 240);
   next.close();
   await scene.expectEqual();
+});
+
+trouble("database reached through a link that is turned to another one", async (scene) => {
+  const link = `${scene.folder}/current`;
+  const other = new Scene(`${scene.folder}/next`);
+  const applications = [scene.application(), other.application()];
+  for (const [slot, application] of applications.entries()) insert(application, 10 * (slot + 1));
+  Deno.symlinkSync(`${scene.folder}/data`, link);
+  await using daemon = startDaemon(`${link}/app.db`, scene.replica);
+  await daemon.line("Snapshot done");
+  Deno.symlinkSync(`${other.folder}/data`, `${link}.new`);
+  Deno.renameSync(`${link}.new`, link);
+  await daemon.line(`leads to ${other.database} now`);
+  await daemon.line("Snapshot done", daemon.lines.indexOf(daemon.saying("leads to")[0] ?? ""));
+  for (const application of applications) insert(application, 5);
+  assertEquals(await daemon.stop(), 0);
+  for (const application of applications) application.close();
+  assertEquals(comparePages(other.image(), await scene.restored()).different, []);
+  await other.end();
+});
+
+for (const enableWal of [false, true]) {
+  trouble(`database in rollback-journal mode with sqlite-library and enable-wal: ${enableWal}`, async (scene) => {
+    scene.connect().exec("CREATE TABLE entry(n INTEGER PRIMARY KEY, body BLOB)");
+    await using once = startReplicate(["--once", "--config", scene.config([`enable-wal: ${enableWal}`], LIBRARY)]);
+    assertEquals(await once.ended(), enableWal ? 0 : 2, once.text);
+    const mode = scene.connect().prepare("PRAGMA journal_mode").get()?.["journal_mode"];
+    assertEquals(mode, enableWal ? "wal" : "delete");
+    if (!enableWal) {
+      assertMatch(once.text, /Cannot replicate .*: it is in rollback-journal mode \(should be in WAL mode\)/);
+    }
+  });
+}
+
+trouble("database not SQLite with sqlite-library", async (scene) => {
+  Deno.writeTextFileSync(scene.database, "Dear diary, ".repeat(500));
+  await using daemon = startReplicate(["--config", scene.config([], LIBRARY)]);
+  assertEquals(await daemon.ended(), 2);
+  expectRefusal(daemon, `Cannot replicate ${scene.database}: it is not a SQLite database`);
 });
 
 function files(scene: Scene): string[] {

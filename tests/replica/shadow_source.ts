@@ -128,6 +128,10 @@ export class ShadowSource implements DatabaseSource {
     return this.#places.includes(place);
   }
 
+  rememberTime(): Promise<void> {
+    return Promise.resolve();
+  }
+
   recall(place: string): string | undefined {
     return this.memories.get(place);
   }

@@ -1,4 +1,5 @@
 import { asIndex, asOffset } from "../../lib/position/position.ts";
+import { newestMs } from "../../lib/restore/history.ts";
 import { planRestore, type RefusedPlan, type RestorePlan } from "../../lib/restore/plan.ts";
 import type { RestoreTarget } from "../../lib/restore/target.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
@@ -366,4 +367,14 @@ Deno.test("planRestore() refuses records that disagree about the page size, or e
   assertEquals([unaligned.code, ...reach(unaligned) ?? []], ["corrupt", 1, after(2)]);
   const beyond = refusal(LATEST, { ...WHOLE, snapshots: [{ index: 1, frames: 4, atMs: 145 }] });
   assertEquals([beyond.code, ...reach(beyond) ?? []], ["corrupt", 1, after(4)]);
+});
+
+Deno.test("newestMs() goes by the records, since a copy of a replica has other file times", () => {
+  assertEquals(newestMs(someFacts(WHOLE)), 180);
+  const touched = withWal(2, { entry: { createdAtMs: 9_000 } });
+  assertEquals(
+    newestMs(someFacts({ ...touched, snapshots: [{ index: 0, atMs: 100, entry: { createdAtMs: 9_000 } }] })),
+    180,
+  );
+  assertEquals(newestMs(someFacts({ snapshots: [{ index: 0, atMs: 100, damage: "it is damaged" }] })), 100);
 });
