@@ -1,4 +1,4 @@
-import { KERNEL_COMMAND, NO_COMPILER_CODE } from "../../scripts/lz4_kernel.ts";
+import { KERNEL_COMMAND, NO_COMPILER_CODE } from "../../scripts/kernels.ts";
 import { run } from "../../scripts/project.ts";
 import { KERNEL_BASE64 } from "../../lib/lz4/kernel_bytes.ts";
 import { giveBackKernel, Kernel, smallHash, takeKernel, WINDOWS_AT } from "../../lib/lz4/kernel.ts";
@@ -6,7 +6,7 @@ import { assert, assertEquals, assertGreater, assertLessOrEqual, assertStrictEqu
 import { seededRandom } from "../support/random.ts";
 import { someBytes } from "./stage.ts";
 
-const compiled = await run(Deno.execPath(), [...KERNEL_COMMAND, "--print"]);
+const compiled = await run(Deno.execPath(), [...KERNEL_COMMAND, "--print", "lib/lz4"]);
 
 Deno.test({
   name: "KERNEL_BASE64 is what the compiler makes of lib/lz4/kernel/",

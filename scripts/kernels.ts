@@ -1,7 +1,8 @@
 /**
- * `deno task kernel [--print]`: compiles `lib/lz4/kernel/` (AssemblyScript) to `lib/lz4/kernel_bytes.ts`, or prints the
- * module in base64. The compiler is needed for this alone; what it made is committed, so that the program is whole in one
- * file when it is bundled. The exit code is 3 when the compiler cannot be had.
+ * `deno task kernel [--print ROOM]`: compiles `lib/lz4/kernel/` and `lib/pages/kernel/` (AssemblyScript) to the
+ * `kernel_bytes.ts` beside them, or prints the module of one of these rooms in base64. The compiler is needed for this
+ * alone; what it made is committed, so that the program is whole in one file when it is bundled. The exit code is 3 when the
+ * compiler cannot be had.
  *
  * The compiler stands in `scripts/lz4_tools/deno.json`, with its own lock file: the run-time fetches every package of the
  * project's own lock file before it starts the program, and this one has 100 MB.
@@ -10,8 +11,7 @@
  */
 import { complain, ROOT, run, say } from "./project.ts";
 
-const KERNEL_FILE = "lib/lz4/kernel_bytes.ts";
-const SOURCES = `${ROOT}/lib/lz4/kernel`;
+const ROOMS: readonly string[] = ["lib/lz4", "lib/pages"];
 const MODULE = "kernel.wasm";
 /** Not a literal in `import()`, since checks of the sources do not know it. */
 const COMPILER: string = "assemblyscript/asc";
@@ -23,7 +23,7 @@ export const KERNEL_COMMAND: readonly string[] = [
   "--config",
   `${ROOT}/scripts/lz4_tools/deno.json`,
   "--allow-all",
-  "scripts/lz4_kernel.ts",
+  "scripts/kernels.ts",
 ];
 
 const OPTIONS = ["--runtime", "stub", "--noAssert", "-O3", "--converge", "--enable", "simd", "--importMemory"];
@@ -48,10 +48,10 @@ async function loadCompiler(): Promise<Compiler | undefined> {
   }
 }
 
-async function compileKernel(compiler: Compiler): Promise<Uint8Array> {
+async function compileKernel(compiler: Compiler, room: string): Promise<Uint8Array> {
   let compiled: Uint8Array | undefined;
   const { error, stderr } = await compiler.main(["kernel.ts", ...OPTIONS, "--outFile", MODULE], {
-    readFile: (name) => readSourceAs(name),
+    readFile: (name) => readSourceAs(room, name),
     writeFile: (name, contents) => {
       if (name === MODULE) compiled = contents;
     },
@@ -61,17 +61,17 @@ async function compileKernel(compiler: Compiler): Promise<Uint8Array> {
   return compiled;
 }
 
-function readSourceAs(name: string): string | null {
+function readSourceAs(room: string, name: string): string | null {
   try {
-    return Deno.readTextFileSync(`${SOURCES}/${name.replace(/\.ts$/, ".as")}`);
+    return Deno.readTextFileSync(`${ROOT}/${room}/kernel/${name.replace(/\.ts$/, ".as")}`);
   } catch {
     return null;
   }
 }
 
-function formatKernelFile(module: Uint8Array): string {
+function formatKernelFile(room: string, module: Uint8Array): string {
   const lines = module.toBase64().match(/.{1,100}/g) ?? [];
-  return `/** Made by \`deno task kernel\` from \`lib/lz4/kernel/\`: a WebAssembly module of ${module.length} bytes, in base64. */
+  return `/** Made by \`deno task kernel\` from \`${room}/kernel/\`: a WebAssembly module of ${module.length} bytes, in base64. */
 export const KERNEL_BASE64: string = [
 ${lines.map((line) => `  "${line}",`).join("\n")}
 ].join("");
@@ -84,15 +84,19 @@ async function main(): Promise<number> {
     complain(`Cannot compile the kernel: ${COMPILER} is not there and cannot be fetched`);
     return NO_COMPILER_CODE;
   }
-  const module = await compileKernel(compiler);
-  if (Deno.args.includes("--print")) {
-    say(module.toBase64());
+  const [option, printed = ""] = Deno.args;
+  if (option === "--print") {
+    say((await compileKernel(compiler, printed)).toBase64());
     return 0;
   }
-  Deno.writeTextFileSync(`${ROOT}/${KERNEL_FILE}`, formatKernelFile(module));
-  const formatted = await run(Deno.execPath(), ["fmt", "--quiet", KERNEL_FILE]);
-  if (formatted.code !== 0) throw new Error(`Cannot format ${KERNEL_FILE}: ${formatted.stderr}`);
-  say(`${KERNEL_FILE}: ${module.length} bytes of WebAssembly`);
+  for (const room of ROOMS) {
+    const module = await compileKernel(compiler, room);
+    const file = `${room}/kernel_bytes.ts`;
+    Deno.writeTextFileSync(`${ROOT}/${file}`, formatKernelFile(room, module));
+    const formatted = await run(Deno.execPath(), ["fmt", "--quiet", file]);
+    if (formatted.code !== 0) throw new Error(`Cannot format ${file}: ${formatted.stderr}`);
+    say(`${file}: ${module.length} bytes of WebAssembly`);
+  }
   return 0;
 }
 
