@@ -34,6 +34,8 @@ export interface DatabaseConfig {
   readonly maxWalSizeBytes: number;
   /** What the state folder may hold at most. */
   readonly maxStateSizeBytes: number;
+  /** How long one look at the whole database file takes; 0: it is not looked at. */
+  readonly scrubIntervalMs: number;
   readonly enableWal: boolean;
   /** At least one; names differ. */
   readonly replicas: readonly ReplicaConfig[];

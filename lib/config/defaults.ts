@@ -12,6 +12,7 @@ export const defaults = {
   lockBudgetMs: limits.lockBudgetMs,
   maxWalSizeBytes: 1 << 30,
   maxStateSizeBytes: 4 * 2 ** 30,
+  scrubIntervalMs: 24 * 3_600_000,
   enableWal: false,
 } as const satisfies Omit<DatabaseConfig, "path" | "statePath" | "replicas">;
 

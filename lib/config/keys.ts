@@ -191,6 +191,15 @@ export const CONFIG_KEYS = [
       "the WAL it misses there; it gets a snapshot when it is back.",
   },
   {
+    key: "scrub-interval",
+    levels: ["global", "database"],
+    type: "duration",
+    maxMs: limits.periodMaxMs,
+    default: "`24h`",
+    meaning:
+      "In this time the whole database file is read once, slowly, and compared with what was captured. `0`: never.",
+  },
+  {
     key: "enable-wal",
     levels: ["global", "database"],
     type: "boolean",

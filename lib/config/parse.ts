@@ -98,6 +98,7 @@ class ConfigParser {
       lockBudgetMs: inherited("lock-budget", [section, global]) ?? defaults.lockBudgetMs,
       maxWalSizeBytes: inherited("max-wal-size", [section, global]) ?? defaults.maxWalSizeBytes,
       maxStateSizeBytes: inherited("max-state-size", [section, global]) ?? defaults.maxStateSizeBytes,
+      scrubIntervalMs: inherited("scrub-interval", [section, global]) ?? defaults.scrubIntervalMs,
       enableWal: inherited("enable-wal", [section, global]) ?? defaults.enableWal,
       replicas: this.#replicas(section, path, global),
     };

@@ -6,7 +6,6 @@ import { limits } from "../base/limits.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { Notifier } from "../base/notifier.ts";
-import { viewOf } from "../base/bytes.ts";
 import { basename, dirname } from "../base/path.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -15,12 +14,13 @@ import { asIndex, formatIndex, formatPosition, type Index, type Offset, type Pos
 import type { SqliteDriver } from "../sqlite/driver.ts";
 import type { SnapshotImage } from "../store/generation_store.ts";
 import { judgePath, proveWriteAccess, type Readiness } from "./identity.ts";
-import { type OpenDatabase, whyNeverAgain } from "./open_database.ts";
+import { pageSizeOfFile, whyNeverAgain } from "./open_database.ts";
 import { type DatabaseSettings, type Session, SessionOpener } from "./session.ts";
 import { FileShadowReader } from "./shadow_reader.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
 import { type CapturedMoment, createImage } from "./snapshot_image.ts";
 import type { DatabaseSource, ShadowClaim, ShadowReader, WalMark } from "./source.ts";
+import { Scrub } from "./scrub.ts";
 import { pollIntervalMs, WakeUp } from "./wake_up.ts";
 import type { TickOutcome } from "./watch.ts";
 
@@ -45,6 +45,7 @@ export class WatchedDatabase implements DatabaseSource {
   readonly #log: Logger;
   readonly #watchFolder: FolderWatcher;
   readonly #wakeUp: WakeUp;
+  readonly #scrub: Scrub;
   readonly #changes = new Notifier();
   readonly #claims = new Set<{ index: Index }>();
   #claimedGeneration: Generation | undefined;
@@ -84,6 +85,7 @@ export class WatchedDatabase implements DatabaseSource {
     this.#log = log;
     this.#watchFolder = watchFolder;
     this.#wakeUp = new WakeUp(platform.clock);
+    this.#scrub = new Scrub(platform.clock, log, settings.scrubIntervalMs);
     this.#firstOpen.promise.catch(() => {}); // Whoever awaits `opened` hears of it.
   }
 
@@ -123,6 +125,7 @@ export class WatchedDatabase implements DatabaseSource {
     this.#stopped.abort();
     this.#wakeUp.wake();
     await this.#finished;
+    await this.#session?.watch.storePages().catch(() => {}); // The next start then brings it forward instead.
   }
 
   /** After `stop`: gives database and state back without writing to the database. */
@@ -184,6 +187,7 @@ export class WatchedDatabase implements DatabaseSource {
       databaseFile: () => this.#current().open.databaseFile,
       capturedNow: () => this.captureNow(),
       openReader: (position) => this.openReader(position),
+      look: this.#scrub.looker(() => this.#session),
     });
   }
 
@@ -211,7 +215,9 @@ export class WatchedDatabase implements DatabaseSource {
     return this.#alone(async () => {
       const session = this.#current();
       await session.watch.settle();
-      await this.#beginGeneration(session, reason);
+      const next = await this.#opener.beginGeneration(session, reason);
+      session.shadow.close();
+      this.#publish(next);
     });
   }
 
@@ -251,6 +257,8 @@ export class WatchedDatabase implements DatabaseSource {
         pageSize: life?.header.pageSize ?? pageSizeOfFile(session.open),
         databasePages: life?.databasePages ?? 0,
         lastCapturedAtMs: shadow.lastCapturedAtMs,
+        ...(shadow.pages?.checksum === undefined ? {} : { checksum: shadow.pages.checksum }),
+        ...(shadow.pages?.confirmedAt === undefined ? {} : { confirmedAt: shadow.pages.confirmedAt }),
       };
     });
   }
@@ -296,6 +304,9 @@ export class WatchedDatabase implements DatabaseSource {
     const outcome = this.#whereThePathLeads(session) ?? await session.watch.tick(signal);
     await this.#handleEnd(session, outcome);
     if (outcome.kind === "busy") this.#removeUnneeded(session);
+    if (outcome.kind !== "busy" && outcome.kind !== "quiet") return;
+    const damage = await this.#scrub.turn(session);
+    if (damage !== undefined) await this.#startOver(session, damage);
   }
 
   /** A link on the way to the database may be turned to another one, as deployments do. */
@@ -311,8 +322,7 @@ export class WatchedDatabase implements DatabaseSource {
 
   async #handleEnd(session: Session, outcome: TickOutcome): Promise<void> {
     if (outcome.kind === "doubt" || outcome.kind === "overwritten") {
-      await session.watch.settle();
-      await this.#beginGeneration(session, outcome.reason, outcome.kind === "overwritten");
+      await this.#startOver(session, outcome.reason, outcome.kind === "overwritten");
     } else if (outcome.kind === "changed") {
       this.#log.warn("Letting go of the database", { reason: outcome.reason });
       await this.#end();
@@ -347,10 +357,11 @@ export class WatchedDatabase implements DatabaseSource {
     return ready.kind === "wait" ? ready : proveWriteAccess(this.#platform.files, real, this.#settings.userId);
   }
 
-  async #beginGeneration(session: Session, reason: string, isOverwritten = false): Promise<void> {
+  async #startOver(session: Session, reason: string, isOverwritten = false): Promise<void> {
+    await session.watch.settle();
     if (isOverwritten) this.#log.warn("Letting go of what was captured", { reason });
-    const next = await this.#opener.beginGeneration(session, reason, isOverwritten);
-    session.shadow.close();
+    const next = await this.#opener.startOver(session, reason, isOverwritten);
+    if (next.shadow !== session.shadow) session.shadow.close();
     this.#publish(next);
   }
 
@@ -410,6 +421,8 @@ export class WatchedDatabase implements DatabaseSource {
   #removeUnneeded(session: Session): void {
     let needed: Index = session.shadow.index;
     for (const claim of this.#claims) if (claim.index < needed) needed = claim.index;
+    const stored = session.shadow.pages?.stored;
+    if (stored !== undefined && stored.index < needed) needed = stored.index; // Until the page table is stored anew.
     const within = session.shadow.oldestWithin(this.#settings.maxStateSizeBytes);
     if (within > needed && session.shadow.oldestIndex() < within) {
       const what =
@@ -430,6 +443,7 @@ export class WatchedDatabase implements DatabaseSource {
 
   #pauseMs(): number {
     if (this.#session === undefined) return Math.min(WAIT_MS, this.#settings.monitorIntervalMs);
+    if (this.#scrub.isBusy(this.#session)) return 1;
     const msSinceChange = this.#clock.monotonicMs() - this.#lastChangeMs;
     return pollIntervalMs({ msSinceChange, atRest: this.#session.watch.atRest }, this.#settings.monitorIntervalMs);
   }
@@ -469,14 +483,4 @@ export class WatchedDatabase implements DatabaseSource {
       `Cannot read generation ${generation} of ${this.path}: a new one has begun`,
     );
   }
-}
-
-const PAGE_SIZE_AT = 16;
-
-/** Page size as the database header says, for a generation that has no WAL yet. */
-function pageSizeOfFile(open: OpenDatabase): number {
-  const bytes = new Uint8Array(PAGE_SIZE_AT + 2);
-  if (open.databaseFile.readAt(bytes, 0) < bytes.length) return 0;
-  const stored = viewOf(bytes).getUint16(PAGE_SIZE_AT);
-  return stored === 1 ? 65_536 : stored;
 }

@@ -23,6 +23,7 @@ const TAKE_AGAIN_MAX_MS = 2_000;
 const TOO_LARGE_EVERY_MS = 10_000;
 /** A file that is being copied over ours changes more often than this. */
 const OVERWRITE_SETTLES_MS = 1_000;
+const OVERWRITE_LASTS_MS = 15_000;
 
 export class HoldKeeper {
   readonly #open: OpenDatabase;
@@ -41,6 +42,7 @@ export class HoldKeeper {
   #fileAtRest: string | undefined;
   #fileOverwritten: string | undefined;
   #overwrittenSinceMs = 0;
+  #writtenSinceMs: number | undefined;
   #checkpointSeenMs: number | undefined;
   #lastTooLargeMs = -Infinity;
 
@@ -90,8 +92,13 @@ export class HoldKeeper {
   judgeOverwrite(): "none" | "pending" | "overwritten" {
     if (this.#fileAtRest === undefined || !this.atRest) return "none";
     const now = this.#fingerprint();
-    if (now === this.#fileAtRest) return "none";
     const nowMs = this.#clock.monotonicMs();
+    if (now === this.#fileAtRest) {
+      this.#writtenSinceMs = undefined;
+      return "none";
+    }
+    this.#writtenSinceMs ??= nowMs;
+    if (nowMs - this.#writtenSinceMs >= OVERWRITE_LASTS_MS) return "overwritten"; // Captures must not wait for ever.
     if (now !== this.#fileOverwritten) this.#overwrittenSinceMs = nowMs;
     this.#fileOverwritten = now;
     return nowMs - this.#overwrittenSinceMs < OVERWRITE_SETTLES_MS ? "pending" : "overwritten";

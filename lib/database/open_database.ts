@@ -1,3 +1,4 @@
+import { viewOf } from "../base/bytes.ts";
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { FileHandle, FileSystem } from "../platform/file_system.ts";
@@ -138,4 +139,14 @@ function closeReadOnlyLast(driver: SqliteDriver, path: string, connections: read
   }
   for (const connection of connections) connection.close();
   last?.close();
+}
+
+const PAGE_SIZE_AT = 16;
+
+/** Page size as the database header says, for a generation that has no WAL yet; 0 where there is no header. */
+export function pageSizeOfFile({ databaseFile }: OpenDatabase): number {
+  const bytes = new Uint8Array(PAGE_SIZE_AT + 2);
+  if (databaseFile.readAt(bytes, 0) < bytes.length) return 0;
+  const stored = viewOf(bytes).getUint16(PAGE_SIZE_AT);
+  return stored === 1 ? 65_536 : stored;
 }

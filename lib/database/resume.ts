@@ -23,6 +23,7 @@ export interface Found {
 const NOTHING: Omit<ResumeFacts, "stateProblem"> = {
   lastLifeClosed: false,
   hasLastLife: false,
+  isLastSynthetic: false,
   sameSalts: false,
   restartedOnce: false,
   committed: 0,
@@ -45,7 +46,8 @@ export function gatherResumeFacts(open: OpenDatabase, state: StateFolder, index:
   const lastLifeClosed = shadow.life === undefined;
   const sameSalts = equalSalts(last.header.salt, index.salt);
   const restartedOnce = !sameSalts && mayFollow(index.salt, last.header.salt);
-  const lastWal = state.files.open(shadow.walPath(lastLifeClosed ? asIndex(shadow.index - 1) : shadow.index), "read");
+  const lastIndex = lastLifeClosed ? asIndex(shadow.index - 1) : shadow.index;
+  const lastWal = state.files.open(shadow.walPath(lastIndex), "read");
   try {
     const comparison = { open, shadow: lastWal, life: last, index };
     const sameBytes = sameSalts && index.mxFrame >= last.frames && hasSameFrames(comparison, 0);
@@ -55,6 +57,7 @@ export function gatherResumeFacts(open: OpenDatabase, state: StateFolder, index:
         stateProblem: undefined,
         lastLifeClosed,
         hasLastLife: true,
+        isLastSynthetic: shadow.isSynthetic(lastIndex),
         sameSalts,
         restartedOnce,
         committed: index.mxFrame,

@@ -5,17 +5,22 @@ import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileStatus } from "../platform/file_system.ts";
 import type { Platform } from "../platform/platform.ts";
+import { PageLedger } from "../pages/page_ledger.ts";
 import { createGeneration } from "../position/generation.ts";
+import { formatPosition } from "../position/position.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 import { equalSalts } from "../wal/salt.ts";
-import { letGo, type OpenDatabase, openDatabase } from "./open_database.ts";
+import { letGo, type OpenDatabase, openDatabase, pageSizeOfFile } from "./open_database.ts";
+import { beginPages, pagesOfFile, recoverPages } from "./page_recovery.ts";
 import { checkpointRow } from "./read_hold.ts";
 import { gatherResumeFacts } from "./resume.ts";
 import { decideResume } from "./resume_decision.ts";
+import { resync, type ResyncOutcome } from "./resync.ts";
+import { decideResync } from "./resync_decision.ts";
 import { ShadowWal } from "./shadow_wal.ts";
 import { realStatePath, StateFolder } from "./state_folder.ts";
-import { damagedWalError, type SkippedLife, WalCapture } from "./wal_capture.ts";
-import { type Beginning, Watch, type WatchEvents, type WatchSettings } from "./watch.ts";
+import { type Beginning, damagedWalError, type SkippedLife, WalCapture } from "./wal_capture.ts";
+import { Watch, type WatchEvents, type WatchSettings } from "./watch.ts";
 
 export interface Session {
   readonly open: OpenDatabase;
@@ -29,11 +34,26 @@ export interface DatabaseSettings extends Omit<WatchSettings, "noopCheckpoint" |
   readonly statePath: string;
   readonly monitorIntervalMs: number;
   readonly enableWal: boolean;
+  /** How long a look at the whole database file may take; 0: it is not looked at. */
+  readonly scrubIntervalMs: number;
   /** Of the shadow WAL: what goes beyond is removed, whoever still needs it. */
   readonly maxStateSizeBytes: number;
   /** Of this process; undefined where the system has no such thing. */
   readonly userId: number | undefined;
 }
+
+/** What a history broke off in. */
+export interface Broken extends Pick<Session, "open" | "state"> {
+  /** Undefined where there is none, or none that can be used. */
+  readonly shadow: ShadowWal | undefined;
+}
+
+interface Fresh extends Session {
+  readonly beginning: Beginning;
+}
+
+type Resynced = Exclude<ResyncOutcome, { kind: "ended" }>;
+type Continued = Extract<ResyncOutcome, { kind: "continued" }>;
 
 /** A capture that races a restart of the WAL at the very start is tried again. */
 const FIRST_CAPTURE_TRIES = 5;
@@ -94,33 +114,103 @@ export class SessionOpener {
     }
   }
 
-  /**
-   * The same database in a new generation: index 0 = the present life, from its first frame; or, when the file was
-   * overwritten, the coming life, since the present one was copied into what is no longer there. Current only once captured.
-   */
-  async beginGeneration(
-    { open, state, shadow: before }: Pick<Session, "open" | "state"> & { readonly shadow: ShadowWal | undefined },
-    reason: string,
-    isOverwritten = false,
-  ): Promise<Session> {
+  /** The same database in a new generation beside what is there. */
+  async beginGeneration(broken: Broken, reason: string): Promise<Session> {
     this.#refuseTooMany(reason);
+    return await this.#begin(await this.#captureAnew(broken, false), reason);
+  }
+
+  /**
+   * The same database after its history broke off: by the pages that differ, where those that were captured last are known;
+   * else in a new generation.
+   */
+  async startOver(broken: Broken, reason: string, isOverwritten = false): Promise<Session> {
+    this.#refuseTooMany(reason);
+    const fresh = await this.#captureAnew(broken, isOverwritten);
+    const old = broken.shadow;
+    const decision = decideResync({
+      hasBase: old?.pages?.isUsable === true,
+      samePageSize: old?.pages?.pageSize === fresh.shadow.pages?.pageSize,
+    });
+    if (old === undefined || decision.kind === "new-generation") return await this.#begin(fresh, reason);
+    this.#log.info("Looking for the pages that differ", { generation: old.generation, reason });
+    const outcome = await this.#resync(fresh, old);
+    if (outcome.kind === "given-up") return await this.#begin(fresh, `${reason}; ${outcome.because}`);
+    return await this.#continue(fresh, old, reason, outcome);
+  }
+
+  /**
+   * Index 0 of a shadow WAL of its own = the present life, from its first frame; or, when the file was overwritten, the
+   * coming life, since the present one was copied into what is no longer there.
+   */
+  async #captureAnew({ open, state, shadow: before }: Broken, isOverwritten: boolean): Promise<Fresh> {
     const generation = createGeneration(this.#platform.random.bytes(8));
     // Later than all before, also when the clock was set back: a restore goes by the newest.
     const afterMs = Math.max(before?.lastCapturedAtMs ?? -1, state.latestTimeMs());
     const shadow = ShadowWal.create(state.files, state.shadowPath, generation, afterMs);
     const skipped = isOverwritten ? copiedLife(open) : undefined;
     try {
+      const index = open.walIndex.read();
+      const pageSize = index === undefined || index.mxFrame === 0 ? pageSizeOfFile(open) : index.pageSize;
+      if (pageSize > 0) shadow.pages = PageLedger.create(state.files, state.pagesPath(generation), pageSize, 0);
       if (skipped === undefined) await this.#captureFirst(open, shadow);
+      if (shadow.life === undefined) shadow.pages?.takeSizeOfFile(pagesOfFile(open.databaseFile.size(), pageSize));
+      shadow.pages?.beginPass({ index: shadow.index, offset: shadow.offset });
     } catch (error) {
-      shadow.close();
-      state.files.removeTree(`${state.shadowPath}/${generation}`);
+      discard(state, shadow);
       throw error;
     }
+    const beginning = skipped === undefined ? { late: false } : { late: false, skipped };
+    return { open, state, shadow, watch: this.#createWatch(open, shadow, beginning), beginning };
+  }
+
+  /** What was captured anew becomes the generation. */
+  async #begin({ open, state, shadow, watch }: Fresh, reason: string): Promise<Session> {
+    const { generation } = shadow;
     await state.setCurrent({ generation, beganAt: this.#clock.now().toISOString(), reason });
     state.removeOtherGenerations(generation);
     this.#log.info("A new generation begins", { generation, reason });
-    const beginning = skipped === undefined ? { late: false } : { late: false, skipped };
-    return { open, state, shadow, watch: this.#createWatch(open, shadow, beginning) };
+    return { open, state, shadow, watch };
+  }
+
+  async #resync(fresh: Fresh, old: ShadowWal): Promise<Resynced> {
+    const { open, state, shadow, watch } = fresh;
+    try {
+      const outcome = await resync({
+        open,
+        files: state.files,
+        clock: this.#clock,
+        old,
+        fresh: shadow,
+        watch,
+        copiedPath: `${state.pagesPath(shadow.generation)}.copied`,
+        salts: this.#platform.random.bytes(8),
+        maxBytes: this.#settings.maxStateSizeBytes / 2,
+      });
+      if (outcome.kind !== "ended") return outcome;
+      const reason = "reason" in outcome.outcome ? outcome.outcome.reason : "the watch ended";
+      throw new ReplicationError("unavailable", `Cannot resync ${open.path}: ${reason}`);
+    } catch (error) {
+      await watch.settle();
+      discard(state, shadow);
+      throw error;
+    }
+  }
+
+  async #continue(fresh: Fresh, old: ShadowWal, reason: string, done: Continued): Promise<Session> {
+    const { open, state, shadow } = fresh;
+    await old.sync();
+    discard(state, shadow);
+    const { pages, frames, lifeEnded, milliseconds } = done;
+    const { generation, index, offset } = old;
+    this.#log.info("Resynced", {
+      position: formatPosition({ generation, index, offset }),
+      reason,
+      different_pages: pages,
+      frames,
+      seconds: milliseconds / 1_000,
+    });
+    return { open, state, shadow: old, watch: this.#createWatch(open, old, { ...fresh.beginning, lifeEnded }) };
   }
 
   async #takeUp(open: OpenDatabase, state: StateFolder): Promise<Session> {
@@ -131,17 +221,41 @@ export class SessionOpener {
     const now = this.#clock.now().getTime();
     const { facts, shadow } = gatherResumeFacts(open, state, index, now);
     const decision = decideResume(facts);
+    if (shadow !== undefined) this.#recoverPages(open, state, shadow);
     if (decision.kind === "new-generation" || shadow === undefined) {
-      shadow?.close();
       const reason = decision.kind === "new-generation" ? decision.reason : "there is no earlier state";
-      return await this.beginGeneration({ open, state, shadow }, reason, facts.isOverwritten);
+      return await this.#leave(shadow, () => this.startOver({ open, state, shadow }, reason, facts.isOverwritten));
     }
     if (decision.kind === "next-index") shadow.closeIndex(now);
     const session = { open, state, shadow, watch: this.#createWatch(open, shadow, { late: true }) };
     const trouble = await session.watch.captureAll();
     if (trouble?.kind !== "doubt") return session;
-    shadow.close();
-    return await this.beginGeneration(session, trouble.reason);
+    await session.watch.settle();
+    return await this.#leave(shadow, () => this.startOver(session, trouble.reason));
+  }
+
+  /** Closes a shadow WAL that what follows does not go on with. */
+  async #leave(shadow: ShadowWal | undefined, next: () => Promise<Session>): Promise<Session> {
+    let session: Session | undefined;
+    try {
+      session = await next();
+      return session;
+    } finally {
+      if (session?.shadow !== shadow) shadow?.close();
+    }
+  }
+
+  /** The page table of what was captured last; a new one where there is none that can be proven. */
+  #recoverPages(open: OpenDatabase, state: StateFolder, shadow: ShadowWal): void {
+    const last = shadow.life ?? shadow.closedLife;
+    const pageSize = last?.header.pageSize ?? pageSizeOfFile(open);
+    if (pageSize === 0) return;
+    const path = state.pagesPath(shadow.generation);
+    shadow.pages = recoverPages(state.files, path, shadow, pageSize);
+    if (shadow.pages !== undefined) return;
+    const databasePages = last?.databasePages ?? pagesOfFile(open.databaseFile.size(), pageSize);
+    shadow.pages = beginPages(state.files, path, shadow, pageSize, databasePages);
+    shadow.pages.beginPass({ index: shadow.index, offset: shadow.offset });
   }
 
   /** A doubt that comes back at once is not mended by yet another generation and its snapshots. */
@@ -164,7 +278,7 @@ export class SessionOpener {
       const index = open.walIndex.read();
       const outcome = index === undefined
         ? { kind: "doubt", reason: "the wal-index is being written" } as const
-        : await new WalCapture(open.walFile, shadow, this.#clock, true).capture(index, facts);
+        : await new WalCapture(open.walFile, shadow, this.#clock, { late: true }).capture(index, facts);
       if (outcome.kind !== "doubt") break;
       if (attempt >= FIRST_CAPTURE_TRIES) throw damagedWalError(open.path, outcome.reason);
       await this.#clock.sleep(1);
@@ -183,6 +297,14 @@ export class SessionOpener {
     };
     return new Watch(open, shadow, this.#platform, this.#log, settings, this.#events, beginning);
   }
+}
+
+/** A shadow WAL that nobody goes on with leaves nothing behind. */
+function discard(state: StateFolder, shadow: ShadowWal): void {
+  shadow.close();
+  state.files.removeTree(`${state.shadowPath}/${shadow.generation}`);
+  const pages = state.pagesPath(shadow.generation);
+  if (state.files.status(pages) !== undefined) state.files.remove(pages);
 }
 
 /**

@@ -17,11 +17,14 @@ import { asIndex, asOffset, type Index, type Offset } from "../position/position
 import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecord } from "../store/commit_record.ts";
 import { assertFrameAligned, frameSize, offsetAfter } from "../wal/frame.ts";
 import { WAL_HEADER_SIZE, type WalHeader } from "../wal/header.ts";
+import type { PageLedger } from "../pages/page_ledger.ts";
 import { type CapturedLife, readMark, readRecords, scanLife } from "./shadow_files.ts";
 import type { WalMark } from "./source.ts";
 
 export class ShadowWal {
   readonly generation: Generation;
+  /** The checksum of the whole database follows what is published here; undefined while there is none to follow. */
+  pages: PageLedger | undefined;
   readonly #files: FileSystem;
   readonly #folder: string;
   readonly #ends = new Map<Index, { end: Offset; closed: boolean }>();
@@ -111,12 +114,21 @@ export class ShadowWal {
     this.#commitsEnd = 0;
     this.#life = { header, frames: 0, checksum: header.checksum, databasePages: 0 };
     this.#folderUnsynced = true;
+    if (this.pages !== undefined && this.pages.pageSize !== header.pageSize) this.#leavePages();
+    this.pages?.beginLife();
   }
 
   /** Takes back a `begin` after which nothing was published. */
   forget(): void {
     assert(this.#life?.frames === 0, "only an index without published frames is forgotten");
     this.#life = undefined;
+    this.#handle("wal").truncate(0); // A later run would take whole transactions in it for captured ones.
+    this.pages?.forget();
+  }
+
+  /** Takes back frames that were written and never published. */
+  forgetFrames(): void {
+    this.pages?.forget();
   }
 
   /** Puts frames after the given number of frames; they count only once published. */
@@ -125,21 +137,30 @@ export class ShadowWal {
     const position = WAL_HEADER_SIZE + afterFrames * frameSize(life.header.pageSize);
     assert(afterFrames >= life.frames, "published frames never change");
     this.#handle("wal").writeAt(bytes, position);
+    this.pages?.addFrames(bytes);
   }
 
   /** Makes everything written so far part of the shadow WAL, with one commit record. */
-  publish(captured: Omit<CapturedLife, "header">, nowMs: number, capturedLate: boolean): void {
+  publish(
+    captured: Omit<CapturedLife, "header">,
+    nowMs: number,
+    capturedLate: boolean,
+    kind: "sync" | "resync" = "sync",
+  ): void {
     const life = this.#begun();
     const end = offsetAfter(captured.frames, life.header.pageSize);
     assertFrameAligned(end, life.header.pageSize);
+    const checksum = this.pages?.checksumAfter(captured.databasePages);
     this.#unsynced.add(this.#handle("wal")); // Synced in this order: a record never outlives what it speaks of.
     this.#appendRecord({
-      ...this.#record(nowMs),
+      ...this.#record(nowMs, checksum),
+      kind,
       start: this.offset,
       end,
       databasePages: captured.databasePages,
       capturedLate,
     });
+    this.pages?.apply(); // After the record: what it speaks of can be found out again, what it replaces cannot.
     this.#life = { ...captured, header: life.header };
     this.#ends.set(this.#index, { end, closed: false });
   }
@@ -148,7 +169,7 @@ export class ShadowWal {
   closeIndex(nowMs: number): void {
     const life = this.#begun();
     this.#appendRecord({
-      ...this.#record(nowMs),
+      ...this.#record(nowMs, this.pages?.checksum),
       start: this.offset,
       end: this.offset,
       databasePages: life.databasePages,
@@ -204,6 +225,12 @@ export class ShadowWal {
     }
   }
 
+  /** Whether the index holds what a resync found, and no life of the application's. */
+  isSynthetic(index: Index): boolean {
+    const end = this.endOf(index)?.end ?? 0;
+    return readRecords(this.#files, this.commitsPath(index), end).some(({ kind }) => kind === "resync");
+  }
+
   /** The oldest index from which everything held is no larger than that many bytes; the newest, whatever its size. */
   oldestWithin(maxBytes: number): Index {
     let oldest = this.#index;
@@ -227,6 +254,7 @@ export class ShadowWal {
   }
 
   close(): void {
+    this.#leavePages();
     this.#retire();
     this.#unsynced.clear();
     this.#closeRetired();
@@ -239,15 +267,24 @@ export class ShadowWal {
     return this.#life;
   }
 
-  #record(nowMs: number) {
+  #record(nowMs: number, checksum: Uint8Array | undefined) {
     this.#lastTimeMs = Math.max(nowMs, this.#lastTimeMs); // Never decreasing, whatever the wall clock does.
+    const confirmedAt = this.pages?.confirmedAt;
     return {
       kind: "sync",
       pageSize: this.#begun().header.pageSize,
       capturedAtMs: this.#lastTimeMs,
       capturedLate: false,
       indexClosed: false,
+      ...(checksum === undefined ? {} : { checksum }),
+      ...(checksum === undefined || confirmedAt === undefined ? {} : { confirmedAt }),
     } as const;
+  }
+
+  /** A database of another page size has another table. */
+  #leavePages(): void {
+    this.pages?.close();
+    this.pages = undefined;
   }
 
   #appendRecord(record: CommitRecord): void {
@@ -346,7 +383,7 @@ export class ShadowWal {
   #adoptUnrecorded(life: CapturedLife, last: CommitRecord | undefined, end: Offset, nowMs: number): void {
     const start = last?.end ?? asOffset(0);
     this.#appendRecord({
-      ...this.#record(nowMs),
+      ...this.#record(nowMs, undefined),
       start,
       end,
       databasePages: life.databasePages,

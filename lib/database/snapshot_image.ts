@@ -18,7 +18,7 @@ import { limits } from "../base/limits.ts";
 import { viewOf } from "../base/bytes.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileHandle } from "../platform/file_system.ts";
-import { asOffset, type Position } from "../position/position.ts";
+import { asOffset, type Index, type Offset, type Position } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import type { SnapshotImage, SnapshotStream, SnapshotTarget, WrittenSnapshot } from "../store/generation_store.ts";
 import { FRAME_HEADER_SIZE, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
@@ -34,6 +34,15 @@ export interface ImageSource {
   /** Captures to at least what is committed at this moment; resolves with where that ends and the last record there. */
   capturedNow(): Promise<CapturedMoment>;
   openReader(position: Position): ShadowReader;
+  /** Whoever reads the file shows it to the page table, right after the read. */
+  look: FileLooker;
+}
+
+export interface FileLooker {
+  /** The file is read from its beginning from now on. */
+  begin(): void;
+  /** Bytes of the file from that place on; `isEnd` when there are no more. */
+  see(position: number, bytes: Uint8Array, isEnd: boolean): void;
 }
 
 export interface CapturedMoment {
@@ -43,6 +52,9 @@ export interface CapturedMoment {
   readonly databasePages: number;
   /** Capture time of the last record; times never decrease within a generation. */
   readonly lastCapturedAtMs: number;
+  /** Of the whole database there, and where it was last confirmed; absent while the page table is not known. */
+  readonly checksum?: Uint8Array;
+  readonly confirmedAt?: { readonly index: Index; readonly offset: Offset };
 }
 
 export function createImage(source: ImageSource): SnapshotImage {
@@ -93,6 +105,8 @@ async function stateNow(source: ImageSource, before: CapturedMoment, copiedBytes
     databasePages: pages,
     capturedLate: false,
     indexClosed: false,
+    ...(after.checksum === undefined ? {} : { checksum: after.checksum }),
+    ...(after.checksum === undefined || after.confirmedAt === undefined ? {} : { confirmedAt: after.confirmedAt }),
   };
   return { after, record };
 }
@@ -108,6 +122,7 @@ class FileWalk {
     this.#source = source;
     this.#file = source.databaseFile();
     this.#buffer = buffer;
+    source.look.begin();
   }
 
   /** The next bytes, empty at the end; the same array each time. */
@@ -115,6 +130,7 @@ class FileWalk {
     // A handle that was closed meanwhile may by now be that of any other file.
     if (this.#source.databaseFile() !== this.#file) throw takenUpAnew(this.#source.path);
     const read = this.#file.readAt(this.#buffer, this.position);
+    this.#source.look.see(this.position, this.#buffer.subarray(0, read), read < this.#buffer.length);
     this.position += read;
     return this.#buffer.subarray(0, read);
   }

@@ -7,6 +7,7 @@
  *     boot          the boot of the machine that the shadow WAL was last written under
  *     replicas      places that were written to, one a line
  *     shadow/<generation>/...
+ *     pages-<generation>       the page table (`lib/pages/page_table_header.ts`)
  *
  * Folders 0700, files 0600, owned as the database's when run as root. A symbolic link or a foreign owner is refused.
  */
@@ -20,6 +21,7 @@ import { withOwner } from "../platform/owned_files.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
 
 const STATE_VERSION = "1";
+const PAGES_PREFIX = "pages-";
 const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
 
 /** The default place, by a database's path. */
@@ -102,6 +104,10 @@ export class StateFolder {
     return `${this.path}/shadow`;
   }
 
+  pagesPath(generation: Generation): string {
+    return `${this.path}/${PAGES_PREFIX}${generation}`;
+  }
+
   /** Whether the folder that was opened is still the one under its name. */
   isStillThere(): boolean {
     return this.#look() === this.#identity;
@@ -158,10 +164,15 @@ export class StateFolder {
     await this.#replace(memoryName(place), `${place}\n${text}`);
   }
 
-  /** Removes the shadow WAL of every generation but the given one. */
+  /** Removes shadow WAL and page table of every generation but the given one. */
   removeOtherGenerations(current: Generation): void {
     for (const name of this.#files.list(this.shadowPath)) {
       if (name !== current && parseGeneration(name) !== undefined) this.#files.removeTree(`${this.shadowPath}/${name}`);
+    }
+    for (const name of this.#files.list(this.path)) {
+      if (name.startsWith(PAGES_PREFIX) && name !== `${PAGES_PREFIX}${current}`) {
+        this.#files.remove(`${this.path}/${name}`);
+      }
     }
   }
 

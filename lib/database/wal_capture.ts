@@ -6,6 +6,7 @@ import { limits } from "../base/limits.ts";
 import { ReplicationError } from "../base/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileHandle } from "../platform/file_system.ts";
+import { pageHasher } from "../pages/page_hasher.ts";
 import { type Checksum, equalChecksums } from "../wal/checksum.ts";
 import { frameSize } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE, type WalHeader } from "../wal/header.ts";
@@ -28,6 +29,14 @@ export interface SkippedLife {
   readonly frames: number;
 }
 
+export interface Beginning {
+  /** What is captured first was committed before anybody watched. */
+  readonly late: boolean;
+  readonly skipped?: SkippedLife;
+  /** The life in the shadow WAL is known to be over: what comes is the next index. */
+  readonly lifeEnded?: boolean;
+}
+
 /** A transaction that is being copied, slice by slice; nothing of it counts before its end is reached. */
 interface Target {
   readonly index: WalIndexHeader;
@@ -42,7 +51,8 @@ export class WalCapture {
   readonly #wal: FileHandle;
   readonly #shadow: ShadowWal;
   readonly #clock: Clock;
-  readonly #buffer = new Uint8Array(limits.transferBytes);
+  /** The hasher's own: pages are read into where they are hashed. Nothing of it is needed after an await. */
+  readonly #buffer = pageHasher().window;
   readonly #headerBytes = new Uint8Array(WAL_HEADER_SIZE);
   /** The life in the shadow WAL was seen to be over, with all of it captured. */
   #lifeEnded = false;
@@ -50,12 +60,18 @@ export class WalCapture {
   #late: boolean;
   readonly #skipped: SkippedLife | undefined;
 
-  constructor(wal: FileHandle, shadow: ShadowWal, clock: Clock, late: boolean, skipped?: SkippedLife) {
+  constructor(wal: FileHandle, shadow: ShadowWal, clock: Clock, beginning: Beginning) {
     this.#wal = wal;
     this.#shadow = shadow;
     this.#clock = clock;
-    this.#late = late;
-    this.#skipped = skipped;
+    this.#late = beginning.late;
+    this.#skipped = beginning.skipped;
+    this.#lifeEnded = beginning.lifeEnded ?? false;
+  }
+
+  /** Whether all of the life in the shadow WAL is captured, and the next one has not begun. */
+  get lifeEnded(): boolean {
+    return this.#lifeEnded;
   }
 
   decide(index: WalIndexHeader, hold: HoldFacts): CaptureDecision {
@@ -216,6 +232,7 @@ export class WalCapture {
 
   #broken(frame: number): CaptureOutcome {
     if (this.#shadow.life?.frames === 0) this.#shadow.forget();
+    else this.#shadow.forgetFrames();
     return { kind: "doubt", reason: `frame ${frame} of the WAL does not continue the chain, though it is committed` };
   }
 }

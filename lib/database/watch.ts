@@ -2,19 +2,20 @@
  * One uninterrupted watch over a database: capture, hold, checkpoint. It ends on doubt or when the files under the database's
  * names are no longer those that were opened; what then happens is for `database.ts` to decide.
  */
-import { ReplicationError } from "../base/errors.ts";
+import { messageOf, ReplicationError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import { decideCheckpoint } from "./checkpoint_decision.ts";
 import { Checkpointer } from "./checkpointer.ts";
+import { isFileKnown } from "./file_look.ts";
 import { Follower } from "./follower.ts";
 import { HoldKeeper } from "./hold_keeper.ts";
 import { describeChange, identify } from "./identity.ts";
 import type { OpenDatabase } from "./open_database.ts";
 import type { CheckpointResult } from "./read_hold.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
-import { type SkippedLife, WalCapture } from "./wal_capture.ts";
+import { type Beginning, WalCapture } from "./wal_capture.ts";
 
 export interface WatchSettings {
   readonly minCheckpointPages: number;
@@ -33,12 +34,6 @@ export interface WatchEvents {
   isSnapshotting(): boolean;
 }
 
-export interface Beginning {
-  /** What is captured first was committed before anybody watched. */
-  readonly late: boolean;
-  readonly skipped?: SkippedLife;
-}
-
 export type TickOutcome =
   | { readonly kind: "quiet" }
   | { readonly kind: "busy" }
@@ -55,6 +50,7 @@ const REPLICATION_BYTES_PER_MS = 200_000;
 const HOLD_OFF_MAX_MS = 30_000;
 const CHECKPOINT_RETRY_MIN_MS = 20;
 const CHECKPOINT_RETRY_MAX_MS = 2_000;
+const STORE_PAGES_EVERY_MS = 1_000;
 /** A checkpoint that has not come to an end for this long is worth a line. */
 const STARVED_AFTER_MS = 60_000;
 
@@ -66,6 +62,7 @@ export class Watch {
   readonly #log: Logger;
   readonly #settings: WatchSettings;
   readonly #events: WatchEvents;
+  readonly #capture: WalCapture;
   readonly #follower: Follower;
   readonly #keeper: HoldKeeper;
   readonly #checkpointer: Checkpointer;
@@ -76,6 +73,8 @@ export class Watch {
   #retryMs = CHECKPOINT_RETRY_MIN_MS;
   #starvedSinceMs: number | undefined;
   #lifeIndex: number;
+  #storing: Promise<void> | undefined;
+  #storedMs = -Infinity;
 
   constructor(
     open: OpenDatabase,
@@ -95,7 +94,7 @@ export class Watch {
     this.#events = events;
     this.#follower = new Follower(
       open,
-      new WalCapture(open.walFile, shadow, platform.clock, beginning.late, beginning.skipped),
+      this.#capture = new WalCapture(open.walFile, shadow, platform.clock, beginning),
       shadow,
       platform.clock,
       settings.noopCheckpoint,
@@ -129,6 +128,7 @@ export class Watch {
     }
     const captured = await this.#follower.captureCommitted();
     if (captured && await this.#keeper.maintain()) await this.#checkpointIfDue(signal);
+    this.#storePages();
     const { doubt } = this.#follower;
     if (doubt !== undefined) return { kind: "doubt", reason: doubt };
     return { kind: captured === "moved" ? "busy" : "quiet" };
@@ -145,8 +145,44 @@ export class Watch {
     return undefined;
   }
 
-  settle(): Promise<void> {
-    return this.#keeper.settle();
+  async settle(): Promise<void> {
+    await this.#keeper.settle();
+    await this.#storing;
+  }
+
+  /** Whether all of the life in the shadow WAL is captured, and the next one has not begun. */
+  get lifeEnded(): boolean {
+    return this.#capture.lifeEnded;
+  }
+
+  /** Whether the database file can be looked at now, awaiting nothing until that is done. */
+  get isFileKnown(): boolean {
+    const index = this.#open.walIndex.read();
+    return index !== undefined && isFileKnown(this.#open, this.#shadow, this.#follower.isCaughtUp(index));
+  }
+
+  /**
+   * Stores the page table now and then, beside everything else. A replay begins with the first frame of an index, so only a
+   * new index is worth it.
+   */
+  #storePages(): void {
+    const { pages } = this.#shadow;
+    if (pages === undefined || !pages.isUsable || this.#storing !== undefined) return;
+    const isDue = pages.stored === undefined || pages.stored.index < this.#shadow.index;
+    const now = this.#clock.monotonicMs();
+    if (!isDue || now - this.#storedMs < STORE_PAGES_EVERY_MS) return;
+    this.#storedMs = now;
+    const { generation, index, offset } = this.#shadow;
+    this.#storing = pages.store({ generation, index, offset })
+      .catch((error: unknown) => this.#log.warn("The page table cannot be stored", { reason: messageOf(error) }))
+      .finally(() => this.#storing = undefined);
+  }
+
+  /** Stores the page table as it is now, so that the next start has nothing to bring forward. */
+  async storePages(): Promise<void> {
+    await this.#storing;
+    const { pages, generation, index, offset } = this.#shadow;
+    if (pages?.isUsable === true) await pages.store({ generation, index, offset });
   }
 
   #note(bytes: number): void {

@@ -237,11 +237,13 @@ export class RawStore implements GenerationStore {
   async #adopted(generation: Generation, index: Index, start: Offset, next: CommitRecord): Promise<CommitRecord> {
     const read = (at: number, into: Uint8Array) => this.readWal(generation, index, at, into);
     const databasePages = await readCommitSize(read, start, next.pageSize) ?? 0;
+    const { pageSize, capturedAtMs } = next;
     return {
-      ...next,
       kind: "sync",
+      pageSize,
       start: asOffset(0),
       end: start,
+      capturedAtMs,
       databasePages,
       capturedLate: true,
       indexClosed: false,

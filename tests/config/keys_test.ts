@@ -31,6 +31,7 @@ Deno.test("CONFIG_KEYS gives the defaults that hold", () => {
   assertEquals(writtenDefault("lock-budget"), formatDuration(defaults.lockBudgetMs));
   assertEquals(parseSize(writtenDefault("max-wal-size")), defaults.maxWalSizeBytes);
   assertEquals(parseSize(writtenDefault("max-state-size")), defaults.maxStateSizeBytes);
+  assertEquals(parseDuration(writtenDefault("scrub-interval")), defaults.scrubIntervalMs);
   assertEquals(replicaDefaults.syncIntervalMs, undefined);
   assertEquals(
     CONFIG_KEYS.find(({ key }) => key === "sync-interval")?.default,

@@ -49,6 +49,7 @@ Deno.test("parseConfig() fills in the defaults", () => {
       lockBudgetMs: 50,
       maxWalSizeBytes: 1 << 30,
       maxStateSizeBytes: 4 * 2 ** 30,
+      scrubIntervalMs: 86_400_000,
       enableWal: false,
       replicas: [{
         type: "file",
@@ -84,6 +85,7 @@ dbs:
     lock-budget: 20ms
     max-wal-size: 64MiB
     max-state-size: 8GiB
+    scrub-interval: 12h
     enable-wal: true
     replicas:
       - {type: file, name: near, path: ../backup, sync-interval: 1s, layout: raw}
@@ -112,6 +114,7 @@ dbs:
     lockBudgetMs: 20,
     maxWalSizeBytes: 64 << 20,
     maxStateSizeBytes: 8 * 2 ** 30,
+    scrubIntervalMs: 43_200_000,
     enableWal: true,
     replicas: [{ name: "near", path: "/backup" }, { name: "far", path: "/mnt/backup" }],
   });

@@ -7,6 +7,7 @@ function facts(overrides: Partial<ResumeFacts> = {}): ResumeFacts {
     stateProblem: undefined,
     lastLifeClosed: false,
     hasLastLife: true,
+    isLastSynthetic: false,
     sameSalts: true,
     restartedOnce: false,
     committed: 10,

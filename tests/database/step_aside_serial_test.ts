@@ -183,7 +183,7 @@ for (const [what, { meanwhile, isBridged }] of Object.entries(BRIDGES)) {
         const wal = new DenoFileSystem().open(stage.walPath, "read");
         const shadow = shadowStage.create();
         try {
-          const capture = new WalCapture(wal, shadow, new SystemClock(), false);
+          const capture = new WalCapture(wal, shadow, new SystemClock(), { late: false });
           const before = stage.header();
           const hold = { mark: before.mxFrame, salt: before.salt, onSlotZero: false };
           assertEquals((await capture.capture(before, hold)).kind, "captured");

@@ -33,7 +33,7 @@ function moveAway(scene: Scene, aside: string): void {
 /** What the application writes from now on is replicated, and nothing of what it had is lost. */
 async function expectToFollow(scene: Scene, daemon: Daemon, said: number): Promise<void> {
   await daemon.line("Following", said);
-  await daemon.line("Snapshot done", said);
+  await daemon.line("Resynced", said);
   const application = scene.application();
   insert(application, 15);
   assertEquals(await daemon.stop(), 0, daemon.text);

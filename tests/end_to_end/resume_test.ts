@@ -41,7 +41,10 @@ async function goAway(scene: Scene, meanwhile: (away: Away) => Promise<void> | v
   const position = { generation, index: endBefore.index, offset: endBefore.offset };
   assertEquals(await scene.restored({ kind: "position", position, generation }), before);
   const reason = /A new generation begins .* reason="(.*)"$/.exec(again.saying("A new generation begins").join())?.[1];
-  return { reason, endBefore, end: await scene.store.end(generation), generations: (await scene.generations()).length };
+  const resynced = /INFO {2}Resynced .* reason="(.*)" different_pages=/.exec(again.text)?.[1];
+  const snapshots = again.saying("Making a snapshot").length;
+  const generations = (await scene.generations()).length;
+  return { reason, resynced, snapshots, endBefore, end: await scene.store.end(generation), generations };
 }
 
 function continues(
@@ -55,11 +58,31 @@ function continues(
     timeout: 30_000,
     fn: () =>
       withScene(async (scene) => {
-        const { reason, generations, endBefore, end: endAfter } = await goAway(scene, meanwhile, end);
-        assertEquals(reason, undefined);
+        const { reason, resynced, generations, endBefore, end: endAfter } = await goAway(scene, meanwhile, end);
+        assertEquals([reason, resynced], [undefined, undefined]);
         assertEquals(generations, 1);
         assertEquals<number | undefined>(endAfter?.index, endBefore.index + indexes);
       }),
+  });
+}
+
+/** With the page table the history is continued, and without it a new one begins; both say why. */
+function breaksOff(what: string, wanted: string, meanwhile: (away: Away) => Promise<void> | void): void {
+  Deno.test({
+    name: `replicate resyncs after ${what}: ${wanted}`,
+    timeout: 30_000,
+    fn: () =>
+      withScene(async (scene) => {
+        const { reason, resynced, snapshots, generations } = await goAway(scene, meanwhile);
+        assertEquals([reason, resynced], [undefined, wanted]);
+        assertEquals([generations, snapshots], [1, 0]);
+      }),
+  });
+  beginsAnew(`${what}, without a page table`, wanted, async (away) => {
+    for (const { name } of Deno.readDirSync(away.scene.state)) {
+      if (name.startsWith("pages-")) Deno.removeSync(`${away.scene.state}/${name}`);
+    }
+    await meanwhile(away);
   });
 }
 
@@ -117,20 +140,20 @@ continues("and both were killed", 0, async ({ scene, application }) => {
   await sleep(0);
 });
 
-beginsAnew("several restarts", "the WAL was restarted or removed while nobody watched", ({ application }) => {
+breaksOff("several restarts", "the WAL was restarted or removed while nobody watched", ({ application }) => {
   for (let i = 0; i < 2; i++) {
     checkpoint(application, "RESTART");
     insert(application, 1);
   }
 });
 
-beginsAnew(
+breaksOff(
   "the last connection was closed",
   "the WAL was restarted or removed while nobody watched",
   ({ application }) => application.close(),
 );
 
-beginsAnew(
+breaksOff(
   "a long life after one restart",
   "the WAL was restarted and has overwritten the end of what was captured",
   ({ application }) => {
@@ -139,7 +162,7 @@ beginsAnew(
   },
 );
 
-beginsAnew(
+breaksOff(
   "more was written, and then one restart",
   "the WAL was restarted after more had been written than captured",
   ({ application }) => {
@@ -149,13 +172,13 @@ beginsAnew(
   },
 );
 
-beginsAnew(
+breaksOff(
   "a truncated WAL",
   "the WAL was restarted after other frames than those captured",
   ({ application }) => checkpoint(application, "TRUNCATE"),
 );
 
-beginsAnew(
+breaksOff(
   "one restart on a machine that was restarted too",
   "the WAL was restarted, and the machine too",
   ({ scene, application }) => {
@@ -165,7 +188,7 @@ beginsAnew(
   },
 );
 
-beginsAnew(
+breaksOff(
   "one restart, and a page that is not what the WAL led to",
   "the WAL was restarted, and the database file is not what it led to",
   ({ scene, application }) => {
@@ -177,14 +200,14 @@ beginsAnew(
   },
 );
 
-beginsAnew("the files of an earlier moment were put back", "the WAL ends before what was captured", (away) => {
+breaksOff("the files of an earlier moment were put back", "the WAL ends before what was captured", (away) => {
   const { scene } = away;
   const putBack = keep(away);
   putBack();
   Deno.truncateSync(scene.wal, WAL_HEADER_SIZE + 6 * FRAME);
 });
 
-beginsAnew(
+breaksOff(
   "the files of an earlier moment were put back and written on",
   "the WAL holds other frames than those captured",
   async (away) => {
@@ -212,21 +235,21 @@ beginsAnew(
 );
 
 Deno.test({
-  name: "replicate begins a new generation on a database of which nothing had been captured",
+  name: "replicate goes on in the same generation with a database of which nothing had been captured",
   timeout: 30_000,
   fn: () =>
     withScene(async (scene) => {
       const application = scene.application();
       checkpoint(application, "TRUNCATE");
-      for (let round = 0; round < 2; round++) {
-        await using daemon = scene.daemon();
-        await daemon.line("Snapshot done");
-        assertMatch(
-          daemon.saying("A new generation begins").join(),
-          round === 0 ? /there is no earlier state/ : /nothing had been captured before the program was away/,
-        );
-        assertEquals(await daemon.stop(), 0);
-      }
+      await using daemon = scene.daemon();
+      await daemon.line("Snapshot done");
+      assertEquals(await daemon.stop(), 0);
+      await using again = scene.daemon();
+      await again.ready();
+      assertMatch(again.text, /Resynced .* reason="nothing had been captured before .*" different_pages=0 frames=0/);
+      insert(application, 3);
+      assertEquals(await again.stop(), 0);
+      assertEquals((await scene.generations()).length, 1);
       application.close();
       await scene.expectEqual();
     }),

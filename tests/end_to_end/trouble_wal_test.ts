@@ -63,7 +63,7 @@ for (
     application.exec("PRAGMA wal_checkpoint(TRUNCATE)"); // What was damaged is gone.
     insert(application, 4);
     await using again = scene.daemon();
-    await again.line("A new generation begins");
+    await again.line("Resynced");
     await again.ready();
     insert(application, 4);
     assertEquals(await again.stop(), 0);
@@ -96,7 +96,7 @@ trouble("WAL frame damaged while both are running", async (scene) => {
 
   application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   insert(application, 4);
-  await daemon.line("A new generation begins", daemon.lines.indexOf(daemon.saying(sentence)[0] ?? ""));
+  await daemon.line("Resynced");
   insert(application, 4);
   assertEquals(await daemon.stop(), 0);
   application.close();
@@ -121,7 +121,7 @@ trouble("WAL frame damaged while nobody runs", async (scene) => {
   Deno.writeFileSync(scene.wal, wal); // As after a power loss: no -shm, nobody has it open.
   flip(scene.wal, WAL_HEADER_SIZE + 7 * FRAME + 1_000);
   await using again = scene.daemon();
-  assertMatch(await again.line("A new generation begins"), /the WAL ends before what was captured/);
+  assertMatch(await again.line("Resynced"), /the WAL ends before what was captured/);
   await again.ready();
   assertEquals(await again.stop(), 0);
   await scene.expectEqual();
