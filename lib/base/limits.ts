@@ -21,10 +21,10 @@ export const limits = {
   pageWriterMinBytes: 32 << 20,
   /** Pages that a restore collects before it writes them in page order. */
   restoreBatchBytes: 6 << 20,
-  /** Blocks of 4 KiB of a page table that are in memory: those of 262,144 pages, 1 GiB of database. */
-  pageTableBlocks: 512,
+  /** Blocks of 4 KiB of a page table that are in memory: those of 131,072 pages, 512 MiB of database. */
+  pageTableBlocks: 256,
   /** Values of one transaction that wait in memory for its end; those of a larger one go to the table before. */
-  pendingPagesMax: 65_536,
+  pendingPagesMax: 16_384,
   /** What one capture may append before other work gets a turn on the event loop: some 10 ms. */
   captureSliceBytes: 8 << 20,
   /** Calls to devices that may hang; the run-time has 32 threads for all calls, and what captures needs some at any time. */

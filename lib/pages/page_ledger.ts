@@ -161,15 +161,15 @@ export class PageLedger {
     const common = Math.min(this.#databasePages, databasePages);
     const end = Math.min(databasePages + 1, this.#known);
     let next = this.#databasePages + 1;
-    for (const { page, low, high } of this.#pending.newest()) {
-      if (page >= this.#known) continue;
+    this.#pending.eachNewest((page, low, high) => {
+      if (page >= this.#known) return;
       if (page <= common) this.#replace(checksum, page, low, high);
       else if (page <= databasePages) {
         this.#addRange(checksum, next, page);
         checksum.add(low, high);
         next = page + 1;
       }
-    }
+    });
     this.#addRange(checksum, next, end);
     for (let page = databasePages + 1; page <= this.#databasePages && page < this.#known; page++) {
       this.#table.read(page, this.#value);
@@ -183,10 +183,10 @@ export class PageLedger {
   apply(): void {
     assert(this.#next !== undefined, "the checksum was asked for before");
     const { databasePages, checksum } = this.#next;
-    for (const { page, low, high } of this.#pending.newest()) {
+    this.#pending.eachNewest((page, low, high) => {
       this.#table.write(page, low, high);
       this.#touched.add(page);
-    }
+    });
     for (let page = this.#databasePages + 1; page <= databasePages && page < this.#known; page++) this.#fill(page);
     this.#databasePages = databasePages;
     this.#checksum = checksum;
@@ -362,11 +362,11 @@ export class PageLedger {
   }
 
   #spill(): void {
-    for (const { page, low, high } of this.#pending.newest()) {
+    this.#pending.eachNewest((page, low, high) => {
       if (page <= this.#databasePages && page < this.#known) this.#replace(this.#checksum, page, low, high);
       this.#table.write(page, low, high);
       this.#touched.add(page);
-    }
+    });
     this.#pending.clear();
     this.#isSpilled = true;
   }

@@ -33,24 +33,31 @@ export class PendingPages {
     this.#sorted = 0;
   }
 
-  /** The newest value of each page, in page order. */
-  *newest(): Generator<{ readonly page: number; readonly low: number; readonly high: number }, void, void> {
+  /** Calls `use` with the newest value of each page, in page order. */
+  eachNewest(use: (page: number, low: number, high: number) => void): void {
     const keys = this.#sort();
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] ?? 0;
       const page = Math.floor(key / SLOTS);
       if (i + 1 < keys.length && Math.floor((keys[i + 1] ?? 0) / SLOTS) === page) continue;
       const slot = key % SLOTS;
-      yield { page, low: this.#values[2 * slot] ?? 0, high: this.#values[2 * slot + 1] ?? 0 };
+      use(page, this.#values[2 * slot] ?? 0, this.#values[2 * slot + 1] ?? 0);
     }
   }
 
+  /** The slots in page order, of one page in the order in which they came. */
   #sort(): Float64Array {
     const keys = this.#keys.subarray(0, this.#count);
     if (this.#sorted === this.#count) return keys;
-    for (let slot = 0; slot < this.#count; slot++) keys[slot] = (this.#pages[slot] ?? 0) * SLOTS + slot;
+    let isSorted = true;
+    for (let slot = 0, before = 0; slot < this.#count; slot++) {
+      const key = (this.#pages[slot] ?? 0) * SLOTS + slot;
+      keys[slot] = key;
+      isSorted &&= key > before;
+      before = key;
+    }
     this.#sorted = this.#count;
-    return keys.sort();
+    return isSorted ? keys : keys.sort();
   }
 
   #grow(): void {
