@@ -25,6 +25,12 @@ export const limits = {
   pageTableBlocks: 256,
   /** Values of one transaction that wait in memory for its end; those of a larger one go to the table before. */
   pendingPagesMax: 16_384,
+  /** So many pages that differ are never worth a snapshot. */
+  resyncPagesAlways: 256,
+  /** What is kept of the pages that past indexes changed; beyond that it begins anew. */
+  indexChangesMaxBytes: 16 << 20,
+  /** A replica that is more indexes behind gets a snapshot: each index between is an object, or two. */
+  catchUpIndexesMax: 1_000,
   /** What one capture may append before other work gets a turn on the event loop: some 10 ms. */
   captureSliceBytes: 8 << 20,
   /** Calls to devices that may hang; the run-time has 32 threads for all calls, and what captures needs some at any time. */

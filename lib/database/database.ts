@@ -21,6 +21,7 @@ import type { ShadowWal } from "./shadow_wal.ts";
 import { type CapturedMoment, createImage } from "./snapshot_image.ts";
 import type { DatabaseSource, ShadowClaim, ShadowReader, WalMark } from "./source.ts";
 import { Scrub } from "./scrub.ts";
+import { type PageChanges, pageChanges } from "./page_changes.ts";
 import { pollIntervalMs, WakeUp } from "./wake_up.ts";
 import type { TickOutcome } from "./watch.ts";
 
@@ -174,6 +175,26 @@ export class WatchedDatabase implements DatabaseSource {
 
   markAt(index: Index, offset: Offset): WalMark | undefined {
     return this.#current().shadow.markAt(index, offset);
+  }
+
+  endsInResync(index: Index): boolean {
+    return this.#current().shadow.endsInResync(index);
+  }
+
+  changesSince(index: Index, place: string): PageChanges | undefined {
+    const { shadow, state } = this.#current();
+    const changes = index < shadow.index ? shadow.changes.between(index, shadow.index) : undefined;
+    if (changes === undefined || shadow.pages === undefined) return undefined;
+    const { pageSize, databasePages } = shadow.pages;
+    const scratchPath = state.scratchPath(place);
+    return pageChanges(changes, {
+      files: state.files,
+      scratchPath,
+      pageSize,
+      databasePages,
+      image: () => this.image(),
+      salts: () => this.#platform.random.bytes(8),
+    });
   }
 
   openReader(position: Position): ShadowReader {

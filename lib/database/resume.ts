@@ -23,7 +23,7 @@ export interface Found {
 const NOTHING: Omit<ResumeFacts, "stateProblem"> = {
   lastLifeClosed: false,
   hasLastLife: false,
-  isLastSynthetic: false,
+  lastEndsInResync: false,
   sameSalts: false,
   restartedOnce: false,
   committed: 0,
@@ -57,7 +57,7 @@ export function gatherResumeFacts(open: OpenDatabase, state: StateFolder, index:
         stateProblem: undefined,
         lastLifeClosed,
         hasLastLife: true,
-        isLastSynthetic: shadow.isSynthetic(lastIndex),
+        lastEndsInResync: shadow.endsInResync(lastIndex),
         sameSalts,
         restartedOnce,
         committed: index.mxFrame,

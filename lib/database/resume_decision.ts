@@ -6,8 +6,8 @@ export interface ResumeFacts {
   readonly lastLifeClosed: boolean;
   /** Whether there is a last captured life at all; a generation may have been left before its first frame. */
   readonly hasLastLife: boolean;
-  /** The last index is a resync's: no life of the application's can be judged against it. */
-  readonly isLastSynthetic: boolean;
+  /** The last index was ended by a resync: no life of the application's can be judged against it. */
+  readonly lastEndsInResync: boolean;
   readonly sameSalts: boolean;
   /** salt-1 is the old one plus 1: exactly one restart since. */
   readonly restartedOnce: boolean;
@@ -30,7 +30,7 @@ export type ResumeDecision =
 export function decideResume(facts: ResumeFacts): ResumeDecision {
   if (facts.stateProblem !== undefined) return newGeneration(facts.stateProblem);
   if (!facts.hasLastLife) return newGeneration("nothing had been captured before the program was away");
-  if (facts.isLastSynthetic) return newGeneration("nothing was captured since the last resync");
+  if (facts.lastEndsInResync) return newGeneration("nothing was captured since the last resync");
   if (facts.sameSalts) {
     if (facts.lastLifeClosed) return newGeneration("the WAL is one that had already been left");
     if (facts.committed < facts.captured) return newGeneration("the WAL ends before what was captured");

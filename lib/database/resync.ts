@@ -19,12 +19,12 @@ import type { FileSystem } from "../platform/file_system.ts";
 import { asOffset } from "../position/position.ts";
 import { FRAME_HEADER_SIZE, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { formatWalHeader } from "../wal/header.ts";
+import { syntheticHeader, SyntheticWal } from "../wal/synthetic_wal.ts";
 import { lookAtFile } from "./file_look.ts";
 import type { OpenDatabase } from "./open_database.ts";
 import { eachPiece } from "./page_recovery.ts";
 import { isWorthResync } from "./resync_decision.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
-import { SyntheticWal } from "./synthetic_wal.ts";
 import type { TickOutcome, Watch } from "./watch.ts";
 
 export interface ResyncParts {
@@ -178,7 +178,7 @@ class DifferenceCopy {
       this.lifeEnded = old.life !== undefined;
       return frames;
     }
-    if (old.life !== undefined) old.closeIndex(nowMs);
+    if (old.life !== undefined) old.closeIndex(nowMs, "resync");
     this.#takeLifeOver(nowMs);
     this.lifeEnded = watch.lifeEnded;
     return frames;
@@ -247,9 +247,11 @@ class DifferenceCopy {
 
   #begin(): SyntheticWal {
     const { old, salts, clock } = this.#parts;
-    if (old.life !== undefined) old.closeIndex(clock.now().getTime());
-    const synthetic = new SyntheticWal(this.#now.pageSize, salts, (after, frames) => old.writeFrames(after, frames));
-    old.begin(synthetic.header, synthetic.headerBytes);
+    if (old.life !== undefined) old.closeIndex(clock.now().getTime(), "resync");
+    const header = syntheticHeader(this.#now.pageSize, salts);
+    const write = (after: number, frames: Uint8Array) => old.writeFrames(after, frames);
+    const synthetic = new SyntheticWal(header, header.checksum, write);
+    old.begin(header, formatWalHeader(header));
     return synthetic;
   }
 
@@ -261,7 +263,7 @@ class DifferenceCopy {
     if (after === undefined || !equalBytes(after, this.#now.checksum ?? new Uint8Array())) return false;
     old.publish(captured, nowMs, true, "resync");
     this.#isPublished = true;
-    old.closeIndex(nowMs); // No life of the application's is ever judged against it.
+    old.closeIndex(nowMs, "resync");
     return true;
   }
 

@@ -1,4 +1,6 @@
 /** Whether a history is continued by the pages that differ, or a new one begun. PURE. */
+import { limits } from "../base/limits.ts";
+
 export interface ResyncFacts {
   /** Whether the values of all pages at the end of what was captured are known. */
   readonly hasBase: boolean;
@@ -17,11 +19,9 @@ export function decideResync(facts: ResyncFacts): ResyncDecision {
 
 /** From so many pages on a snapshot costs no more, and keeps the application's checkpoints waiting for less long. */
 export function isWorthResync(different: number, databasePages: number, pageSize: number, maxBytes: number): boolean {
-  if (different <= SMALL) return true;
+  if (different <= limits.resyncPagesAlways) return true;
   return different <= databasePages / 2 && different * pageSize <= maxBytes;
 }
-
-const SMALL = 256;
 
 function no(because: string): ResyncDecision {
   return { kind: "new-generation", because };

@@ -3,6 +3,7 @@
  *
  *     shadow/<generation>/<16 hex index>.wal       the bytes of that WAL life, header and frames
  *     shadow/<generation>/<16 hex index>.commits   one commit record a capture; a closing record when the next index began
+ *     shadow/<generation>/changes                  which pages the closed indexes changed (`index_changes.ts`)
  *
  * Invariants: published bytes never change. `.wal` may be longer than published (a capture under way, or cut short by a
  * crash); the published end is that of the last record, or, where records were lost, of the last commit of an unbroken
@@ -18,11 +19,13 @@ import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecord } from "../st
 import { assertFrameAligned, frameSize, offsetAfter } from "../wal/frame.ts";
 import { WAL_HEADER_SIZE, type WalHeader } from "../wal/header.ts";
 import type { PageLedger } from "../pages/page_ledger.ts";
+import { IndexChanges } from "./index_changes.ts";
 import { type CapturedLife, readMark, readRecords, scanLife } from "./shadow_files.ts";
 import type { WalMark } from "./source.ts";
 
 export class ShadowWal {
   readonly generation: Generation;
+  readonly changes: IndexChanges;
   /** The checksum of the whole database follows what is published here; undefined while there is none to follow. */
   pages: PageLedger | undefined;
   readonly #files: FileSystem;
@@ -43,6 +46,7 @@ export class ShadowWal {
     this.#files = files;
     this.#folder = folder;
     this.generation = generation;
+    this.changes = new IndexChanges(files, `${folder}/changes`);
     this.#index = index;
   }
 
@@ -165,16 +169,25 @@ export class ShadowWal {
     this.#ends.set(this.#index, { end, closed: false });
   }
 
-  /** Declares the present life complete and makes the next index the present one. */
-  closeIndex(nowMs: number): void {
+  /**
+   * Declares the present life complete and makes the next index the present one. By a resync: what follows belongs together
+   * up to its first record, whose frames may be older than the state that this index leads to.
+   */
+  closeIndex(nowMs: number, kind: "sync" | "resync" = "sync"): void {
     const life = this.#begun();
     this.#appendRecord({
       ...this.#record(nowMs, this.pages?.checksum),
+      kind,
       start: this.offset,
       end: this.offset,
       databasePages: life.databasePages,
       indexClosed: true,
     });
+    if (this.pages !== undefined) {
+      const { header: { salt }, checksum, databasePages } = life;
+      const pages = this.pages.touchedPages();
+      this.changes.append({ index: this.#index, end: this.offset, databasePages, salt, checksum, pages });
+    }
     this.#ends.set(this.#index, { end: this.offset, closed: true });
     this.#retire();
     this.#index = asIndex(this.#index + 1);
@@ -225,10 +238,10 @@ export class ShadowWal {
     }
   }
 
-  /** Whether the index holds what a resync found, and no life of the application's. */
-  isSynthetic(index: Index): boolean {
+  /** Whether a resync ended the index: no life of the application's can be judged against it any more. */
+  endsInResync(index: Index): boolean {
     const end = this.endOf(index)?.end ?? 0;
-    return readRecords(this.#files, this.commitsPath(index), end).some(({ kind }) => kind === "resync");
+    return readRecords(this.#files, this.commitsPath(index), end).at(-1)?.kind === "resync";
   }
 
   /** The oldest index from which everything held is no larger than that many bytes; the newest, whatever its size. */
@@ -346,7 +359,9 @@ export class ShadowWal {
     this.#lastTimeMs = Math.max(this.#lastTimeMs, last?.capturedAtMs ?? 0);
     this.#unsynced.add(wal); // Whether an earlier run got that far is not known.
     this.#folderUnsynced = true;
-    if (life === undefined || life.frames === 0) {
+    const isHalfResynced = last === undefined && this.endsInResync(asIndex(this.#index - 1));
+    if (isHalfResynced) wal.truncate(0); // Without the record that was to follow, its commits are no points.
+    if (life === undefined || life.frames === 0 || isHalfResynced) {
       if (last !== undefined) throw lostFrames(this.walPath(this.#index));
       this.#closedLife = this.#lifeOf(asIndex(this.#index - 1)); // This one never got a frame: it will be begun again.
       return;

@@ -68,6 +68,7 @@ async function writeImage(source: ImageSource, target: SnapshotTarget): Promise<
   for (let bytes = file.next(); bytes.length > 0; bytes = file.next()) {
     await target.writeAt(bytes, file.position - bytes.length);
   }
+  target.fileCopied?.();
   const { after, record } = await stateNow(source, before, file.position);
   await writeFrames(source, { ...before.position, offset: asOffset(0) }, after.position, target, buffer);
   const { index } = after.position;

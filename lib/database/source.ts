@@ -9,6 +9,7 @@ import type { CommitRecord } from "../store/commit_record.ts";
 import type { SnapshotImage } from "../store/generation_store.ts";
 import type { Checksum } from "../wal/checksum.ts";
 import type { Salt } from "../wal/salt.ts";
+import type { PageChanges } from "./page_changes.ts";
 
 export interface DatabaseSource {
   readonly path: string;
@@ -24,6 +25,10 @@ export interface DatabaseSource {
   markAt(index: Index, offset: Offset): WalMark | undefined;
   /** A reader of the present generation at a position that the shadow WAL holds. */
   openReader(position: Position): ShadowReader;
+  /** Whether a resync ended an index that the shadow WAL holds. */
+  endsInResync(index: Index): boolean;
+  /** The pages that changed from an index that is over up to now; undefined when they are not all known. */
+  changesSince(index: Index, place: string): PageChanges | undefined;
   /** An exact image of the database at the captured position at which it is done. */
   image(): SnapshotImage;
   /** Keeps the shadow WAL from an index on, until it is moved or released. */

@@ -8,6 +8,9 @@
  *     replicas      places that were written to, one a line
  *     shadow/<generation>/...
  *     pages-<generation>       the page table (`lib/pages/page_table_header.ts`)
+ *     latest                   the latest time that a snapshot was given
+ *     replica-<crc of place>   what a host keeps in mind of a replica that it cannot read
+ *     catch-up-<crc of place>  pages on their way to a replica that is behind; gone at the next start
  *
  * Folders 0700, files 0600, owned as the database's when run as root. A symbolic link or a foreign owner is refused.
  */
@@ -22,6 +25,7 @@ import { type Generation, parseGeneration } from "../position/generation.ts";
 
 const STATE_VERSION = "1";
 const PAGES_PREFIX = "pages-";
+const SCRATCH_PREFIX = "catch-up-";
 const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
 
 /** The default place, by a database's path. */
@@ -88,6 +92,7 @@ export class StateFolder {
     try {
       await state.#checkVersion();
       files.makeFolder(state.shadowPath);
+      for (const name of files.list(path)) if (name.startsWith(SCRATCH_PREFIX)) files.remove(`${path}/${name}`);
     } catch (error) {
       lock.release();
       throw error;
@@ -106,6 +111,10 @@ export class StateFolder {
 
   pagesPath(generation: Generation): string {
     return `${this.path}/${PAGES_PREFIX}${generation}`;
+  }
+
+  scratchPath(place: string): string {
+    return `${this.path}/${SCRATCH_PREFIX}${checksumOf(place)}`;
   }
 
   /** Whether the folder that was opened is still the one under its name. */
@@ -215,7 +224,11 @@ export class StateFolder {
 
 /** Two places of one name would only forget each other: the file says whose it is. */
 function memoryName(place: string): string {
-  return `replica-${crc32c(new TextEncoder().encode(place)).toString(16).padStart(8, "0")}`;
+  return `replica-${checksumOf(place)}`;
+}
+
+function checksumOf(place: string): string {
+  return crc32c(new TextEncoder().encode(place)).toString(16).padStart(8, "0");
 }
 
 function refuseForeign(path: string, found: FileStatus, database: FileStatus, user: number | undefined): void {

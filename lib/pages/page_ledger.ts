@@ -123,6 +123,11 @@ export class PageLedger {
     return this.#touched.has(page);
   }
 
+  /** The pages with frames in the present life, ascending. */
+  touchedPages(): Uint32Array {
+    return this.#touched.list();
+  }
+
   /** The database has no frames in the WAL: the file says how large it is. */
   takeSizeOfFile(databasePages: number): void {
     assert(this.#known === 1, "the size is taken before a page was looked at");

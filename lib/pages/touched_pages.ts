@@ -14,6 +14,18 @@ export class TouchedPages {
     return ((this.#words[(page - 1) >>> 5] ?? 0) & (1 << ((page - 1) & 31))) !== 0;
   }
 
+  /** Ascending. */
+  list(): Uint32Array {
+    let count = 0;
+    for (const word of this.#words) for (let rest = word; rest !== 0; rest &= rest - 1) count++;
+    const pages = new Uint32Array(count);
+    let slot = 0;
+    this.#words.forEach((word, at) => {
+      for (let rest = word; rest !== 0; rest &= rest - 1) pages[slot++] = at * 32 + (31 - Math.clz32(rest & -rest)) + 1;
+    });
+    return pages;
+  }
+
   clear(): void {
     this.#words.fill(0);
   }

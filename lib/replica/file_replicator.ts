@@ -5,6 +5,7 @@
  *
  * Invariant: the position moves only when what it claims is durable on the replica.
  */
+import { assert } from "../base/assert.ts";
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
@@ -19,13 +20,16 @@ import type {
   SnapshotImage,
   WrittenSnapshot,
 } from "../store/generation_store.ts";
-import { agreesAtEnd } from "./agreement.ts";
 import { Backoff } from "./backoff.ts";
 import { withTurns } from "./image_turns.ts";
-import { decideStart } from "./start_decision.ts";
+import { catchUp } from "./catch_up.ts";
 import { settledOrDue } from "./settled_or_due.ts";
+import { decideStart } from "./start_decision.ts";
+import { gatherStart, type Start } from "./start_facts.ts";
 import { Upkeep, type UpkeepPolicy } from "./upkeep.ts";
-import { knownAt, WalTransfer } from "./wal_transfer.ts";
+import { type JoinedRecords, knownAt, WalTransfer } from "./wal_transfer.ts";
+
+type Damaged = Extract<Start, { readonly kind: "damaged" }>;
 
 /** Offsets from here on need names of more than 8 hex digits. */
 const OBJECT_OFFSET_LIMIT = 2 ** 32;
@@ -62,6 +66,7 @@ export class FileReplicator {
   #position: Position | undefined;
   #reader: ShadowReader | undefined;
   #known: WalTransfer["known"];
+  #joined: JoinedRecords | undefined;
   #closedAt: Position | undefined;
   #trouble: string | undefined;
   #warnedOfIndex: Index | undefined;
@@ -197,7 +202,8 @@ export class FileReplicator {
     if (start.offset < end || mustClose) {
       if (start.offset === 0) await this.#expectReplicaToBeThere(); // A new file must not bring a lost root back.
       await this.#warnBeyondNames(start);
-      const transfer = new WalTransfer(reader, this.#buffer, this.#known);
+      const joined = start.offset === 0 ? this.#joined : undefined;
+      const transfer = new WalTransfer(reader, this.#buffer, this.#known, joined);
       try {
         await this.#store.appendWal(start.generation, start.index, start.offset, transfer);
       } catch (error) {
@@ -207,6 +213,7 @@ export class FileReplicator {
         throw error;
       }
       this.#known = transfer.known;
+      this.#joined = undefined;
       if (closed) this.#closedAt = { ...start, offset: end };
       this.#moveTo(reader.position());
     }
@@ -236,26 +243,33 @@ export class FileReplicator {
     await this.#expectReplicaToBeThere();
     const catalog = await this.#store.catalog(generation);
     this.#upkeep?.noteHeld(catalog);
-    const end = await this.#replicaEnd(generation);
-    if (end === "damaged") return await this.#findPosition(this.#source.generation() ?? generation);
-    const captured = this.#source.position();
-    if (captured === undefined || captured.generation !== generation) return;
-    const agrees = await agreesAtEnd(this.#source, this.#store, generation, end);
-    const decision = decideStart({
-      newestSnapshot: catalog.snapshots.findLast(({ record, isUnread }) => record !== undefined || isUnread === true)
-        ?.index,
-      end,
-      oldest: this.#source.oldestIndex(),
-      captured,
-      agrees,
-    });
+    const start = await gatherStart(this.#source, this.#store, this.#place, catalog);
+    if (start === undefined) return;
+    if (start.kind === "damaged") {
+      await this.#cut(generation, start);
+      return await this.#findPosition(generation);
+    }
+    const end = start.kind === "facts" ? start.end : undefined;
+    const decision = start.kind === "facts"
+      ? decideStart(start.facts)
+      : { kind: "new-generation", reason: start.reason } as const;
     switch (decision.kind) {
-      case "continue":
-        await this.#continueAt({ generation, index: decision.index, offset: decision.offset }, end);
+      case "continue": {
+        const isAtEnd = decision.index === end?.index;
+        await this.#continueAt(
+          { generation, index: decision.index, offset: decision.offset },
+          isAtEnd ? end : undefined,
+        );
         break;
-      case "snapshot":
-        await this.#snapshot(generation, decision.reason, agrees === true ? end : undefined);
+      }
+      case "catch-up":
+        await this.#catchUp(generation, decision.reason, start);
         break;
+      case "snapshot": {
+        const agrees = start.kind === "facts" && start.facts.agrees === true;
+        await this.#snapshot(generation, decision.reason, agrees ? end : undefined);
+        break;
+      }
       case "new-generation":
         await this.#beginAnew(decision.reason);
         return await this.#findPosition(this.#source.generation() ?? generation);
@@ -263,15 +277,27 @@ export class FileReplicator {
     this.#leaveSnapshotting();
   }
 
-  /** A replica whose end cannot be read is not continued from: what is captured from now on stands beside it. */
-  async #replicaEnd(generation: Generation): Promise<ReplicaEnd | undefined | "damaged"> {
-    try {
-      return await this.#store.end(generation);
-    } catch (error) {
-      if (!(error instanceof ReplicationError) || error.code !== "corrupt") throw error;
-      await this.#beginAnew(error.message);
-      return "damaged";
-    }
+  /** What is damaged at the replica's end is taken back, to be written again. */
+  async #cut(generation: Generation, { entry, offset, damage }: Damaged): Promise<void> {
+    this.#log.warn("The end of the replica is damaged, and is replaced", {
+      from: formatPosition({ generation, index: entry.index, offset }),
+      reason: damage,
+    });
+    await this.#store.cutWal(generation, entry.index, offset);
+  }
+
+  /** The pages that changed since the replica's end, then the present index. */
+  async #catchUp(generation: Generation, reason: string, start: Start): Promise<void> {
+    const { end, behind } = start.kind === "facts" ? start : {};
+    assert(end !== undefined && behind !== undefined, "the replica is behind");
+    const began = this.#clock.monotonicMs();
+    this.#log.info("Catching up by the pages that changed", { reason, pages: behind.changes.pages });
+    const { index, joined, pages, bytes } = await catchUp({ store: this.#store, generation, end, ...behind });
+    await this.#continueAtIndex(generation, index);
+    this.#joined = joined;
+    const seconds = Math.round(this.#clock.monotonicMs() - began) / 1_000;
+    const position = formatPosition({ generation, index, offset: joined.offset });
+    this.#log.info("Caught up", { position, pages, bytes, seconds });
   }
 
   /** Neither side can be continued from: what is captured from now on stands beside what the replica holds. */
@@ -381,6 +407,7 @@ export class FileReplicator {
     this.#reader = undefined;
     this.#position = undefined;
     this.#known = undefined;
+    this.#joined = undefined;
     this.#closedAt = undefined;
   }
 

@@ -1,5 +1,6 @@
 /** Where a replicator goes on, from what the replica already holds and what the shadow WAL can still supply. PURE. */
-import type { Index, Offset } from "../position/position.ts";
+import { asIndex, type Index, type Offset } from "../position/position.ts";
+import type { CatchUpDecision } from "./catch_up_decision.ts";
 
 export interface StartFacts {
   /** Newest whole snapshot that the replica holds of this generation; an image without its record counts for nobody. */
@@ -11,13 +12,25 @@ export interface StartFacts {
   readonly captured: { readonly index: Index; readonly offset: Offset };
   /** Whether shadow and replica agree at `end`; undefined when the shadow WAL does not hold that position. */
   readonly agrees: boolean | undefined;
+  /** Why no restore from the newest snapshot gets to `end`; undefined when one does. */
+  readonly brokenBecause?: string | undefined;
+  /** The replica ends in a catch-up, and not in anything of the shadow WAL's. */
+  readonly isCatchUpUnfinished?: boolean;
+  /** The index at `end` is complete on the replica, and is the one that was captured. Asked where `agrees` is undefined. */
+  readonly isEndComplete?: boolean;
+  /** Asked where `agrees` is undefined. */
+  readonly catchUp?: CatchUpDecision | undefined;
 }
 
 export type StartDecision =
   | { readonly kind: "continue"; readonly index: Index; readonly offset: Offset }
+  /** The pages that changed since, then the WAL from the beginning of the captured index. */
+  | { readonly kind: "catch-up"; readonly reason: string }
   /** A snapshot first, then the WAL from the beginning of the snapshot's index. */
   | { readonly kind: "snapshot"; readonly reason: string }
   | { readonly kind: "new-generation"; readonly reason: string };
+
+const GONE = "the WAL at the replica's end is no longer at hand";
 
 export function decideStart(facts: StartFacts): StartDecision {
   const { end, captured, oldest, newestSnapshot } = facts;
@@ -26,6 +39,9 @@ export function decideStart(facts: StartFacts): StartDecision {
     if (newestSnapshot > captured.index) return ahead();
     if (newestSnapshot < oldest) return { kind: "snapshot", reason: "the WAL after its snapshot is no longer at hand" };
     return { kind: "continue", index: newestSnapshot, offset: 0 as Offset };
+  }
+  if (facts.isCatchUpUnfinished === true) {
+    return { kind: "snapshot", reason: "bringing the replica forward was interrupted" };
   }
   if (end.index > captured.index || (end.index === captured.index && end.offset > captured.offset)) return ahead();
   if (facts.agrees === false) {
@@ -36,13 +52,19 @@ export function decideStart(facts: StartFacts): StartDecision {
   if (facts.agrees === undefined && hasLaterSnapshot) {
     return { kind: "continue", index: newestSnapshot, offset: 0 as Offset };
   }
-  if (facts.agrees === undefined) {
-    // Of an index that it holds, the shadow WAL never holds less than a replica that was written from it.
-    if (end.index >= oldest) return ahead();
-    return { kind: "snapshot", reason: "the WAL at the replica's end is no longer at hand" };
+  // Of an index that it holds, the shadow WAL never holds less than a replica that was written from it.
+  if (facts.agrees === undefined && end.index >= oldest) return ahead();
+  if (newestSnapshot === undefined) {
+    return { kind: "snapshot", reason: facts.agrees === true ? "the replica has none of this generation" : GONE };
   }
-  if (newestSnapshot === undefined) return { kind: "snapshot", reason: "the replica has none of this generation" };
-  return { kind: "continue", index: end.index, offset: end.offset };
+  if (facts.brokenBecause !== undefined) return { kind: "snapshot", reason: facts.brokenBecause };
+  if (facts.agrees === true) return { kind: "continue", index: end.index, offset: end.offset };
+  if (facts.isEndComplete === true && end.index + 1 >= oldest) {
+    return { kind: "continue", index: asIndex(end.index + 1), offset: 0 as Offset };
+  }
+  if (facts.catchUp?.kind === "catch-up") return { kind: "catch-up", reason: GONE };
+  const because = facts.catchUp === undefined ? "" : `, and ${facts.catchUp.because}`;
+  return { kind: "snapshot", reason: `${GONE}${because}` };
 }
 
 function ahead(): StartDecision {

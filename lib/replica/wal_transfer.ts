@@ -8,6 +8,13 @@ import { frameSize } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE, type WalHeader } from "../wal/header.ts";
 import { scanFrames } from "../wal/scanner.ts";
 
+/** Records up to an offset that are no points, and become one. */
+export interface JoinedRecords {
+  readonly offset: Offset;
+  /** None of what follows is of an earlier time. */
+  readonly capturedAtMs: number;
+}
+
 /**
  * WAL bytes on their way from the shadow WAL to a replica. Salts and chain are checked once more here, by other code than
  * wrote them: what leaves this host is known to be whole.
@@ -16,14 +23,21 @@ export class WalTransfer implements WalPieces {
   readonly #reader: ShadowReader;
   readonly #buffer: Uint8Array;
   readonly #start: Offset;
+  readonly #joined: JoinedRecords | undefined;
   #header: WalHeader | undefined;
   #chain: Checksum | undefined;
 
   /** `buffer` holds at least one frame of the largest page and is reused for every piece. */
-  constructor(reader: ShadowReader, buffer: Uint8Array, known: { header: WalHeader; chain: Checksum } | undefined) {
+  constructor(
+    reader: ShadowReader,
+    buffer: Uint8Array,
+    known: { header: WalHeader; chain: Checksum } | undefined,
+    joined?: JoinedRecords,
+  ) {
     this.#reader = reader;
     this.#buffer = buffer;
     this.#start = reader.position().offset;
+    this.#joined = joined;
     this.#header = known?.header;
     this.#chain = known?.chain;
   }
@@ -55,7 +69,8 @@ export class WalTransfer implements WalPieces {
   }
 
   records(): readonly CommitRecord[] {
-    return this.#reader.records(this.#start);
+    const records = this.#reader.records(this.#start);
+    return this.#joined === undefined ? records : joinRecords(records, this.#joined);
   }
 
   async #readHeader(): Promise<Uint8Array> {
@@ -72,6 +87,19 @@ export class WalTransfer implements WalPieces {
     if (known !== undefined) return known;
     throw new ReplicationError("failed", "Cannot replicate: the chain before the position is not known");
   }
+}
+
+/** One record for all that end at or before the offset. */
+export function joinRecords(
+  records: readonly CommitRecord[],
+  { offset, capturedAtMs: notBeforeMs }: JoinedRecords,
+): readonly CommitRecord[] {
+  const count = records.findLastIndex(({ end, indexClosed }) => end <= offset && !indexClosed) + 1;
+  const [first] = records;
+  const last = records[count - 1];
+  const joined = first === undefined || last === undefined ? [] : [{ ...last, start: first.start }];
+  return [...joined, ...records.slice(count)]
+    .map((record) => ({ ...record, capturedAtMs: Math.max(record.capturedAtMs, notBeforeMs) }));
 }
 
 /** Header and chain at a position inside an index, from the shadow WAL; undefined before the header. */

@@ -1,5 +1,6 @@
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { findLastCommit } from "../store/last_commit.ts";
+import { followsResync } from "../store/resynced.ts";
 import type { GenerationFacts } from "./history.ts";
 import { indexToRead } from "./resolve.ts";
 import type { RestoreTarget } from "./target.ts";
@@ -20,7 +21,8 @@ export async function factsOf(
 ): Promise<GenerationFacts> {
   const { generation } = catalog;
   const last = catalog.wals.at(-1);
-  const isUnrecorded = last !== undefined && last.lastRecord === undefined && last.promisedEnd === undefined;
+  const isUnrecorded = last !== undefined && last.lastRecord === undefined && last.promisedEnd === undefined &&
+    !followsResync(catalog.wals, last.index);
   const unrecorded = isUnrecorded
     ? await findLastCommit((at, into) => store.readWal(generation, last.index, at, into))
     : undefined;

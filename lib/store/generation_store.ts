@@ -46,6 +46,12 @@ export interface GenerationStore {
   writeSnapshot(generation: Generation, image: SnapshotImage, bringWal: BringWal): Promise<WrittenSnapshot>;
 
   /**
+   * Takes back what stands in the newest index from an offset on, since it is damaged; where the layout has it in one object
+   * with what is before, that as well.
+   */
+  cutWal(generation: Generation, index: Index, offset: Offset): Promise<void>;
+
+  /**
    * The three that remove. What is absent is passed over, so each may be called again after an error or a crash, and then
    * finishes what was begun. What an interruption leaves is never taken for damage, and never looks restorable when it is
    * not. Names outside the layout are not touched.
@@ -106,6 +112,8 @@ export interface WrittenSnapshot {
 
 export interface SnapshotTarget {
   writeAt(bytes: Uint8Array, position: number): Promise<void>;
+  /** The database file was copied; what follows are pages that changed meanwhile. */
+  fileCopied?(): void;
 }
 
 export interface GenerationCatalog extends ObjectHome {
@@ -151,6 +159,8 @@ export interface WalEntry {
   readonly recordCount: number;
   /** The last valid record whose end lies inside the `.wal`; absent when there is none. */
   readonly lastRecord?: CommitRecord;
+  /** It is there, and nobody here can read it. */
+  readonly isUnread?: boolean;
   /** Written by Litestream, which keeps no records: `lastRecord` is what the last segment and its time tell. */
   readonly isPeers?: boolean;
   /** Why records after `lastRecord` (or all) do not count, for messages. */
@@ -166,6 +176,10 @@ export interface ReplicaEnd {
   readonly index: Index;
   readonly offset: Offset;
   readonly closed: boolean;
+  /** The last record is a resync's. */
+  readonly endsInResync?: boolean;
+  /** Nothing counts of the index, since no record of it follows the resync that ended the one before. */
+  readonly followsResync?: boolean;
   /** What this host remembers to have written; nobody here can read it. */
   readonly isRemembered?: boolean;
 }

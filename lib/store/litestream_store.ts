@@ -35,6 +35,7 @@ import { formatRemembered, parseRemembered, type RememberedEnd, type ReplicaMemo
 import { removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
 import { formatObjectTail } from "./object_tail.ts";
 import { peerRecords, readImageShape } from "./peer_records.ts";
+import { endOf } from "./resynced.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { type Encryption, type ObjectContent, openContent, readObjectTail } from "./stored_object.ts";
 
@@ -108,7 +109,7 @@ export class LitestreamStore implements GenerationStore {
     if (recordProblem !== undefined) {
       throw new ReplicationError("corrupt", `Cannot tell where ${this.description} ends: ${recordProblem}`);
     }
-    return { index, offset: lastRecord?.end ?? asOffset(0), closed: lastRecord?.indexClosed === true };
+    return lastRecord === undefined ? { index, offset: asOffset(0), closed: false } : endOf(index, lastRecord);
   }
 
   async records(generation: Generation, index: Index): Promise<readonly CommitRecord[]> {
@@ -191,6 +192,13 @@ export class LitestreamStore implements GenerationStore {
     await this.#expectThere(key);
     this.#noteWritten(generation, stream.index);
     return written;
+  }
+
+  async cutWal(generation: Generation, index: Index, offset: Offset): Promise<void> {
+    const segments = (await this.#list(generation)).segments.get(index) ?? [];
+    const from = segments.findLast((segment) => segment.offset <= offset)?.offset ?? asOffset(0);
+    await this.#client.delete(segments.filter((segment) => segment.offset >= from).reverse().map(({ key }) => key));
+    this.#listings.delete(generation);
   }
 
   async removeSnapshot(generation: Generation, index: Index): Promise<void> {
@@ -358,7 +366,7 @@ export class LitestreamStore implements GenerationStore {
       createdAtMs: segments.at(-1)?.createdAtMs ?? 0,
       recordCount: segments.length,
     };
-    if (this.#isBlind) return { ...basis, recordProblem: "it is encrypted" };
+    if (this.#isBlind) return { ...basis, isUnread: true, recordProblem: "it is encrypted" };
     let damage: { readonly recordProblem: string; readonly promisedEnd: Offset } | undefined;
     for (let slot = segments.length - 1; slot >= 0; slot--) {
       const found = await this.#recordsOf(generation, segments, slot, isLast);

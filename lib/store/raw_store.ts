@@ -28,6 +28,7 @@ import type {
 import { unlessGone } from "./gone.ts";
 import { assertContiguous, CheckedPieces, divideHeld, type HeldRecords, recordsToWrite } from "./held_wal.ts";
 import { findLastCommit, readCommitSize } from "./last_commit.ts";
+import { endOf, followsResync } from "./resynced.ts";
 import { draftsIn, removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
 
 /** Objects looked at side by side: a listing of many indexes is bound by waiting, not by work. */
@@ -83,11 +84,17 @@ export class RawStore implements GenerationStore {
   }
 
   async end(generation: Generation): Promise<ReplicaEnd | undefined> {
-    const last = (await this.#list(generation, "wal", "commits")).found.at(-1);
+    const { found } = await this.#list(generation, "wal", "commits");
+    const last = found.at(-1);
     if (last === undefined) return undefined;
     const { index } = last;
     const { lastRecord } = await this.#commitLogEnd(generation, index);
-    if (lastRecord !== undefined) return { index, offset: lastRecord.end, closed: lastRecord.indexClosed };
+    if (lastRecord !== undefined) return endOf(index, lastRecord);
+    const before = found.at(-2);
+    if (before !== undefined) {
+      const entry = { index: before.index, ...await this.#commitLogEnd(generation, before.index) };
+      if (followsResync([entry], index)) return { index, offset: asOffset(0), closed: false, followsResync: true };
+    }
     const commit = await findLastCommit((at, into) => this.#readWalOrNothing(generation, index, at, into));
     return { index, offset: commit?.offset ?? asOffset(0), closed: false };
   }
@@ -158,6 +165,16 @@ export class RawStore implements GenerationStore {
       once(formatCommitRecord(written.record)),
     );
     return written;
+  }
+
+  /** The records alone: what they do not speak of counts for nobody, and is overwritten. */
+  async cutWal(generation: Generation, index: Index, offset: Offset): Promise<void> {
+    if (offset === 0) return await this.removeWal(generation, index);
+    const { commitsKey } = this.#objects(generation, index);
+    const records = await this.records(generation, index);
+    this.#appended = undefined;
+    const kept = records.filter(({ end, indexClosed }) => end <= offset && !indexClosed);
+    await this.#client.write(commitsKey, once(joinRecords(kept)));
   }
 
   /** The record first: an image without one counts for nobody, a record without its image would be a snapshot that was lost. */

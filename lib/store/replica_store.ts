@@ -89,6 +89,10 @@ export class ReplicaStore implements GenerationStore {
     return await this.#withLayout(await this.layoutFor(generation)).writeSnapshot(generation, image, bringWal);
   }
 
+  async cutWal(generation: Generation, index: Index, offset: Offset): Promise<void> {
+    await (await this.#storeOf(generation)).cutWal(generation, index, offset);
+  }
+
   async removeSnapshot(generation: Generation, index: Index): Promise<void> {
     await (await this.#storeOf(generation)).removeSnapshot(generation, index);
   }

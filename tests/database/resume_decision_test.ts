@@ -7,7 +7,7 @@ function facts(overrides: Partial<ResumeFacts> = {}): ResumeFacts {
     stateProblem: undefined,
     lastLifeClosed: false,
     hasLastLife: true,
-    isLastSynthetic: false,
+    lastEndsInResync: false,
     sameSalts: true,
     restartedOnce: false,
     committed: 10,

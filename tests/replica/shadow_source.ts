@@ -62,6 +62,14 @@ export class ShadowSource implements DatabaseSource {
     return this.shadow.markAt(index, offset);
   }
 
+  endsInResync(index: Index): boolean {
+    return this.shadow.endsInResync(index);
+  }
+
+  changesSince(): undefined {
+    return undefined;
+  }
+
   openReader(position: Position): ShadowReader {
     return new FileShadowReader(this.stage.files, () => this.shadow, position);
   }

@@ -1,11 +1,11 @@
 /**
- * A WAL of one transaction that no application wrote: pages that differ, as the next index of the shadow WAL. Sequence 0,
- * random salts, checksums of little-endian words, the database's size on its last frame; every SQLite replays it. A page may
- * come more than once: the last one counts.
+ * A transaction that no application wrote: pages that differ, the database's size on the last frame. In a WAL of its own,
+ * with sequence 0, random salts and checksums of little-endian words, or behind the frames of another; every SQLite replays
+ * it. A page may come more than once: the last one counts.
  */
 import { viewOf } from "../base/bytes.ts";
 import { limits } from "../base/limits.ts";
-import { type Checksum, RunningChecksum } from "../wal/checksum.ts";
+import { type Checksum, RunningChecksum } from "./checksum.ts";
 import {
   COMMIT_SIZE_AT,
   FRAME_CHECKSUM_AT,
@@ -14,12 +14,20 @@ import {
   frameSize,
   PAGE_NUMBER_AT,
   SUMMED_HEADER_SIZE,
-} from "../wal/frame.ts";
-import { formatWalHeader, parseWalHeader, type WalHeader } from "../wal/header.ts";
+} from "./frame.ts";
+import { formatWalHeader, parseWalHeader, type WalHeader } from "./header.ts";
+
+/** The header of a WAL of its own, by 8 random bytes. */
+export function syntheticHeader(pageSize: number, salts: Uint8Array): WalHeader {
+  const view = viewOf(salts);
+  const salt = { salt1: view.getUint32(0), salt2: view.getUint32(4) };
+  const parsed = parseWalHeader(formatWalHeader({ pageSize, littleEndian: true, sequence: 0, salt }));
+  if (!parsed.ok) throw new Error(`A header of ours is none: ${parsed.reason}`);
+  return parsed.header;
+}
 
 export class SyntheticWal {
   readonly header: WalHeader;
-  readonly headerBytes: Uint8Array;
   readonly #pageSize: number;
   readonly #write: (afterFrames: number, frames: Uint8Array) => void;
   readonly #buffer: Uint8Array;
@@ -28,25 +36,21 @@ export class SyntheticWal {
   #written = 0;
   #waiting = 0;
 
-  /** `write` is given whole frames in order, after so many others. */
+  /** `write` is given whole frames in order, after so many others of this transaction; the bytes are reused after it. */
   constructor(
-    pageSize: number,
-    salts: Uint8Array,
+    header: WalHeader,
+    chain: Checksum,
     write: (afterFrames: number, frames: Uint8Array) => void,
   ) {
-    const view = viewOf(salts);
-    const salt = { salt1: view.getUint32(0), salt2: view.getUint32(4) };
-    this.headerBytes = formatWalHeader({ pageSize, littleEndian: true, sequence: 0, salt });
-    const parsed = parseWalHeader(this.headerBytes);
-    if (!parsed.ok) throw new Error(`A header of ours is none: ${parsed.reason}`);
-    this.header = parsed.header;
+    const { pageSize } = header;
+    this.header = header;
     this.#pageSize = pageSize;
     this.#write = write;
     this.#buffer = new Uint8Array(
       Math.max(1, Math.floor(limits.transferBytes / frameSize(pageSize))) * frameSize(pageSize),
     );
     this.#view = viewOf(this.#buffer);
-    this.#chain.set(this.header.checksum);
+    this.#chain.set(chain);
   }
 
   get frames(): number {
@@ -77,8 +81,8 @@ export class SyntheticWal {
       this.#view.setUint32(at + COMMIT_SIZE_AT, at + size === end ? commitSize : 0);
       this.#view.setUint32(at + FRAME_SALT_AT, this.header.salt.salt1);
       this.#view.setUint32(at + FRAME_SALT_AT + 4, this.header.salt.salt2);
-      this.#chain.update(this.#view, at, SUMMED_HEADER_SIZE, true);
-      this.#chain.update(this.#view, at + FRAME_HEADER_SIZE, this.#pageSize, true);
+      this.#chain.update(this.#view, at, SUMMED_HEADER_SIZE, this.header.littleEndian);
+      this.#chain.update(this.#view, at + FRAME_HEADER_SIZE, this.#pageSize, this.header.littleEndian);
       const { s0, s1 } = this.#chain.value();
       this.#view.setUint32(at + FRAME_CHECKSUM_AT, s0);
       this.#view.setUint32(at + FRAME_CHECKSUM_AT + 4, s1);
