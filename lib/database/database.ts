@@ -19,9 +19,9 @@ import { type DatabaseSettings, type Session, SessionOpener } from "./session.ts
 import { FileShadowReader } from "./shadow_reader.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
 import { type CapturedMoment, createImage } from "./snapshot_image.ts";
-import type { DatabaseSource, ShadowClaim, ShadowReader, WalMark } from "./source.ts";
+import type { DatabaseSource, PageChanges, ShadowClaim, ShadowReader, WalMark } from "./source.ts";
 import { Scrub } from "./scrub.ts";
-import { type PageChanges, pageChanges } from "./page_changes.ts";
+import { pageChanges } from "./page_changes.ts";
 import { pollIntervalMs, WakeUp } from "./wake_up.ts";
 import type { TickOutcome } from "./watch.ts";
 

@@ -5,32 +5,9 @@
 import { ReplicationError } from "../base/errors.ts";
 import { TouchedPages } from "../pages/touched_pages.ts";
 import type { FileHandle, FileSystem } from "../platform/file_system.ts";
-import type { Index } from "../position/position.ts";
-import type { CommitRecord } from "../store/commit_record.ts";
 import type { SnapshotImage, SnapshotTarget } from "../store/generation_store.ts";
 import type { IndexChange } from "./index_changes.ts";
-
-export interface PageChanges {
-  /** The index that the replica ends in, as it was when it was over. */
-  readonly from: IndexChange;
-  readonly pages: number;
-  readonly pageSize: number;
-  readonly databasePages: number;
-  collect(): Promise<CollectedPages>;
-  /** 8 random bytes for a WAL that no application wrote. */
-  salts(): Uint8Array;
-}
-
-/** The pages at the position that the record speaks of. */
-export interface CollectedPages {
-  /** kind "snapshot"; start = end = the offset in `index`. */
-  readonly record: CommitRecord;
-  readonly index: Index;
-  readonly count: number;
-  /** Ascending; the bytes are reused. */
-  each(): Iterable<{ readonly page: number; readonly content: Uint8Array }>;
-  close(): void;
-}
+import type { CollectedPages, PageChanges } from "./source.ts";
 
 export interface ChangeTools {
   readonly files: FileSystem;
@@ -75,17 +52,19 @@ async function collect(wanted: TouchedPages, smallest: number, tools: ChangeTool
       throw new ReplicationError("unavailable", "Cannot collect the pages that changed: the page size did as well");
     }
     const pages = target.kept.list().filter((page) => page <= record.databasePages);
-    const content = new Uint8Array(tools.pageSize);
-    function* each() {
-      for (const page of pages) {
-        scratch.readAt(content, (page - 1) * tools.pageSize);
-        yield { page, content };
-      }
-    }
+    const each = () => eachPage(scratch, pages, tools.pageSize);
     return { record, index: written.stateIndex, count: pages.length, each, close };
   } catch (error) {
     close();
     throw error;
+  }
+}
+
+function* eachPage(scratch: FileHandle, pages: Uint32Array, pageSize: number) {
+  const content = new Uint8Array(pageSize);
+  for (const page of pages) {
+    scratch.readAt(content, (page - 1) * pageSize);
+    yield { page, content };
   }
 }
 

@@ -9,7 +9,6 @@ import type { CommitRecord } from "../store/commit_record.ts";
 import type { SnapshotImage } from "../store/generation_store.ts";
 import type { Checksum } from "../wal/checksum.ts";
 import type { Salt } from "../wal/salt.ts";
-import type { PageChanges } from "./page_changes.ts";
 
 export interface DatabaseSource {
   readonly path: string;
@@ -51,6 +50,29 @@ export interface DatabaseSource {
 export interface WalMark {
   readonly salt: Salt;
   readonly checksum: Checksum;
+}
+
+/** What brings a replica forward whose end the shadow WAL no longer holds. */
+export interface PageChanges {
+  /** How the index that the replica ends in was when it was over. */
+  readonly from: WalMark & { readonly end: Offset };
+  readonly pages: number;
+  readonly pageSize: number;
+  readonly databasePages: number;
+  collect(): Promise<CollectedPages>;
+  /** 8 random bytes for a WAL that no application wrote. */
+  salts(): Uint8Array;
+}
+
+/** The pages at the position that the record speaks of. */
+export interface CollectedPages {
+  /** kind "snapshot"; start = end = the offset in `index`. */
+  readonly record: CommitRecord;
+  readonly index: Index;
+  readonly count: number;
+  /** Ascending; the bytes are reused. */
+  each(): Iterable<{ readonly page: number; readonly content: Uint8Array }>;
+  close(): void;
 }
 
 export interface ShadowReader {

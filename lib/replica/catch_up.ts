@@ -9,7 +9,7 @@
  *
  * What is written has the record of a resync. A run that ends between 1 and 3 leaves a replica that can be restored to P.
  */
-import type { CollectedPages, PageChanges } from "../database/page_changes.ts";
+import type { CollectedPages, PageChanges } from "../database/source.ts";
 import type { Generation } from "../position/generation.ts";
 import { asIndex, asOffset, type Index, type Offset } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";

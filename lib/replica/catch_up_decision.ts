@@ -1,10 +1,9 @@
 /** Whether a replica whose end is no longer in the shadow WAL is brought forward by the pages that changed since. PURE. */
 import { limits } from "../base/limits.ts";
-import type { PageChanges } from "../database/page_changes.ts";
 import type { Offset } from "../position/position.ts";
 import { equalChecksums } from "../wal/checksum.ts";
 import { equalSalts } from "../wal/salt.ts";
-import type { WalMark } from "../database/source.ts";
+import type { PageChanges, WalMark } from "../database/source.ts";
 
 export interface CatchUpFacts {
   /** Undefined when the changes since are not all known. */

@@ -1,8 +1,7 @@
 /** Gathers where a replica ends and what brings it on, for `decideStart`; changes nothing. */
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import { viewOf } from "../base/bytes.ts";
-import type { PageChanges } from "../database/page_changes.ts";
-import type { DatabaseSource, WalMark } from "../database/source.ts";
+import type { DatabaseSource, PageChanges, WalMark } from "../database/source.ts";
 import type { Generation } from "../position/generation.ts";
 import { nameObject } from "../position/object_names.ts";
 import { asIndex, type Offset } from "../position/position.ts";
