@@ -31,6 +31,8 @@ export const limits = {
   indexChangesMaxBytes: 16 << 20,
   /** A replica that is more indexes behind gets a snapshot: each index between is an object, or two. */
   catchUpIndexesMax: 1_000,
+  /** So much of a replica's newest index is compared before anything is written behind it. */
+  endComparedBytes: 64 << 20,
   /** What one capture may append before other work gets a turn on the event loop: some 10 ms. */
   captureSliceBytes: 8 << 20,
   /** Calls to devices that may hang; the run-time has 32 threads for all calls, and what captures needs some at any time. */

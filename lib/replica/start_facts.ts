@@ -1,10 +1,12 @@
 /** Gathers where a replica ends and what brings it on, for `decideStart`; changes nothing. */
 import { messageOf, ReplicationError } from "../base/errors.ts";
-import { viewOf } from "../base/bytes.ts";
+import { equalBytes, viewOf } from "../base/bytes.ts";
+import { limits } from "../base/limits.ts";
 import type { DatabaseSource, PageChanges, WalMark } from "../database/source.ts";
 import type { Generation } from "../position/generation.ts";
 import { nameObject } from "../position/object_names.ts";
-import { asIndex, type Offset } from "../position/position.ts";
+import { asIndex, asOffset, type Offset } from "../position/position.ts";
+import { DamagedSegment } from "../store/damaged_segment.ts";
 import type { GenerationCatalog, GenerationStore, ReplicaEnd, WalEntry } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import { equalChecksums } from "../wal/checksum.ts";
@@ -17,7 +19,7 @@ import type { StartFacts } from "./start_decision.ts";
 
 export type StartSource = Pick<
   DatabaseSource,
-  "oldestIndex" | "position" | "markAt" | "endsInResync" | "changesSince"
+  "oldestIndex" | "position" | "markAt" | "openReader" | "endsInResync" | "changesSince"
 >;
 
 /** What stands at an offset of a WAL: its header, and the chain's sum there. */
@@ -52,7 +54,10 @@ export async function gatherStart(
   const captured = source.position();
   if (captured === undefined || captured.generation !== generation) return undefined;
   const agrees = await agreesAtEnd(source, store, generation, end);
-  if (agrees === false) {
+  const isSame = agrees === true && end !== undefined
+    ? await unlessDamaged(hasSameBytes(source, store, generation, end)) ?? false
+    : agrees;
+  if (isSame === false) {
     const reason = "the replica holds other WAL than this host captured";
     return await lookForDamage(source, store, catalog, reason);
   }
@@ -67,6 +72,11 @@ export async function gatherStart(
   };
   if (end === undefined || agrees !== undefined || end.index >= basis.oldest || end.isRemembered === true) {
     return { kind: "facts", facts: basis, end };
+  }
+  const entry = catalog.wals.at(-1);
+  if (entry !== undefined) {
+    const { damage, offset } = await findIntactEnd(store, generation, entry);
+    if (damage !== undefined) return { kind: "damaged", entry, offset, damage };
   }
   const changes = source.changesSince(end.index, place);
   const known = await knownOnReplica(store, generation, end);
@@ -122,7 +132,7 @@ async function lookForDamage(
 async function isOurLife(source: StartSource, store: GenerationStore, generation: Generation, end: ReplicaEnd) {
   if (end.offset > 0 || end.index < source.oldestIndex()) return true;
   const own = source.markAt(end.index, WAL_HEADER_SIZE as Offset);
-  const header = await headerOnReplica(store, generation, end).catch(() => undefined);
+  const header = await unlessDamaged(headerOnReplica(store, generation, end));
   return own === undefined || header === undefined || equalSalts(own.salt, header.salt);
 }
 
@@ -166,8 +176,38 @@ async function agreesAtEnd(
   const own = source.markAt(end.index, end.offset);
   if (own === undefined) return undefined;
   if (end.isRemembered === true) return true; // Nobody here can read it.
-  const known = await knownOnReplica(store, generation, end);
+  const known = await unlessDamaged(knownOnReplica(store, generation, end));
   return known !== undefined && equalSalts(known.header.salt, own.salt) && equalChecksums(known.chain, own.checksum);
+}
+
+/** Whether what the replica holds last is what was captured, byte for byte; only so much of it that nobody waits long. */
+async function hasSameBytes(source: StartSource, store: GenerationStore, generation: Generation, end: ReplicaEnd) {
+  if (end.isRemembered === true || end.offset === 0) return true;
+  const { index } = end;
+  const from = Math.max(0, end.offset - limits.endComparedBytes);
+  const reader = source.openReader({ generation, index, offset: asOffset(from) });
+  const own = new Uint8Array(limits.transferBytes);
+  const held = new Uint8Array(limits.transferBytes);
+  try {
+    for (let at = from; at < end.offset;) {
+      const got = await reader.read(own.subarray(0, Math.min(own.length, end.offset - at)));
+      if (await store.readWal(generation, index, at, held.subarray(0, got)) < got) return false;
+      if (got === 0 || !equalBytes(own.subarray(0, got), held.subarray(0, got))) return false;
+      at += got;
+    }
+    return true;
+  } finally {
+    reader.close();
+  }
+}
+
+async function unlessDamaged<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof DamagedSegment) return undefined;
+    throw error;
+  }
 }
 
 async function knownOnReplica(
