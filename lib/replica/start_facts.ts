@@ -131,9 +131,20 @@ async function lookForDamage(
 /** By the header alone, where nothing behind it is whole. */
 async function isOurLife(source: StartSource, store: GenerationStore, generation: Generation, end: ReplicaEnd) {
   if (end.offset > 0 || end.index < source.oldestIndex()) return true;
-  const own = source.markAt(end.index, WAL_HEADER_SIZE as Offset);
+  const own = await capturedHeader(source, generation, end);
   const header = await unlessDamaged(headerOnReplica(store, generation, end));
   return own === undefined || header === undefined || equalSalts(own.salt, header.salt);
+}
+
+async function capturedHeader(source: StartSource, generation: Generation, { index }: ReplicaEnd) {
+  const reader = source.openReader({ generation, index, offset: asOffset(0) });
+  try {
+    const bytes = new Uint8Array(WAL_HEADER_SIZE);
+    const parsed = parseWalHeader(bytes.subarray(0, await reader.read(bytes)));
+    return parsed.ok ? parsed.header : undefined;
+  } finally {
+    reader.close();
+  }
 }
 
 function newestSnapshot(catalog: GenerationCatalog) {
