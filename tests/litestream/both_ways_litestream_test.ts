@@ -168,6 +168,70 @@ test({ ...OURS, feature: "a snapshot while the application writes" }, async (sce
   assertEquals(await scene.byOurs(), scene.image());
 });
 
+test({ ...OURS, feature: "a resync: written and closed last while we were away" }, async (scene) => {
+  scene.insert(60);
+  {
+    await using daemon = await scene.ours();
+    await write(scene, 3);
+    assertEquals(await daemon.stop(), 0);
+  }
+  scene.insert(25);
+  scene.application.exec("DELETE FROM entry WHERE n % 3 = 0; VACUUM");
+  scene.application.close(); // The last to close it: the WAL is gone.
+  scene.application.open();
+  await using daemon = startReplicate(["--config", scene.config]);
+  await daemon.line("Resynced");
+  await write(scene, 2);
+  await sleep(300);
+  const point = { at: new Date(), image: scene.image() };
+  await write(scene, 2);
+  assertEquals(await daemon.stop(), 0);
+  assertEquals(daemon.saying("Making a snapshot"), []);
+  assertEquals((await litestreamGenerations(scene.replica)).length, 1);
+  assertEquals(await scene.byLitestream(), scene.image());
+  assertEquals(await scene.byOurs(), scene.image());
+  assertEquals(await scene.byLitestream(scene.replica, point.at), point.image);
+  assertEquals(await scene.byOurs(scene.replica, point.at), point.image);
+});
+
+test({ ...OURS, feature: "a replica that was brought forward by the pages that changed" }, async (scene) => {
+  scene.insert(600);
+  const kept = `${scene.folder}/kept`;
+  {
+    await using daemon = await scene.ours();
+    await write(scene, 2);
+    assertEquals(await daemon.stop(), 0);
+    copyFolder(scene.replica, kept);
+  }
+  {
+    await using daemon = startReplicate(["--config", scene.config]);
+    await daemon.ready();
+    await write(scene, 4);
+    assertEquals(await daemon.stop(), 0);
+  }
+  // The replica is that of some time ago, and the shadow WAL holds its newest index only.
+  Deno.removeSync(scene.replica, { recursive: true });
+  copyFolder(kept, scene.replica);
+  const [generation] = await litestreamGenerations(scene.replica);
+  const shadow = `${scene.folder}/.app.db-tailrace/shadow/${generation?.generation}`;
+  for (const name of namesIn(shadow).filter((name) => /\.(wal|commits)$/.test(name)).slice(0, -2)) {
+    Deno.removeSync(`${shadow}/${name}`);
+  }
+  await using daemon = startReplicate(["--config", scene.config]);
+  await daemon.line("Caught up");
+  await write(scene, 2);
+  await sleep(300);
+  const point = { at: new Date(), image: scene.image() };
+  await write(scene, 2);
+  assertEquals(await daemon.stop(), 0);
+  assertEquals(daemon.saying("Making a snapshot"), []);
+  assertEquals((await litestreamGenerations(scene.replica)).length, 1);
+  assertEquals(await scene.byLitestream(), scene.image());
+  assertEquals(await scene.byOurs(), scene.image());
+  assertEquals(await scene.byLitestream(scene.replica, point.at), point.image);
+  assertEquals(await scene.byOurs(scene.replica, point.at), point.image);
+});
+
 test({ ...THEIRS, feature: "replicate, list, restore" }, async (scene) => {
   scene.insert(30);
   await using litestream = startLitestream(scene.config, [scene.source]);
@@ -289,6 +353,14 @@ test({ ...IN_TURNS, feature: "Litestream takes over a replica that we began, and
   assertEquals(await scene.byOurs(), scene.image());
   assertEquals(await scene.byLitestream(), scene.image());
 });
+
+function copyFolder(from: string, to: string): void {
+  Deno.mkdirSync(to, { recursive: true });
+  for (const { name, isDirectory } of Deno.readDirSync(from)) {
+    if (isDirectory) copyFolder(`${from}/${name}`, `${to}/${name}`);
+    else Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
+  }
+}
 
 function namesIn(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();

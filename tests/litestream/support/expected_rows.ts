@@ -16,6 +16,8 @@ export const EXPECTED_ROWS: readonly Row[] = [
   { writer: "tailrace", reader: "litestream", feature: "points in time" },
   { writer: "tailrace", reader: "litestream", feature: "age" },
   { writer: "tailrace", reader: "litestream", feature: "a snapshot while the application writes" },
+  { writer: "tailrace", reader: "litestream", feature: "a resync: written and closed last while we were away" },
+  { writer: "tailrace", reader: "litestream", feature: "a replica that was brought forward by the pages that changed" },
   { writer: "litestream", reader: "tailrace", feature: "replicate, list, restore" },
   { writer: "litestream", reader: "tailrace", feature: "points in time" },
   { writer: "litestream", reader: "tailrace", feature: "age" },
