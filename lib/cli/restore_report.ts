@@ -4,9 +4,13 @@ import type { Candidate } from "../restore/choose.ts";
 import type { RestoreResult } from "../restore/restore.ts";
 import { formatAge, formatAmount, formatTime } from "./amounts.ts";
 
-export function resultLine({ plan, replica, output, durationMs }: RestoreResult, nowMs: number): string {
+export function resultLine(result: RestoreResult, nowMs: number): string {
+  const { plan, replica, output, durationMs } = result;
   const took = `${formatAmount(plan.databaseBytes)} in ${(durationMs / 1_000).toFixed(1)} s`;
-  return `Restored ${output} from replica ${replica.name}: ${describeEnd({ plan, replica }, nowMs)}, ${took}`;
+  const proof = result.checksum === "equal"
+    ? "checksum equal to the source's"
+    : "no checksum to compare with: the writer of the replica kept none of this state";
+  return `Restored ${output} from replica ${replica.name}: ${describeEnd({ plan, replica }, nowMs)}, ${took}, ${proof}`;
 }
 
 export function planLines(candidate: Candidate, output: string, nowMs: number): string[] {
@@ -56,6 +60,7 @@ export function resultDocument(result: RestoreResult): Record<string, unknown> {
   return {
     restored: true,
     ...planDocument(result, result.output),
+    checksum: result.checksum,
     duration_ms: Math.round(result.durationMs),
     kept_as: result.keptAs ?? null,
   };

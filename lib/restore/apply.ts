@@ -19,10 +19,11 @@ import { nameObject } from "../position/object_names.ts";
 import type { GenerationStore, SnapshotReader } from "../store/generation_store.ts";
 import { frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { PageBatch } from "./page_batch.ts";
-import { PageSet } from "./page_set.ts";
+import type { PageSet } from "./page_set.ts";
 import type { RestorePlan } from "./plan.ts";
 import { readAhead } from "./read_ahead.ts";
 import { newestFirst, pageBytesAt, type WalChunk } from "./wal_chunks.ts";
+import { WrittenPages } from "./written_pages.ts";
 
 export interface ApplyTools {
   readonly clock: Clock;
@@ -32,43 +33,48 @@ export interface ApplyTools {
   readonly writer?: PageWriter | undefined;
 }
 
-/** The draft is empty before, and exactly the database of the plan's end afterwards, not yet synced. */
+/**
+ * The draft is empty before, and exactly the database of the plan's end afterwards, not yet synced. Returns the checksum of
+ * what was written, when the end has one to compare it with.
+ */
 export async function applyPlan(
   plan: RestorePlan,
   store: GenerationStore,
   draft: FileHandle,
   tools: ApplyTools,
-): Promise<void> {
-  const done = new PageSet(plan.end.databasePages);
+): Promise<Uint8Array | undefined> {
+  const written = new WrittenPages(plan.end.databasePages, plan.pageSize, plan.end.checksum !== undefined);
   let limit = plan.end.databasePages;
   if (plan.steps.length > 0) {
     const batch = new PageBatch(draft, tools.clock, plan.pageSize, plan.databaseBytes, tools.writer);
     for await (const chunk of newestFirst(plan, store)) {
       limit = Math.min(limit, chunk.step.databasePages);
-      await takePages(chunk, plan.pageSize, limit, done, batch);
+      await takePages(chunk, plan.pageSize, limit, written, batch);
       tools.progress.add(chunk.frames.length);
       await takeTurn(tools);
     }
     await batch.finish();
   }
-  await copyMissing(plan, store, draft, limit, done, tools);
+  const copied = await copyMissing(plan, store, draft, limit, written, tools);
   draft.truncate(plan.databaseBytes);
+  return written.checksum(copied + 1);
 }
 
 async function takePages(
   { frames, count }: WalChunk,
   pageSize: number,
   limit: number,
-  done: PageSet,
+  written: WrittenPages,
   batch: PageBatch,
 ): Promise<void> {
   const view = viewOf(frames);
   const size = frameSize(pageSize);
   for (let frame = count - 1; frame >= 0; frame--) {
     const page = view.getUint32(frame * size + PAGE_NUMBER_AT);
-    if (page > limit || !done.add(page)) continue;
+    const at = pageBytesAt(frame, pageSize);
+    if (page > limit || !written.add(page, frames, at)) continue;
     if (batch.isFull) await batch.flush();
-    batch.add(page, frames, pageBytesAt(frame, pageSize));
+    batch.add(page, frames, at);
   }
 }
 
@@ -80,25 +86,26 @@ interface SnapshotWindow {
 
 /**
  * Reads the snapshot in large windows that begin and end with a missing page; what nobody misses is not read, unless only
- * the whole of it can be proven.
+ * the whole of it can be proven. Returns the last page that it holds of the database.
  */
 async function copyMissing(
   plan: RestorePlan,
   store: GenerationStore,
   draft: FileHandle,
   limit: number,
-  done: PageSet,
+  written: WrittenPages,
   tools: ApplyTools,
-): Promise<void> {
+): Promise<number> {
   const { pageSize, generation, snapshot } = plan;
-  if (pageSize === 0) return;
+  if (pageSize === 0) return 0;
   const imagePages = Math.floor(snapshot.imageBytes / pageSize);
   const pages = Math.min(limit, imagePages);
-  if (pages === 0) return;
+  if (pages === 0) return 0;
   const image = await store.openSnapshot(generation, snapshot.name);
   try {
-    await copyPages(plan, image, draft, pages, done, tools);
+    await copyPages(plan, image, draft, pages, written, tools);
     await image.prove();
+    return pages;
   } finally {
     image.close();
   }
@@ -109,10 +116,11 @@ async function copyPages(
   image: SnapshotReader,
   draft: FileHandle,
   pages: number,
-  done: PageSet,
+  written: WrittenPages,
   tools: ApplyTools,
 ): Promise<void> {
   const { pageSize, snapshot } = plan;
+  const { done } = written;
   const imagePages = Math.floor(snapshot.imageBytes / pageSize);
   const windowPages = Math.max(1, Math.floor(limits.restoreChunkBytes / pageSize));
   const load = async (window: SnapshotWindow, buffer: Uint8Array) => {
@@ -130,7 +138,9 @@ async function copyPages(
     for (let first = done.nextMissing(window.first); first < window.end && first <= pages;) {
       const end = done.nextPresent(first, Math.min(window.end, pages + 1));
       const at = (first - window.first) * pageSize;
-      draft.writeAt(bytes.subarray(at, at + (end - first) * pageSize), (first - 1) * pageSize);
+      const run = bytes.subarray(at, at + (end - first) * pageSize);
+      draft.writeAt(run, (first - 1) * pageSize);
+      written.addRest(first, run);
       first = done.nextMissing(end);
     }
     const now = Math.min(window.end - 1, pages);

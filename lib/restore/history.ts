@@ -21,6 +21,10 @@ export interface Point {
   readonly pageSize: number;
   readonly databasePages: number;
   readonly capturedAtMs: number;
+  /** Of the whole database there, as it was kept at the source; absent when it was not. */
+  readonly checksum?: Uint8Array;
+  /** Where the source had been compared last with what was captured. */
+  readonly confirmedAt?: Place;
 }
 
 /** The state that a snapshot leads to, and how. */
@@ -37,7 +41,10 @@ export interface SnapshotPoint extends Point {
   readonly isPeers: boolean;
 }
 
-export type Place = Pick<Point, "index" | "offset">;
+export interface Place {
+  readonly index: Index;
+  readonly offset: Offset;
+}
 
 /** Why a target cannot be reached, as data. `problem` completes "Cannot restore <what>: ". */
 export interface Refusal {
@@ -71,8 +78,16 @@ function snapshotPoint(entry: SnapshotEntry, record: CommitRecord): SnapshotPoin
 }
 
 export function pointOf(index: Index, record: CommitRecord): Point {
-  const { end, pageSize, databasePages, capturedAtMs } = record;
-  return { index, offset: end, pageSize, databasePages, capturedAtMs };
+  const { end, pageSize, databasePages, capturedAtMs, checksum, confirmedAt } = record;
+  return {
+    index,
+    offset: end,
+    pageSize,
+    databasePages,
+    capturedAtMs,
+    ...(checksum === undefined ? {} : { checksum }),
+    ...(confirmedAt === undefined ? {} : { confirmedAt }),
+  };
 }
 
 /** Negative, zero or positive, as for sorting; within one generation. */

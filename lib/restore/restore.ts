@@ -15,6 +15,7 @@ import { restoreError } from "./failure.ts";
 import { decideOutput, inspectOutput, makeFolders, type OutputFacts } from "./output.ts";
 import { putInPlace } from "./put_in_place.ts";
 import type { RestoreTarget } from "./target.ts";
+import { expectChecksum } from "./wrong_checksum.ts";
 import { expectSnapshotBefore } from "./snapshot_age.ts";
 import { DamagedWal } from "./wal_chunks.ts";
 
@@ -40,6 +41,8 @@ export interface RestoreResult extends Candidate {
   readonly output: string;
   /** Where the database that was replaced is now. */
   readonly keptAs?: string;
+  /** Whether the database is the one of which the source kept a checksum at that position, or none was kept. */
+  readonly checksum: "equal" | "absent";
   readonly durationMs: number;
 }
 
@@ -56,11 +59,12 @@ export async function restore(request: RestoreRequest, tools: RestoreTools): Pro
     const draft = `${output.path}.${product.name}-restore-${hex(tools.random.bytes(8))}.tmp`;
     makeFolders(tools.files, dirname(draft));
     try {
-      await build(candidate, request, draft, tools);
+      const checksum = await build(candidate, request, draft, tools);
       const atEnd = writableOutput(request, tools); // It took a while; somebody may have come.
       const { notice, ...kept } = await putInPlace(tools, draft, atEnd, atEnd.keepAside);
       if (notice !== undefined) tools.notice(notice);
-      return { ...candidate, ...kept, output: output.path, durationMs: tools.clock.monotonicMs() - startedMs };
+      const durationMs = tools.clock.monotonicMs() - startedMs;
+      return { ...candidate, ...kept, output: output.path, checksum, durationMs };
     } catch (error) {
       if (tools.files.linkStatus(draft) !== undefined) tools.files.remove(draft);
       if (!isReplicasFault(error)) throw error;
@@ -73,20 +77,22 @@ export async function restore(request: RestoreRequest, tools: RestoreTools): Pro
   throw error;
 }
 
-/** Writes the whole database to the draft and to disk. */
+/** Writes the whole database to the draft and to disk, and compares it with the checksum that was kept of it. */
 async function build(
   { plan, replica }: Candidate,
   request: RestoreRequest,
   draft: string,
   tools: RestoreTools,
-): Promise<void> {
+): Promise<RestoreResult["checksum"]> {
   tools.progress.begin(plan.plannedBytes);
   const handle = tools.files.open(draft, "create-new");
   const writer = plan.databaseBytes < limits.pageWriterMinBytes ? undefined : tools.openPageWriter?.(draft);
   try {
     if (plan.isWithinSnapshotIndex) await expectSnapshotBefore(plan, replica.store);
-    await applyPlan(plan, replica.store, handle, { ...tools, writer });
+    const checksum = await applyPlan(plan, replica.store, handle, { ...tools, writer });
+    expectChecksum(plan, replica.store.description, checksum);
     await handle.sync();
+    return checksum === undefined ? "absent" : "equal";
   } catch (error) {
     if (!(error instanceof DamagedWal)) throw error;
     const failure = await diagnose(plan, replica.store, error);
