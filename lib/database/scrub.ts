@@ -47,6 +47,7 @@ export class Scrub {
         pages.beginPass({ index: shadow.index, offset: shadow.offset });
       }
       this.#lastLookMs = this.#clock.monotonicMs();
+      if (watch.isLifeCopied) pages?.noteCopied();
       this.#suspects.push(...lookAtFile(open, shadow).different);
     }
     return undefined;

@@ -185,7 +185,7 @@ export class ShadowWal {
     });
     if (this.pages !== undefined) {
       const { header: { salt }, checksum, databasePages } = life;
-      const pages = this.pages.touchedPages();
+      const pages = this.pages.changedPages();
       this.changes.append({ index: this.#index, end: this.offset, databasePages, salt, checksum, pages });
     }
     this.#ends.set(this.#index, { end: this.offset, closed: true });

@@ -15,6 +15,7 @@ import { describeChange, identify } from "./identity.ts";
 import type { OpenDatabase } from "./open_database.ts";
 import type { CheckpointResult } from "./read_hold.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
+import { equalSalts } from "../wal/salt.ts";
 import { type Beginning, WalCapture } from "./wal_capture.ts";
 
 export interface WatchSettings {
@@ -159,6 +160,15 @@ export class Watch {
   get isFileKnown(): boolean {
     const index = this.#open.walIndex.read();
     return index !== undefined && isFileKnown(this.#open, this.#shadow, this.#follower.isCaughtUp(index));
+  }
+
+  /** Whether the database file holds every captured frame. */
+  get isLifeCopied(): boolean {
+    const index = this.#open.walIndex.read();
+    const { life } = this.#shadow;
+    if (index === undefined || life === undefined || !this.#follower.isCaughtUp(index)) return false;
+    if (index.mxFrame === 0) return true; // SQLite cuts a WAL only after all of it was copied.
+    return equalSalts(index.salt, life.header.salt) && index.backfilled >= life.frames;
   }
 
   /**

@@ -6,7 +6,8 @@
  * - What a life holds of pages beyond the database's size counts again when the database grows in that life, as it does for
  *   SQLite; when the next life begins it is gone (`beginLife`).
  * - The table is made by looking at every page of the file once (`see`), while capture goes on. Afterwards the same look
- *   compares. Pages with frames in the present life are left out of it: their place in the file may be of any time.
+ *   compares. Pages with frames in the present life are left out of it, since their place in the file may be of any time,
+ *   until all of the life was copied (`noteCopied`).
  */
 import { assert } from "../base/assert.ts";
 import { viewOf } from "../base/bytes.ts";
@@ -36,7 +37,10 @@ export class PageLedger {
   readonly pageSize: number;
   readonly #table: PageTable;
   readonly #lockPage: number;
+  /** Pages of the present life that the file may hold of any time. */
   readonly #touched = new TouchedPages();
+  /** All pages of the present life. */
+  readonly #changed = new TouchedPages();
   readonly #pending = new PendingPages();
   readonly #value = new Uint32Array(2);
   #values = new Uint32Array(0);
@@ -119,13 +123,19 @@ export class PageLedger {
     this.#table.read(page, into);
   }
 
+  /** Whether the file may hold the page as it was at some other time. */
   isTouched(page: number): boolean {
     return this.#touched.has(page);
   }
 
   /** The pages with frames in the present life, ascending. */
-  touchedPages(): Uint32Array {
-    return this.#touched.list();
+  changedPages(): Uint32Array {
+    return this.#changed.list();
+  }
+
+  /** Every captured frame of the present life was copied into the file. */
+  noteCopied(): void {
+    if (!this.#isSpilled) this.#touched.clear();
   }
 
   /** The database has no frames in the WAL: the file says how large it is. */
@@ -139,6 +149,7 @@ export class PageLedger {
     assert(this.#pending.count === 0, "a life begins after the last one was published");
     this.#table.truncate(this.#databasePages);
     this.#touched.clear();
+    this.#changed.clear();
   }
 
   /** Whole frames of the transaction that is being captured. */
@@ -190,7 +201,7 @@ export class PageLedger {
     const { databasePages, checksum } = this.#next;
     this.#pending.eachNewest((page, low, high) => {
       this.#table.write(page, low, high);
-      this.#touched.add(page);
+      this.#touch(page);
     });
     for (let page = this.#databasePages + 1; page <= databasePages && page < this.#known; page++) this.#fill(page);
     this.#databasePages = databasePages;
@@ -254,7 +265,7 @@ export class PageLedger {
     for (let frame = 0; frame * size < frames.length; frame++) {
       const page = view.getUint32(frame * size + PAGE_NUMBER_AT);
       this.#table.write(page, values[2 * frame] ?? 0, values[2 * frame + 1] ?? 0);
-      this.#touched.add(page);
+      this.#touch(page);
       this.#databasePages = view.getUint32(frame * size + COMMIT_SIZE_AT) || this.#databasePages;
     }
   }
@@ -366,11 +377,16 @@ export class PageLedger {
     this.#pass = undefined;
   }
 
+  #touch(page: number): void {
+    this.#touched.add(page);
+    this.#changed.add(page);
+  }
+
   #spill(): void {
     this.#pending.eachNewest((page, low, high) => {
       if (page <= this.#databasePages && page < this.#known) this.#replace(this.#checksum, page, low, high);
       this.#table.write(page, low, high);
-      this.#touched.add(page);
+      this.#touch(page);
     });
     this.#pending.clear();
     this.#isSpilled = true;
