@@ -65,8 +65,8 @@ export async function resync(parts: ResyncParts): Promise<ResyncOutcome> {
   if (ended !== undefined) return { kind: "ended", outcome: ended };
   const pages = countDifferent(parts);
   const { databasePages, pageSize } = tableOf(parts.fresh);
-  if (!isWorthResync(pages, databasePages, pageSize, parts.maxBytes)) {
-    return { kind: "given-up", because: `${pages} of ${databasePages} pages differ: a snapshot is less work` };
+  if (!isWorthResync(pages, pageSize, parts.maxBytes)) {
+    return { kind: "given-up", because: `${pages} of ${databasePages} pages differ: too much for the shadow WAL` };
   }
   const copy = new DifferenceCopy(parts);
   try {

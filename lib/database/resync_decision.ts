@@ -17,10 +17,9 @@ export function decideResync(facts: ResyncFacts): ResyncDecision {
   return { kind: "resync" };
 }
 
-/** From so many pages on a snapshot costs no more, and keeps the application's checkpoints waiting for less long. */
-export function isWorthResync(different: number, databasePages: number, pageSize: number, maxBytes: number): boolean {
-  if (different <= limits.resyncPagesAlways) return true;
-  return different <= databasePages / 2 && different * pageSize <= maxBytes;
+/** The difference is written to the shadow WAL first: what would fill it is better read from the database itself. */
+export function isWorthResync(different: number, pageSize: number, maxBytes: number): boolean {
+  return different <= limits.resyncPagesAlways || different * pageSize <= maxBytes;
 }
 
 function no(because: string): ResyncDecision {

@@ -30,7 +30,7 @@ export function decideCatchUp({ changes, mark, offset, isKnown, indexes }: Catch
   if (!isSameLife || !isSameEnd || offset > from.end) return no("the replica ends in other WAL than was captured");
   if (indexes > limits.catchUpIndexesMax) return no(`it is ${indexes} indexes behind`);
   if (pages <= limits.resyncPagesAlways) return { kind: "catch-up" };
-  return pages + indexes <= databasePages / 2
+  return pages + indexes < databasePages
     ? { kind: "catch-up" }
     : no(`${pages} of ${databasePages} pages changed since: a snapshot is less work`);
 }

@@ -13,13 +13,15 @@ import type { Layout } from "../../lib/position/object_names.ts";
 import { FileReplicator } from "../../lib/replica/file_replicator.ts";
 import { ReplicaStore } from "../../lib/store/replica_store.ts";
 import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
-import { startReplicate } from "../support/daemon.ts";
+import { restoreWithLitestream } from "../litestream/support/real_litestream.ts";
+import { sleep } from "../support/daemon.ts";
 import { comparePages, databaseImage } from "../support/database_image.ts";
 import type { OtherProcess } from "../support/other_process.ts";
 import { randomInteger, seededRandom } from "../support/random.ts";
 import { restoreFrom } from "../support/restore_tools.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
 import { databaseChecksum } from "../support/xxh64.ts";
+import { bytesWritten, contentOf, flipPage, forgetShadowWal, harmReplica, killDaemon, shell } from "./page_troubles.ts";
 import { creation, randomShape, randomStep, type Shape } from "./application_steps.ts";
 
 /** What happens while the program is away, or to what it left. */
@@ -29,7 +31,8 @@ export const KINDS = [
   "written, and kept open",
   "killed",
   "page flipped",
-  "replica behind",
+  "replica put back",
+  "replica put back far",
   "replica's last object lost",
   "replica's last object cut",
   "replica's last object flipped",
@@ -45,7 +48,8 @@ export interface HistoryResult {
   readonly changedPages: number;
   readonly healedBy: "nothing" | "segments" | "resync" | "pages that changed" | "snapshot" | "new generation";
   readonly layout: Layout;
-  readonly folder: string;
+  /** By how many programs the replica was restored at last. */
+  readonly readers: number;
 }
 
 export class Failed extends Error {}
@@ -53,6 +57,8 @@ export class Failed extends Error {}
 const FILES = unsyncedFiles();
 const PATIENCE_MS = 20_000;
 const HEALING_MS = 5;
+/** Of the replicas in its layout, those that the real Litestream restores too. */
+const LITESTREAM_SHARE = 0.2;
 
 export async function runHistory(
   seed: number,
@@ -96,45 +102,55 @@ class History {
   }
 
   async run(kind: Kind, random: () => number): Promise<HistoryResult> {
-    await this.#open();
-    await this.#application.runAll(creation(this.#shape));
-    await this.#watch();
-    const kept = `${this.folder}/kept`;
-    for (let i = 0, steps = 3 + randomInteger(random, 6); i < steps; i++) {
-      await this.#step(random);
-      if (random() < 0.5) await this.#compare();
-      if (i === 2) {
-        await this.#replicated();
-        await sh(`cp -r '${this.#replica}' '${kept}'`);
-      }
-    }
-    await this.#compare();
-    await this.#replicated();
+    await this.#begin(random);
     const generation = this.#database?.generation();
     if (kind === "page flipped") await this.#flip(random);
     const before = await this.#image();
     await this.#leave();
 
-    await this.#away(kind, random, kept);
-    const isClosed = !this.#isApplicationOpen;
-    const after = await this.#image();
-    const changedPages = comparePages(before, after).different.length;
-    const held = bytesOf(this.#replica);
+    await this.#away(kind, random);
+    const changedPages = comparePages(before, await this.#image()).different.length;
+    const held = contentOf(this.#replica);
     const said = this.lines.length;
     await this.#watch();
     await this.#replicated();
-    const uploaded = bytesOf(this.#replica) - held;
-    await this.#compare();
+    const uploaded = bytesWritten(held, contentOf(this.#replica));
     const healedBy = this.#healedBy(this.lines.slice(said), uploaded);
-    this.#expect(this.#database?.generation() === generation, `a new generation began`);
-    if (isClosed && healedBy === "resync" && !kind.startsWith("replica")) {
+    this.#expect(this.#database?.generation() === generation, "a new generation began");
+    this.#judge(kind, healedBy, uploaded, changedPages);
+    await this.#compare();
+
+    const readers = await this.#goOnAndRestore(random);
+    return { kind, comparisons: this.#comparisons, uploaded, changedPages, healedBy, layout: this.#layout, readers };
+  }
+
+  /** Some steps, of which the checksum is compared now and then, and a copy of the replica as it was early on. */
+  async #begin(random: () => number): Promise<void> {
+    await this.#open();
+    await this.#application.runAll(creation(this.#shape));
+    await this.#watch();
+    for (let i = 0, steps = 3 + randomInteger(random, 6); i < steps; i++) {
+      await this.#step(random);
+      if (random() < 0.5) await this.#compare();
+      if (i !== 2) continue;
+      await this.#replicated();
+      await shell(`cp -r '${this.#replica}' '${this.folder}/kept'`);
+    }
+    await this.#compare();
+    await this.#replicated();
+  }
+
+  #judge(kind: Kind, healedBy: HistoryResult["healedBy"], uploaded: number, changedPages: number): void {
+    if (!this.#isApplicationOpen && healedBy === "resync" && !kind.startsWith("replica")) {
       const most = (changedPages + 3) * (this.#shape.pageSize + 64) + 4_096;
       this.#expect(uploaded <= most, `${uploaded} bytes were uploaded for ${changedPages} pages`);
     }
     if (kind === "deploy without writes") this.#expect(uploaded === 0, `${uploaded} bytes were uploaded for nothing`);
     if (kind === "replica's snapshot lost") this.#expect(healedBy === "snapshot", `it was healed by ${healedBy}`);
-    else this.#expect(healedBy !== "snapshot", "a snapshot was made");
+    else if (kind !== "replica put back far") this.#expect(healedBy !== "snapshot", "a snapshot was made");
+  }
 
+  async #goOnAndRestore(random: () => number): Promise<number> {
     if (!this.#isApplicationOpen) await this.#open();
     for (let i = 0; i < 2; i++) await this.#step(random);
     await this.#compare();
@@ -144,17 +160,18 @@ class History {
     const restored = `${this.folder}/restored.db`;
     const { checksum } = await restoreFrom(this.#store, restored);
     this.#expect(checksum === "equal", "the restore had no checksum to compare with");
-    const { different } = comparePages(image, Deno.readFileSync(restored));
-    this.#expect(different.length === 0, `restored pages differ: ${different.slice(0, 10)}`);
-    return {
-      kind,
-      comparisons: this.#comparisons,
-      uploaded,
-      changedPages,
-      healedBy,
-      layout: this.#layout,
-      folder: this.folder,
-    };
+    this.#expectEqual(image, restored, "restored");
+    if (this.#layout === "raw" || random() > LITESTREAM_SHARE) return 1;
+    const byLitestream = `${this.folder}/litestream.db`;
+    const { code, stderr } = await restoreWithLitestream(this.#replica, byLitestream);
+    this.#expect(code === 0, `Litestream restores nothing: ${stderr}`);
+    this.#expectEqual(image, byLitestream, "Litestream restored");
+    return 2;
+  }
+
+  #expectEqual(image: Uint8Array, path: string, who: string): void {
+    const { different } = comparePages(image, Deno.readFileSync(path));
+    this.#expect(different.length === 0, `${who} other pages: ${different.slice(0, 10)}`);
   }
 
   async end(): Promise<void> {
@@ -272,111 +289,41 @@ class History {
   /** By copies that another process makes: a descriptor that this one closes would drop its locks. */
   async #image(): Promise<Uint8Array> {
     const copy = `${this.folder}/copy`;
-    await sh(
+    await shell(
       `mkdir -p '${copy}' && rm -f '${copy}'/* && cp '${this.#path}' '${copy}/' && ` +
         `{ [ ! -e '${this.#path}-wal' ] || cp '${this.#path}-wal' '${copy}/'; }`,
     );
     return databaseImage(`${copy}/app.db`, `${this.folder}/image`);
   }
 
-  async #away(kind: Kind, random: () => number, kept: string): Promise<void> {
-    const write = async () => {
-      for (let i = 0, steps = 1 + randomInteger(random, 3); i < steps; i++) await this.#step(random);
-    };
-    switch (kind) {
-      case "deploy":
-        await write();
-        return await this.#close();
-      case "deploy without writes":
-      case "page flipped":
-        return await this.#close();
-      case "written, and kept open":
-        return await write();
-      case "killed": {
-        await write();
-        await this.#close();
-        for (let kills = 1 + randomInteger(random, 2); kills > 0; kills--) await this.#kill(random);
-        return;
-      }
-      case "replica behind":
-        await write();
-        await sh(`rm -r '${this.#replica}' && cp -r '${kept}' '${this.#replica}'`);
-        return await this.#close();
-      default:
-        return this.#harm(kind, random);
+  async #away(kind: Kind, random: () => number): Promise<void> {
+    const place = { folder: this.folder, database: this.#path, replica: this.#replica, layout: this.#layout };
+    const isIdle = kind === "deploy without writes" || kind === "page flipped";
+    for (let i = 0, steps = isIdle ? 0 : 1 + randomInteger(random, 3); i < steps; i++) await this.#step(random);
+    if (kind === "written, and kept open") return;
+    if (kind.startsWith("replica put back")) {
+      await shell(`rm -r '${this.#replica}' && cp -r '${this.folder}/kept' '${this.#replica}'`);
+      if (kind === "replica put back far") forgetShadowWal(place);
     }
+    if (kind.startsWith("replica's")) harmReplica(kind, random, place);
+    if (!kind.startsWith("replica") || random() < 0.5) await this.#close();
+    if (kind !== "killed") return;
+    for (let kills = 1 + randomInteger(random, 2); kills > 0; kills--) await killDaemon(random, place);
   }
 
-  /** The real program, killed at a moment of which nobody knows what it is doing then. */
-  async #kill(random: () => number): Promise<void> {
-    const config = `${this.folder}/tailrace.yml`;
-    const replicas = `[{path: ${this.#replica}, layout: ${this.#layout}, sync-interval: 0s}]`;
-    const dbs = `dbs: [{path: ${this.#path}, meta-path: ${this.folder}/meta, replicas: ${replicas}}]\n`;
-    Deno.mkdirSync(`${this.folder}/meta`, { recursive: true });
-    await sh(
-      `ln -sfn ../state '${this.folder}/meta/tailrace' 2>/dev/null; rm -f '${this.folder}/meta/tailrace'; ` +
-        `mv '${this.folder}/state' '${this.folder}/meta/tailrace'`,
-    );
-    Deno.writeTextFileSync(config, dbs);
-    const daemon = startReplicate(["--config", config]);
-    try {
-      await daemon.line("databases=1");
-      await sleep(random() * 120);
-      await daemon.stop("SIGKILL");
-    } finally {
-      await daemon[Symbol.asyncDispose]();
-      await sh(`mv '${this.folder}/meta/tailrace' '${this.folder}/state'`);
-    }
-  }
-
-  #harm(kind: Kind, random: () => number): void {
-    const root = `${this.#replica}/generations`;
-    const [generation = ""] = [...Deno.readDirSync(root)].map(({ name }) => name);
-    if (kind === "replica's snapshot lost") {
-      return Deno.removeSync(`${root}/${generation}/snapshots`, { recursive: true });
-    }
-    const folder = `${root}/${generation}/wal`;
-    const names = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => !name.endsWith(".commits"));
-    const last = `${folder}/${names.sort().at(-1)}`;
-    const { size } = Deno.statSync(last);
-    if (kind === "replica's last object lost") {
-      Deno.removeSync(last);
-      if (this.#layout === "raw") Deno.removeSync(last.replace(/wal$/, "commits"));
-    } else if (kind === "replica's last object cut") Deno.truncateSync(last, randomInteger(random, size));
-    else {
-      const bytes = Deno.readFileSync(last);
-      const at = randomInteger(random, size);
-      bytes[at] = (bytes[at] ?? 0) ^ (1 << randomInteger(random, 8));
-      Deno.writeFileSync(last, bytes);
-    }
-  }
-
-  /** One bit of a page at rest, behind everybody's back: its time is put back as it was. */
+  /** The scrub finds a page that was flipped behind everybody's back, names it, and has it resynced. */
   async #flip(random: () => number): Promise<void> {
     await this.#application.run("PRAGMA wal_checkpoint(TRUNCATE)");
     await this.#replicated();
-    const size = Deno.statSync(this.#path).size;
-    const page = 2 + randomInteger(random, size / this.#shape.pageSize - 1);
-    const at = (page - 1) * this.#shape.pageSize + randomInteger(random, this.#shape.pageSize);
     const said = this.lines.length;
-    const [reference, byte] = [`${this.folder}/reference`, `${this.folder}/byte`];
-    await sh(
-      `touch -r '${this.#path}' '${reference}' && ` +
-        `dd if='${this.#path}' of='${byte}' bs=1 skip=${at} count=1 2>/dev/null && ` +
-        `perl -e 'local $/; open(F, "<", $ARGV[0]); $b = <F>; print chr(ord($b) ^ 8)' '${byte}' > '${byte}2' && ` +
-        `dd if='${byte}2' of='${this.#path}' bs=1 seek=${at} conv=notrunc 2>/dev/null && ` +
-        `touch -r '${reference}' '${this.#path}'`,
-    );
+    const page = await flipPage(random, this.folder, this.#path, this.#shape.pageSize);
+    const says = (pattern: RegExp) => this.lines.slice(said).some((line) => pattern.test(line));
     const deadline = performance.now() + PATIENCE_MS;
-    const wanted = new RegExp(`page ${page} of the database file`);
-    const isNamed = () => this.lines.slice(said).some((line) => / ERROR /.test(line) && wanted.test(line));
-    while (!isNamed()) {
-      this.#expect(performance.now() < deadline, `nobody found the flipped page ${page}`);
-      await sleep(HEALING_MS);
-    }
-    while (!this.lines.slice(said).some((line) => line.includes("Resynced"))) {
-      this.#expect(performance.now() < deadline, `the flipped page ${page} is not resynced`);
-      await sleep(HEALING_MS);
+    for (const wanted of [new RegExp(` ERROR .*page ${page} of the database file`), /Resynced/]) {
+      while (!says(wanted)) {
+        this.#expect(performance.now() < deadline, `the flipped page ${page}: no line says ${wanted}`);
+        await sleep(HEALING_MS);
+      }
     }
     await this.#replicated();
   }
@@ -389,21 +336,4 @@ class History {
     if (says("Resynced")) return "resync";
     return uploaded > 0 ? "segments" : "nothing";
   }
-}
-
-export function bytesOf(folder: string): number {
-  let bytes = 0;
-  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
-    bytes += isDirectory ? bytesOf(`${folder}/${name}`) : Deno.statSync(`${folder}/${name}`).size;
-  }
-  return bytes;
-}
-
-async function sh(script: string): Promise<void> {
-  const { code, stderr } = await new Deno.Command("sh", { args: ["-c", script], stderr: "piped" }).output();
-  if (code !== 0) throw new Error(`${script}: ${new TextDecoder().decode(stderr)}`);
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -5,6 +5,7 @@
  *
  * The same seed gives the same databases and the same steps; the moments of kills are for the machine to say.
  */
+import { LITESTREAM_VARIABLE, litestreamProgram } from "../../scripts/setup_litestream.ts";
 import { startOtherProcess } from "../support/other_process.ts";
 import { type HistoryResult, type Kind, KINDS, runHistory } from "./page_history.ts";
 
@@ -17,6 +18,7 @@ const histories = Number(option("histories") ?? 200);
 const first = Number(option("seed") ?? Math.floor(performance.timeOrigin) % 100_000);
 const lanes = Number(option("lanes") ?? 2);
 const kinds = option("only") === undefined ? KINDS : KINDS.filter((kind) => kind === option("only"));
+Deno.env.set(LITESTREAM_VARIABLE, await litestreamProgram());
 const began = performance.now();
 const results: HistoryResult[] = [];
 let next = 0;
@@ -53,9 +55,10 @@ for (const kind of kinds) {
   console.log(`${kind.padEnd(32)} ${String(own.length).padStart(9)}  ${means.join(", ")}`);
 }
 const comparisons = results.reduce((sum, result) => sum + result.comparisons, 0);
+const byLitestream = results.filter(({ readers }) => readers === 2).length;
 const seconds = Math.round((performance.now() - began) / 1_000);
 console.log(
   `\n${results.length} histories from seed ${first} on in ${seconds} s: ${comparisons} checksums equal to those computed ` +
-    `from scratch, ${failures} failures`,
+    `from scratch, ${byLitestream} also restored by the real Litestream, ${failures} failures`,
 );
 Deno.exit(failures === 0 && results.length === histories ? 0 : 1);
