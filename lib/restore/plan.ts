@@ -256,7 +256,7 @@ function makePlan(
     generation,
     snapshot,
     steps,
-    end,
+    end: withChecksum(end, snapshot),
     pageSize,
     databaseBytes,
     plannedBytes,
@@ -264,6 +264,13 @@ function makePlan(
     isDoubtful,
     notices,
   };
+}
+
+/** What was captured before every page was looked at has no checksum; a snapshot of that very position has. */
+function withChecksum(end: Point, snapshot: SnapshotPoint): Point {
+  const { checksum, confirmedAt } = snapshot;
+  if (end.checksum !== undefined || checksum === undefined || comparePlaces(snapshot, end) !== 0) return end;
+  return { ...end, checksum, ...(confirmedAt === undefined ? {} : { confirmedAt }) };
 }
 
 function refusedWithReach(facts: GenerationFacts, refusal: Refusal, walkedTo?: Point): RefusedPlan {

@@ -91,6 +91,14 @@ Deno.test("planRestore() restores a snapshot without any WAL by itself", () => {
   assertEquals([empty.databaseBytes, empty.plannedBytes], [0, 0]);
 });
 
+Deno.test("planRestore() has the checksum of a snapshot for what was captured without one, at that very position only", () => {
+  const checksum = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
+  const snapshots = [{ index: 0, frames: 3, atMs: 130, checksum }];
+  const wals = [{ index: 0, records: [[1, 110], [3, 120], [4, 140]] as const }];
+  assertEquals(plan(at(125), { snapshots, wals }).end.checksum, checksum);
+  assertEquals(plan(LATEST, { snapshots, wals }).end.checksum, undefined);
+});
+
 Deno.test("planRestore() takes a snapshot that is ahead of the WAL for the newest point", () => {
   const ahead = { ...WHOLE, snapshots: [...WHOLE.snapshots, { index: 2, frames: 8, atMs: 190 }] };
   const made = plan(LATEST, ahead);

@@ -41,6 +41,7 @@ export interface SnapshotSpec {
   readonly frames?: number;
   readonly atMs: number;
   readonly pages?: number;
+  readonly checksum?: Uint8Array;
   readonly entry?: Partial<SnapshotEntry>;
   readonly isIncomplete?: boolean;
   /** Why its record cannot be read. */
@@ -78,16 +79,23 @@ export function someFacts(spec: GenerationSpec, target: RestoreTarget = { kind: 
 }
 
 function snapshotEntry(
-  { index, frames = 0, atMs, pages = 4, entry = {}, isIncomplete, damage, stateIndex = index, isPeers }: SnapshotSpec,
+  spec: SnapshotSpec,
   layout: Layout = "raw",
 ): SnapshotEntry {
+  const { index, frames = 0, atMs, pages = 4, entry = {}, isIncomplete, damage, checksum } = spec;
+  const { stateIndex = index, isPeers } = spec;
   const offset = after(frames);
   const basis = { index: asIndex(index), sizeBytes: pages * PAGE_SIZE, createdAtMs: atMs };
   if (isIncomplete === true) return { ...basis, recordProblem: "its record is missing", recordMissing: true };
   if (damage !== undefined) return { ...basis, recordProblem: damage };
   return {
     ...basis,
-    record: { ...aRecord(offset, offset, atMs), kind: "snapshot", databasePages: pages },
+    record: {
+      ...aRecord(offset, offset, atMs),
+      kind: "snapshot",
+      databasePages: pages,
+      ...(checksum === undefined ? {} : { checksum }),
+    },
     ...(layout === "raw" ? {} : { stateIndex: asIndex(stateIndex), imageBytes: pages * PAGE_SIZE }),
     ...(isPeers === true ? { isPeers } : {}),
     ...entry,
