@@ -59,8 +59,9 @@ export class DatabaseChecksum {
 
   bytes(): Uint8Array {
     const bytes = new Uint8Array(CHECKSUM_BYTES);
-    viewOf(bytes).setUint32(0, this.#low, true);
-    viewOf(bytes).setUint32(4, this.#high, true);
+    const view = viewOf(bytes);
+    view.setUint32(0, this.#low, true);
+    view.setUint32(4, this.#high, true);
     return bytes;
   }
 }

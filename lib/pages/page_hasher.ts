@@ -58,10 +58,12 @@ export class PageHasher {
     assert(frames.length % size === 0, "whole frames are hashed");
     const framesAtOnce = Math.floor(this.window.length / size);
     for (let frame = 0; frame < frames.length / size; frame += framesAtOnce) {
-      const part = frames.subarray(frame * size, (frame + framesAtOnce) * size);
+      const isWhole = frames.length <= framesAtOnce * size;
+      const part = isWhole ? frames : frames.subarray(frame * size, (frame + framesAtOnce) * size);
       const count = part.length / size;
       this.#exports.hashFrames(this.#place(part), count, pageSize, VALUES_AT);
-      values.set(this.#values.subarray(0, count * 2), frame * 2);
+      // One by one: most transactions have a frame or two, for which a view costs more than the copy.
+      for (let word = 0; word < count * 2; word++) values[frame * 2 + word] = this.#values[word] ?? 0;
     }
   }
 

@@ -157,9 +157,8 @@ export class PageLedger {
     const size = frameSize(this.pageSize);
     const view = viewOf(frames);
     const values = this.#hashFrames(frames);
-    for (let frame = 0; frame * size < frames.length; frame++) {
-      const page = view.getUint32(frame * size + PAGE_NUMBER_AT);
-      this.#pending.add(page, values[2 * frame] ?? 0, values[2 * frame + 1] ?? 0);
+    for (let frame = 0, at = PAGE_NUMBER_AT; at < frames.length; frame++, at += size) {
+      this.#pending.add(view.getUint32(at), values[2 * frame] ?? 0, values[2 * frame + 1] ?? 0);
       if (this.#pending.isFull) this.#spill();
     }
   }
@@ -384,9 +383,11 @@ export class PageLedger {
 
   #spill(): void {
     this.#pending.eachNewest((page, low, high) => {
-      if (page <= this.#databasePages && page < this.#known) this.#replace(this.#checksum, page, low, high);
-      this.#table.write(page, low, high);
+      this.#table.exchange(page, low, high, this.#value);
       this.#touch(page);
+      if (page > this.#databasePages || page >= this.#known) return;
+      this.#checksum.subtract(this.#value[0] ?? 0, this.#value[1] ?? 0);
+      this.#checksum.add(low, high);
     });
     this.#pending.clear();
     this.#isSpilled = true;

@@ -132,12 +132,19 @@ class History {
     for (let i = 0, steps = 3 + randomInteger(random, 6); i < steps; i++) {
       await this.#step(random);
       if (random() < 0.5) await this.#compare();
-      if (i !== 2) continue;
-      await this.#replicated();
-      await shell(`cp -r '${this.#replica}' '${this.folder}/kept'`);
+      if (i === 2) await this.#keepReplica();
     }
     await this.#compare();
     await this.#replicated();
+  }
+
+  /** As it is now, with its first snapshot. */
+  async #keepReplica(): Promise<void> {
+    await this.#replicated();
+    await this.#saidSince(0, /Snapshot done/);
+    await this.#leave();
+    await shell(`cp -r '${this.#replica}' '${this.folder}/kept'`);
+    await this.#watch();
   }
 
   #judge(kind: Kind, healedBy: HistoryResult["healedBy"], uploaded: number, changedPages: number): void {
@@ -317,15 +324,17 @@ class History {
     await this.#replicated();
     const said = this.lines.length;
     const page = await flipPage(random, this.folder, this.#path, this.#shape.pageSize);
-    const says = (pattern: RegExp) => this.lines.slice(said).some((line) => pattern.test(line));
-    const deadline = performance.now() + PATIENCE_MS;
-    for (const wanted of [new RegExp(` ERROR .*page ${page} of the database file`), /Resynced/]) {
-      while (!says(wanted)) {
-        this.#expect(performance.now() < deadline, `the flipped page ${page}: no line says ${wanted}`);
-        await sleep(HEALING_MS);
-      }
-    }
+    await this.#saidSince(said, new RegExp(` ERROR .*page ${page} of the database file`));
+    await this.#saidSince(said, /Resynced/);
     await this.#replicated();
+  }
+
+  async #saidSince(lines: number, wanted: RegExp): Promise<void> {
+    const deadline = performance.now() + PATIENCE_MS;
+    while (!this.lines.slice(lines).some((line) => wanted.test(line))) {
+      this.#expect(performance.now() < deadline, `no line says ${wanted}`);
+      await sleep(HEALING_MS);
+    }
   }
 
   #healedBy(lines: readonly string[], uploaded: number): HistoryResult["healedBy"] {

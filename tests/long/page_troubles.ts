@@ -64,10 +64,10 @@ export function forgetShadowWal({ folder }: Place): void {
  */
 export async function flipPage(random: () => number, folder: string, database: string, pageSize: number) {
   const page = 2 + randomInteger(random, Deno.statSync(database).size / pageSize - 1);
-  const at = (page - 1) * pageSize + randomInteger(random, pageSize);
+  const at = page * pageSize - 1; // Somebody's data, nearly always: the application goes on with what is there.
   const [reference, byte] = [`${folder}/reference`, `${folder}/byte`];
   await shell(`touch -r '${database}' '${reference}' && dd if='${database}' of='${byte}' bs=1 skip=${at} count=1`);
-  Deno.writeFileSync(byte, Deno.readFileSync(byte).map((value) => value ^ 8));
+  Deno.writeFileSync(byte, Deno.readFileSync(byte).map((value) => value ^ 1));
   await shell(`dd if='${byte}' of='${database}' bs=1 seek=${at} conv=notrunc && touch -r '${reference}' '${database}'`);
   return page;
 }
