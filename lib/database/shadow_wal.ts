@@ -135,13 +135,13 @@ export class ShadowWal {
     this.pages?.forget();
   }
 
-  /** Puts frames after the given number of frames; they count only once published. */
-  writeFrames(afterFrames: number, bytes: Uint8Array): void {
+  /** Puts frames after the given number of frames; they count only once published. `values` of their pages, if known. */
+  writeFrames(afterFrames: number, bytes: Uint8Array, values?: Uint32Array): void {
     const life = this.#begun();
     const position = WAL_HEADER_SIZE + afterFrames * frameSize(life.header.pageSize);
     assert(afterFrames >= life.frames, "published frames never change");
     this.#handle("wal").writeAt(bytes, position);
-    this.pages?.addFrames(bytes);
+    this.pages?.addFrames(bytes, values);
   }
 
   /** Makes everything written so far part of the shadow WAL, with one commit record. */

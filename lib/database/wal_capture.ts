@@ -6,6 +6,7 @@ import { limits } from "../base/limits.ts";
 import { ReplicationError } from "../base/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileHandle } from "../platform/file_system.ts";
+import { scanAndHash } from "../pages/frame_scan.ts";
 import { pageHasher } from "../pages/page_hasher.ts";
 import { type Checksum, equalChecksums } from "../wal/checksum.ts";
 import { frameSize } from "../wal/frame.ts";
@@ -53,6 +54,7 @@ export class WalCapture {
   readonly #clock: Clock;
   /** The hasher's own: pages are read into where they are hashed. Nothing of it is needed after an await. */
   readonly #buffer = pageHasher().window;
+  readonly #values = new Uint32Array(2 * Math.ceil(this.#buffer.length / frameSize(limits.pageSizeMinBytes)));
   readonly #headerBytes = new Uint8Array(WAL_HEADER_SIZE);
   /** The life in the shadow WAL was seen to be over, with all of it captured. */
   #lifeEnded = false;
@@ -211,9 +213,11 @@ export class WalCapture {
       const frames = Math.min(framesInBuffer, index.mxFrame - target.frames);
       const bytes = this.#buffer.subarray(0, frames * size);
       const read = this.#wal.readAt(bytes, WAL_HEADER_SIZE + target.frames * size);
-      const scan = scanFrames(bytes.subarray(0, read), header, target.checksum);
+      const scan = this.#shadow.pages === undefined
+        ? scanFrames(bytes.subarray(0, read), header, target.checksum)
+        : scanAndHash(bytes.subarray(0, read), header, target.checksum, this.#values);
       if (scan.frames < frames) return this.#broken(target.frames + scan.frames + 1);
-      this.#shadow.writeFrames(target.frames, bytes);
+      this.#shadow.writeFrames(target.frames, bytes, this.#values);
       target.frames += frames;
       target.checksum = scan.checksum;
       if (scan.commits > 0) target.databasePages = scan.databasePages;

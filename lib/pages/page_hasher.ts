@@ -9,8 +9,11 @@
  *    64 KiB  the window that pages are hashed in
  */
 import { assert } from "../base/assert.ts";
+import { viewOf } from "../base/bytes.ts";
 import { limits } from "../base/limits.ts";
-import { frameSize } from "../wal/frame.ts";
+import type { Checksum } from "../wal/checksum.ts";
+import { frameSize, storedChecksum } from "../wal/frame.ts";
+import type { WalHeader } from "../wal/header.ts";
 import { KERNEL_BASE64 } from "./kernel_bytes.ts";
 
 const VALUES_AT = 0x400;
@@ -21,6 +24,17 @@ const VALUE_BYTES = 8;
 interface KernelExports {
   hashPages(at: number, count: number, pageSize: number, firstPage: number, values: number): void;
   hashFrames(at: number, count: number, pageSize: number, values: number): void;
+  scanFrames(
+    at: number,
+    count: number,
+    pageSize: number,
+    isLittle: boolean,
+    salt1: number,
+    salt2: number,
+    s0: number,
+    s1: number,
+    values: number,
+  ): number;
 }
 
 /** Works on one call at a time and never awaits: all of the program shares one. */
@@ -58,13 +72,48 @@ export class PageHasher {
     assert(frames.length % size === 0, "whole frames are hashed");
     const framesAtOnce = Math.floor(this.window.length / size);
     for (let frame = 0; frame < frames.length / size; frame += framesAtOnce) {
-      const isWhole = frames.length <= framesAtOnce * size;
-      const part = isWhole ? frames : frames.subarray(frame * size, (frame + framesAtOnce) * size);
+      const part = frames.subarray(frame * size, (frame + framesAtOnce) * size);
       const count = part.length / size;
       this.#exports.hashFrames(this.#place(part), count, pageSize, VALUES_AT);
-      // One by one: most transactions have a frame or two, for which a view costs more than the copy.
-      for (let word = 0; word < count * 2; word++) values[frame * 2 + word] = this.#values[word] ?? 0;
+      values.set(this.#values.subarray(0, count * 2), frame * 2);
     }
+  }
+
+  /**
+   * How many of so many frames are of this WAL and continue its chain, from the first on, and the values of their pages. What
+   * is wrong with the next one is for `lib/wal/scanner.ts` to say.
+   */
+  scanFrames(
+    frames: Uint8Array,
+    count: number,
+    { pageSize, littleEndian, salt }: Pick<WalHeader, "pageSize" | "littleEndian" | "salt">,
+    chain: Checksum,
+    values: Uint32Array,
+  ): number {
+    const size = frameSize(pageSize);
+    const framesAtOnce = Math.floor(this.window.length / size);
+    let { s0, s1 } = chain;
+    for (let first = 0; first < count; first += framesAtOnce) {
+      const due = Math.min(framesAtOnce, count - first);
+      const isAll = frames.length === due * size;
+      const at = this.#place(isAll ? frames : frames.subarray(first * size, (first + due) * size));
+      const good = this.#exports.scanFrames(
+        at,
+        due,
+        pageSize,
+        littleEndian,
+        salt.salt1,
+        salt.salt2,
+        s0,
+        s1,
+        VALUES_AT,
+      );
+      // One by one: most transactions have a frame or two, for which a view costs more than the copy.
+      for (let word = 0; word < good * 2; word++) values[first * 2 + word] = this.#values[word] ?? 0;
+      if (good < due) return first + good;
+      ({ s0, s1 } = storedChecksum(viewOf(frames), (first + good - 1) * size));
+    }
+    return count;
   }
 
   /** Where in the kernel's memory the bytes are, after a copy unless they stand there already. */

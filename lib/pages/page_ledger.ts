@@ -152,11 +152,10 @@ export class PageLedger {
     this.#changed.clear();
   }
 
-  /** Whole frames of the transaction that is being captured. */
-  addFrames(frames: Uint8Array): void {
+  /** Whole frames of the transaction that is being captured; the values of their pages, where they are known already. */
+  addFrames(frames: Uint8Array, values: Uint32Array = this.#hashFrames(frames)): void {
     const size = frameSize(this.pageSize);
     const view = viewOf(frames);
-    const values = this.#hashFrames(frames);
     for (let frame = 0, at = PAGE_NUMBER_AT; at < frames.length; frame++, at += size) {
       this.#pending.add(view.getUint32(at), values[2 * frame] ?? 0, values[2 * frame + 1] ?? 0);
       if (this.#pending.isFull) this.#spill();

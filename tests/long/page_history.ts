@@ -57,19 +57,19 @@ export class Failed extends Error {}
 const FILES = unsyncedFiles();
 const PATIENCE_MS = 20_000;
 const HEALING_MS = 5;
-/** Of the replicas in its layout, those that the real Litestream restores too. */
-const LITESTREAM_SHARE = 0.2;
 
+/** `litestreamShare`: of the replicas in its layout, those that the real Litestream restores too. */
 export async function runHistory(
   seed: number,
   kind: Kind,
   folder: string,
   application: OtherProcess,
+  { litestreamShare = 0 }: { readonly litestreamShare?: number } = {},
 ): Promise<HistoryResult> {
   const random = seededRandom(seed);
   const shape = randomShape(random);
   const layout: Layout = random() < 0.5 ? "raw" : "litestream";
-  const history = new History(folder, shape, layout, application);
+  const history = new History(folder, shape, layout, application, litestreamShare);
   try {
     return await history.run(kind, random);
   } catch (error) {
@@ -93,7 +93,13 @@ class History {
   #replicator: FileReplicator | undefined;
   #comparisons = 0;
 
-  constructor(readonly folder: string, shape: Shape, layout: Layout, application: OtherProcess) {
+  constructor(
+    readonly folder: string,
+    shape: Shape,
+    layout: Layout,
+    application: OtherProcess,
+    readonly litestreamShare: number,
+  ) {
     this.#path = `${folder}/app.db`;
     this.#replica = `${folder}/replica`;
     this.#shape = shape;
@@ -168,7 +174,7 @@ class History {
     const { checksum } = await restoreFrom(this.#store, restored);
     this.#expect(checksum === "equal", "the restore had no checksum to compare with");
     this.#expectEqual(image, restored, "restored");
-    if (this.#layout === "raw" || random() > LITESTREAM_SHARE) return 1;
+    if (this.#layout === "raw" || random() >= this.litestreamShare) return 1;
     const byLitestream = `${this.folder}/litestream.db`;
     const { code, stderr } = await restoreWithLitestream(this.#replica, byLitestream);
     this.#expect(code === 0, `Litestream restores nothing: ${stderr}`);

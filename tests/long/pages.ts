@@ -14,6 +14,9 @@ function option(name: string): string | undefined {
   return at === -1 ? undefined : Deno.args[at + 1];
 }
 
+/** Of the replicas in its layout, those that the real Litestream restores too. */
+const LITESTREAM_SHARE = 0.2;
+
 const histories = Number(option("histories") ?? 200);
 const first = Number(option("seed") ?? Math.floor(performance.timeOrigin) % 100_000);
 const lanes = Number(option("lanes") ?? 2);
@@ -32,7 +35,7 @@ async function lane(): Promise<void> {
     const kind = kinds[number % kinds.length] as Kind;
     const folder = Deno.makeTempDirSync({ prefix: "tailrace-pages-" });
     try {
-      results.push(await runHistory(seed, kind, folder, application));
+      results.push(await runHistory(seed, kind, folder, application, { litestreamShare: LITESTREAM_SHARE }));
       Deno.removeSync(folder, { recursive: true });
     } catch (error) {
       failures++;
