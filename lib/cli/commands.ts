@@ -200,7 +200,17 @@ const wal: Command = {
   summary: "List the WAL files that replicas hold",
   usage: ["[flags] DB", "[flags] URL"],
   examples: ["wal /data/app.db", "wal --generation 59c6b84cb3f732e9 file:///backup/app"],
-  flags: [CONFIG, NO_EXPAND_ENV, REPLICA, GENERATION, JSON_OUTPUT],
+  flags: [
+    CONFIG,
+    NO_EXPAND_ENV,
+    REPLICA,
+    GENERATION,
+    {
+      name: "records",
+      meaning: "List the commit records instead: every point, with the checksum of the whole database there.",
+    },
+    JSON_OUTPUT,
+  ],
   positionals: DATABASE_OR_URL,
   refuse: refuseConfigBesideUrl,
   load: () => import("./wal.ts"),

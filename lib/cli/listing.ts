@@ -1,8 +1,10 @@
 /** What `generations`, `snapshots` and `wal` have in common: replicas looked at one by one, then one table or document. */
+import { hex } from "../base/bytes.ts";
 import { exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
 import { formatIndex, type Index } from "../position/position.ts";
+import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { formatTime } from "./amounts.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
@@ -22,7 +24,8 @@ export interface Listing<Row> {
     replica: ReplicaConfig,
     catalog: GenerationCatalog,
     database: DatabaseConfig | undefined,
-  ) => readonly Row[];
+    store: GenerationStore,
+  ) => readonly Row[] | Promise<readonly Row[]>;
   readonly cellsOf: (row: Row) => readonly string[];
   readonly documentOf: (row: Row) => Readonly<Record<string, unknown>>;
 }
@@ -36,9 +39,14 @@ export async function runListing<Row>(
   const { database, replicas } = await chooseReplicas(context);
   let generations = 0;
   const { found, errors } = await lookAtEach(replicas, async (replica) => {
-    const catalogs = await catalogsOf(openReplica(context.platform.files, replica), wanted);
+    const store = openReplica(context.platform.files, replica);
+    const catalogs = await catalogsOf(store, wanted);
     generations += catalogs.length;
-    return catalogs.flatMap((catalog) => listing.rowsOf(replica, catalog, database));
+    const rows: Row[] = [];
+    for (const catalog of catalogs) {
+      for (const row of await listing.rowsOf(replica, catalog, database, store)) rows.push(row);
+    }
+    return rows;
   });
   if (context.arguments.isOn("json")) {
     writeJson(context.stdout, listing.schemaVersion, { [listing.member]: found.map(listing.documentOf) });
@@ -69,6 +77,15 @@ async function catalogsOf(store: GenerationStore, wanted: Generation | undefined
 /** Both forms of an index, as every JSON document has them. */
 export function indexMembers(index: Index): { readonly index: number; readonly index_hex: string } {
   return { index, index_hex: formatIndex(index) };
+}
+
+/** The checksum that a record tells of the whole database, and where the source was last compared with what was captured. */
+export function proofMembers(record: CommitRecord | undefined) {
+  const { checksum, confirmedAt } = record ?? {};
+  return {
+    checksum: checksum === undefined ? null : hex(checksum),
+    confirmed: confirmedAt === undefined ? null : { ...indexMembers(confirmedAt.index), offset: confirmedAt.offset },
+  };
 }
 
 export const UNKNOWN = "-";

@@ -1,13 +1,23 @@
 import { formatIndex, type Index } from "../position/position.ts";
+import type { CommitRecord } from "../store/commit_record.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import type { CommandContext } from "./command.ts";
-import { indexMembers, type Listing, runListing, timeCell, timeMember, UNKNOWN, wantedGeneration } from "./listing.ts";
+import {
+  indexMembers,
+  type Listing,
+  proofMembers,
+  runListing,
+  timeCell,
+  timeMember,
+  UNKNOWN,
+  wantedGeneration,
+} from "./listing.ts";
 
 interface SnapshotRow {
   readonly replica: string;
   readonly generation: string;
   readonly index: Index;
-  readonly offset: number | undefined;
+  readonly record: CommitRecord | undefined;
   readonly bytes: number;
   readonly createdMs: number;
   readonly problem: string | undefined;
@@ -32,7 +42,7 @@ const LISTING: Listing<SnapshotRow> = {
         replica: name,
         generation: catalog.generation,
         index: entry.index,
-        offset: entry.record?.end,
+        record: entry.record,
         bytes: entry.sizeBytes,
         createdMs: entry.record?.capturedAtMs ?? entry.createdAtMs,
         problem: state.kind === "whole" ? undefined : `${state.kind}: ${state.problem}`,
@@ -42,7 +52,7 @@ const LISTING: Listing<SnapshotRow> = {
     row.replica,
     row.generation,
     formatIndex(row.index),
-    String(row.offset ?? UNKNOWN),
+    String(row.record?.end ?? UNKNOWN),
     String(row.bytes),
     timeCell(row.createdMs),
     row.problem ?? "whole",
@@ -51,9 +61,10 @@ const LISTING: Listing<SnapshotRow> = {
     replica: row.replica,
     generation: row.generation,
     ...indexMembers(row.index),
-    offset: row.offset ?? null,
+    offset: row.record?.end ?? null,
     bytes: row.bytes,
     created_at: timeMember(row.createdMs),
+    ...proofMembers(row.record),
     problem: row.problem ?? null,
   }),
 };

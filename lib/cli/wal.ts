@@ -1,20 +1,28 @@
 import { formatIndex, type Index } from "../position/position.ts";
+import type { CommitRecord } from "../store/commit_record.ts";
 import type { CommandContext } from "./command.ts";
-import { indexMembers, type Listing, runListing, timeCell, timeMember, UNKNOWN, wantedGeneration } from "./listing.ts";
+import {
+  indexMembers,
+  type Listing,
+  proofMembers,
+  runListing,
+  timeCell,
+  timeMember,
+  UNKNOWN,
+  wantedGeneration,
+} from "./listing.ts";
 
 interface WalRow {
   readonly replica: string;
   readonly generation: string;
   readonly index: Index;
   readonly bytes: number;
-  readonly end: number | undefined;
   readonly records: number;
-  readonly isClosed: boolean;
-  readonly lastMs: number | undefined;
+  readonly last: CommitRecord | undefined;
   readonly problem: string | undefined;
 }
 
-const LISTING: Listing<WalRow> = {
+const INDEXES: Listing<WalRow> = {
   member: "wal",
   schemaVersion: 1,
   columns: [
@@ -34,10 +42,8 @@ const LISTING: Listing<WalRow> = {
       generation,
       index: entry.index,
       bytes: entry.sizeBytes,
-      end: entry.lastRecord?.end,
       records: entry.recordCount,
-      isClosed: entry.lastRecord?.indexClosed === true,
-      lastMs: entry.lastRecord?.capturedAtMs,
+      last: entry.lastRecord,
       problem: entry.recordProblem,
     })),
   cellsOf: (row) => [
@@ -45,10 +51,10 @@ const LISTING: Listing<WalRow> = {
     row.generation,
     formatIndex(row.index),
     String(row.bytes),
-    String(row.end ?? UNKNOWN),
+    String(row.last?.end ?? UNKNOWN),
     String(row.records),
-    row.isClosed ? "yes" : "no",
-    timeCell(row.lastMs),
+    row.last?.indexClosed === true ? "yes" : "no",
+    timeCell(row.last?.capturedAtMs),
     row.problem ?? "",
   ],
   documentOf: (row) => ({
@@ -56,14 +62,77 @@ const LISTING: Listing<WalRow> = {
     generation: row.generation,
     ...indexMembers(row.index),
     bytes: row.bytes,
-    end: row.end ?? null,
+    end: row.last?.end ?? null,
     records: row.records,
-    closed: row.isClosed,
-    last_captured_at: timeMember(row.lastMs),
+    closed: row.last?.indexClosed === true,
+    last_captured_at: timeMember(row.last?.capturedAtMs),
+    ...proofMembers(row.last),
     problem: row.problem ?? null,
   }),
 };
 
+interface RecordRow {
+  readonly replica: string;
+  readonly generation: string;
+  readonly index: Index;
+  readonly record: CommitRecord;
+}
+
+const RECORDS: Listing<RecordRow> = {
+  member: "records",
+  schemaVersion: 1,
+  columns: [
+    { title: "replica" },
+    { title: "generation" },
+    { title: "index" },
+    { title: "end", align: "right" },
+    { title: "kind" },
+    { title: "captured" },
+    { title: "late" },
+    { title: "closed" },
+    { title: "pages", align: "right" },
+    { title: "checksum" },
+  ],
+  rowsOf: async ({ name }, { generation, wals }, _database, store) => {
+    const rows: RecordRow[] = [];
+    for (const { index } of wals) {
+      for (const record of await store.records(generation, index)) {
+        rows.push({ replica: name, generation, index, record });
+      }
+    }
+    return rows;
+  },
+  cellsOf: ({ replica, generation, index, record }) => [
+    replica,
+    generation,
+    formatIndex(index),
+    String(record.end),
+    record.kind,
+    timeCell(record.capturedAtMs),
+    record.capturedLate ? "yes" : "no",
+    record.indexClosed ? "yes" : "no",
+    String(record.databasePages),
+    proofMembers(record).checksum ?? UNKNOWN,
+  ],
+  documentOf: ({ replica, generation, index, record }) => ({
+    replica,
+    generation,
+    ...indexMembers(index),
+    kind: record.kind,
+    start: record.start,
+    end: record.end,
+    captured_at: timeMember(record.capturedAtMs),
+    captured_late: record.capturedLate,
+    closed: record.indexClosed,
+    page_size: record.pageSize,
+    database_pages: record.databasePages,
+    ...proofMembers(record),
+  }),
+};
+
 export function run(context: CommandContext): Promise<number> {
-  return runListing(context, LISTING, wantedGeneration(context));
+  const wanted = wantedGeneration(context);
+  return context.arguments.isOn("records")
+    ? runListing(context, RECORDS, wanted)
+    : runListing(context, INDEXES, wanted);
 }

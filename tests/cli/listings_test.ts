@@ -1,3 +1,4 @@
+import { asIndex } from "../../lib/position/position.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
 import { runTailrace } from "../support/tailrace.ts";
@@ -13,7 +14,14 @@ async function withListed(
     const wal = new WalBuilder();
     const [first, second] = [wal.commit(2, [1, 10]), wal.commit(3, [2, 20], [3, 30])];
     await replica.snapshot(0, 0, imageOf(4096, 1, 2));
-    await replica.wal(0, wal.bytes(), { end: first, databasePages: 2 }, { end: second, databasePages: 3 });
+    const checksum = Uint8Array.of(0xfe, 1, 2, 3, 4, 5, 6, 7);
+    const confirmedAt = { index: asIndex(0), offset: first };
+    await replica.wal(
+      0,
+      wal.bytes(),
+      { end: first, databasePages: 2 },
+      { end: second, databasePages: 3, checksum, confirmedAt },
+    );
     await replica.close(0);
     await replica.wal(0x1a, wal.bytes(), { end: first, databasePages: 2 });
     await replica.snapshot(0x1a, 4152, imageOf(4096, 10, 2));
@@ -129,6 +137,8 @@ listingTest("snapshots lists images with their positions, and says which are not
     offset: 4152,
     bytes: 8192,
     created_at: "2025-06-01T12:00:05.000Z",
+    checksum: null,
+    confirmed: null,
     problem: null,
   });
 });
@@ -159,9 +169,43 @@ listingTest("wal lists every index with its records, and what is wrong with it",
     records: 3,
     closed: true,
     last_captured_at: "2025-06-01T12:00:03.000Z",
+    checksum: null,
+    confirmed: null,
     problem: null,
   });
   assertEquals([wal[1].index, wal[1].end, wal[1].last_captured_at], [26, null, null]);
+});
+
+listingTest("wal --records lists every point, with the checksum of the database there", async (folder, list) => {
+  const url = `file://${folder}/replica`;
+  const { code, stdout } = await list("wal", "--records", url);
+  assertEquals(code, 0);
+  const [titles, first, second, closing] = stdout.split("\n");
+  assertMatch(
+    titles ?? "",
+    /^replica {2}generation +index +end +kind +captured +late +closed +pages +checksum$/,
+  );
+  assertMatch(first ?? "", /^file +00000000000000aa +0000000000000000 +4152 +sync +\S+01\.000Z +no +no +2 +-$/);
+  assertMatch(second ?? "", /^file +00000000000000aa +0+ +12392 +sync +\S+02\.000Z +no +no +3 +fe01020304050607$/);
+  assertMatch(closing ?? "", /^file +00000000000000aa +0+ +12392 +sync +\S+03\.000Z +no +yes +3 +-$/);
+  const { records } = JSON.parse((await list("wal", "--records", "--json", url)).stdout);
+  assertEquals(records.length, 4);
+  assertEquals(records[1], {
+    replica: "file",
+    generation: "00000000000000aa",
+    index: 0,
+    index_hex: "0000000000000000",
+    kind: "sync",
+    start: 4152,
+    end: 12392,
+    captured_at: "2025-06-01T12:00:02.000Z",
+    captured_late: false,
+    closed: false,
+    page_size: 4096,
+    database_pages: 3,
+    checksum: "fe01020304050607",
+    confirmed: { index: 0, index_hex: "0000000000000000", offset: 4152 },
+  });
 });
 
 listingTest("listings take a database from the config, and one of its replicas", async (folder, list) => {

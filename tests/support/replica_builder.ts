@@ -13,7 +13,7 @@ import { unsyncedFiles } from "./unsynced_files.ts";
 /** The time of a replica's first record; each later one is a second later unless the test says otherwise. */
 export const EPOCH_MS = Date.UTC(2025, 5, 1, 12, 0, 0);
 
-export interface BuiltCommit {
+export interface BuiltCommit extends Pick<CommitRecord, "checksum" | "confirmedAt"> {
   readonly end: number;
   readonly databasePages: number;
   readonly atMs?: number;
@@ -67,8 +67,8 @@ export class ReplicaBuilder {
   async wal(index: number, bytes: Uint8Array, ...commits: readonly BuiltCommit[]): Promise<this> {
     const start = this.#lastCommits.get(index)?.end ?? asOffset(0);
     let at = start;
-    const records = commits.map(({ end, databasePages, atMs = this.#tick() }) => {
-      const record = this.#record(at, end, databasePages, atMs, false);
+    const records = commits.map(({ end, databasePages, atMs = this.#tick(), ...proof }) => {
+      const record = { ...this.#record(at, end, databasePages, atMs, false), ...proof };
       at = record.end;
       return record;
     });
