@@ -43,12 +43,12 @@ export class IndexChanges {
     this.#path = path;
   }
 
-  /** Of the index behind the last one. What changes most of the database is no help, nor is what came before it. */
+  /** Of the index behind the last one. What changes all of the database is no help, nor is what came before it. */
   append(change: IndexChange): void {
     const { pages, databasePages } = change;
     this.#sizeBytes ??= this.#read().validBytes;
     const bytes = formatChange(change);
-    const isTooMuch = pages.length > limits.resyncPagesAlways && pages.length > databasePages / 2;
+    const isTooMuch = pages.length > limits.resyncPagesAlways && pages.length >= databasePages;
     if (isTooMuch || this.#sizeBytes + bytes.length > limits.indexChangesMaxBytes) this.#sizeBytes = 0;
     const file = this.#files.open(this.#path, "create");
     try {

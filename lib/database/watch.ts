@@ -165,9 +165,10 @@ export class Watch {
   /** Whether the database file holds every captured frame. */
   get isLifeCopied(): boolean {
     const index = this.#open.walIndex.read();
-    const { life } = this.#shadow;
-    if (index === undefined || life === undefined || !this.#follower.isCaughtUp(index)) return false;
+    if (index === undefined || !this.#follower.isCaughtUp(index)) return false;
     if (index.mxFrame === 0) return true; // SQLite cuts a WAL only after all of it was copied.
+    const { life } = this.#shadow;
+    if (life === undefined) return false;
     return equalSalts(index.salt, life.header.salt) && index.backfilled >= life.frames;
   }
 

@@ -59,17 +59,14 @@ export function forgetShadowWal({ folder }: Place): void {
 }
 
 /**
- * One bit of a page at rest, and the time of the file put back as it was. By other processes: a descriptor of the database
- * that this one closes would drop its locks. Returns the page.
+ * One bit of a database at rest, and the time of the file put back as it was. By other processes: a descriptor of the
+ * database that this one closes would drop its locks.
  */
-export async function flipPage(random: () => number, folder: string, database: string, pageSize: number) {
-  const page = 2 + randomInteger(random, Deno.statSync(database).size / pageSize - 1);
-  const at = page * pageSize - 1; // Somebody's data, nearly always: the application goes on with what is there.
+export async function flipByte(folder: string, database: string, at: number): Promise<void> {
   const [reference, byte] = [`${folder}/reference`, `${folder}/byte`];
   await shell(`touch -r '${database}' '${reference}' && dd if='${database}' of='${byte}' bs=1 skip=${at} count=1`);
-  Deno.writeFileSync(byte, Deno.readFileSync(byte).map((value) => value ^ 1));
+  Deno.writeFileSync(byte, Deno.readFileSync(byte).map((value) => value ^ 8));
   await shell(`dd if='${byte}' of='${database}' bs=1 seek=${at} conv=notrunc && touch -r '${reference}' '${database}'`);
-  return page;
 }
 
 /** Every file below a folder, by its path in it. */
