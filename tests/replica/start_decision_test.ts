@@ -8,11 +8,12 @@ interface Numbers {
   readonly oldest?: number;
   readonly captured?: readonly [index: number, offset: number];
   readonly agrees?: boolean | undefined;
+  readonly more?: Partial<Pick<StartFacts, "brokenBecause" | "isCatchUpUnfinished" | "isEndComplete" | "catchUp">>;
 }
 
 /** The replica holds the snapshot 2 and WAL up to 5:1000, the shadow WAL 4:0 to 6:500. */
 function facts(overrides: Numbers): StartFacts {
-  const { snapshot, end, oldest, captured, agrees } = {
+  const { snapshot, end, oldest, captured, agrees, more } = {
     snapshot: 2,
     end: [5, 1_000] as const,
     oldest: 4,
@@ -26,6 +27,7 @@ function facts(overrides: Numbers): StartFacts {
     oldest: asIndex(oldest),
     captured: { index: asIndex(captured[0]), offset: asOffset(captured[1]) },
     agrees,
+    ...more,
   };
 }
 
@@ -75,6 +77,32 @@ const rows: readonly (readonly [string, Numbers, StartDecision])[] = [
     "WAL that ends early, and a later snapshot that is no longer at hand either",
     { snapshot: 3, end: [1, 900], agrees: undefined },
     snapshot(gone),
+  ],
+  [
+    "a complete index right before the shadow WAL",
+    { end: [3, 900, "closed"], agrees: undefined, more: { isEndComplete: true } },
+    goOn(4, 0),
+  ],
+  [
+    "a complete index, and one missing behind it",
+    { end: [2, 900, "closed"], agrees: undefined, more: { isEndComplete: true } },
+    snapshot(gone),
+  ],
+  [
+    "an end that is gone, and all changes since known",
+    { end: [3, 900], agrees: undefined, more: { catchUp: { kind: "catch-up" } } },
+    { kind: "catch-up", reason: gone },
+  ],
+  [
+    "an end that is gone, and more changes than a snapshot has",
+    { end: [3, 900], agrees: undefined, more: { catchUp: { kind: "no", because: "all pages changed since" } } },
+    snapshot(`${gone}, and all pages changed since`),
+  ],
+  ["a gap in its middle", { more: { brokenBecause: "index 3 is missing" } }, snapshot("index 3 is missing")],
+  [
+    "a catch-up that was interrupted",
+    { more: { isCatchUpUnfinished: true } },
+    snapshot("bringing the replica forward was interrupted"),
   ],
 ];
 
