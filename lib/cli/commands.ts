@@ -3,6 +3,7 @@ import { parseDuration } from "../config/duration.ts";
 import { isReplicaUrl } from "../config/replica_url.ts";
 import { parseGeneration } from "../position/generation.ts";
 import { parseIndex, parsePosition } from "../position/position.ts";
+import { RUNGS } from "../verify/report.ts";
 import type { Command, Flag, ParsedArguments, Positionals } from "./command.ts";
 
 const CONFIG: Flag = {
@@ -20,6 +21,26 @@ const GENERATION: Flag = {
   meaning: "Only this generation.",
   check: (value) => parseGeneration(value) === undefined ? "16 lowercase hex digits" : undefined,
 };
+const STATES: readonly Flag[] = [
+  {
+    name: "at",
+    aliases: ["timestamp"],
+    value: "TIME",
+    meaning: "The last state at or before this time: 2025-06-01T12:00:00Z, or -15m for 15 minutes ago.",
+  },
+  {
+    name: "index",
+    value: "HEX",
+    meaning: "The state at the end of this WAL index.",
+    check: (value) => parseIndex(value) === undefined ? "1 to 16 hex digits" : undefined,
+  },
+  {
+    name: "position",
+    value: "POSITION",
+    meaning: "The state at this position: <generation>/<index>:<offset>.",
+    check: (value) => parsePosition(value) === undefined ? "<generation>/<index in hex>:<offset>" : undefined,
+  },
+];
 const JSON_OUTPUT: Flag = { name: "json", meaning: "Write one JSON document (docs/json.md)." };
 
 const DATABASE_OR_URL: Positionals = { min: 1, max: 1, expected: "one database of the config or one replica URL" };
@@ -34,6 +55,11 @@ function oneOf(...words: readonly string[]): (value: string) => string | undefin
 /** The names of the given flags among these, with their dashes. */
 function given(arguments_: ParsedArguments, names: readonly string[]): string[] {
   return names.filter((name) => arguments_.text(name) !== undefined).map((name) => `--${name}`);
+}
+
+function refuseSeveralStates(arguments_: ParsedArguments): string | undefined {
+  const states = given(arguments_, STATES.map(({ name }) => name));
+  return states.length > 1 ? `${states.join(" and ")} together: each names a state (give one of them)` : undefined;
 }
 
 function refuseConfigBesideUrl(arguments_: ParsedArguments): string | undefined {
@@ -117,24 +143,7 @@ const restore: Command = {
     NO_EXPAND_ENV,
     REPLICA,
     GENERATION,
-    {
-      name: "at",
-      aliases: ["timestamp"],
-      value: "TIME",
-      meaning: "The last state at or before this time: 2025-06-01T12:00:00Z, or -15m for 15 minutes ago.",
-    },
-    {
-      name: "index",
-      value: "HEX",
-      meaning: "The state at the end of this WAL index.",
-      check: (value) => parseIndex(value) === undefined ? "1 to 16 hex digits" : undefined,
-    },
-    {
-      name: "position",
-      value: "POSITION",
-      meaning: "The state at this position: <generation>/<index>:<offset>.",
-      check: (value) => parsePosition(value) === undefined ? "<generation>/<index in hex>:<offset>" : undefined,
-    },
+    ...STATES,
     { name: "if-db-not-exists", meaning: "Do nothing, and end with 0, when the database is there already." },
     { name: "if-replica-exists", meaning: "Do nothing, and end with 0, when there is no backup." },
     { name: "dry-run", meaning: "Say what would be restored, and write nothing." },
@@ -149,8 +158,8 @@ const restore: Command = {
   ],
   positionals: DATABASE_OR_URL,
   refuse: (arguments_) => {
-    const targets = given(arguments_, ["at", "index", "position"]);
-    if (targets.length > 1) return `${targets.join(" and ")} together: each names a state (give one of them)`;
+    const several = refuseSeveralStates(arguments_);
+    if (several !== undefined) return several;
     if (arguments_.isOn("force") && arguments_.isOn("if-db-not-exists")) {
       return "--force and --if-db-not-exists together: one replaces an existing database, the other leaves it";
     }
@@ -216,6 +225,66 @@ const wal: Command = {
   load: () => import("./wal.ts"),
 };
 
+const verify: Command = {
+  name: "verify",
+  summary: "Prove that replicas restore: read all of them, restore, compare with the source's checksum",
+  usage: ["[flags] [DB]", "[flags] URL"],
+  examples: [
+    "verify --quiet",
+    "verify file:///backup/app",
+    "verify --max-age 1h --report out.json /data/app.db",
+    "verify --sample 5 --level equal file:///backup/app",
+  ],
+  flags: [
+    CONFIG,
+    NO_EXPAND_ENV,
+    REPLICA,
+    GENERATION,
+    {
+      name: "level",
+      value: "RUNG",
+      meaning: `How far to go: ${RUNGS.join(", ")} (default: as far as can be).`,
+      check: oneOf(...RUNGS),
+    },
+    ...STATES,
+    {
+      name: "sample",
+      value: "N",
+      meaning: "Restore N past points as well, chosen by chance; where snapshots and indexes end first.",
+      check: (value) => /^\d{1,4}$/.test(value) ? undefined : "a whole number up to 9999",
+    },
+    {
+      name: "seed",
+      value: "N",
+      meaning: "Choose the same past points as a run that named this seed.",
+      check: (value) => /^\d{1,9}$/.test(value) ? undefined : "a whole number",
+    },
+    {
+      name: "max-age",
+      value: "DURATION",
+      meaning: "Fail when the newest state is further behind the database (of a URL: older) than this.",
+      check: (value) => (parseDuration(value) ?? 0) > 0 ? undefined : "a duration such as 1h, longer than 0",
+    },
+    { name: "quiet", meaning: "Write nothing when all is proven; without a terminal that is so anyway." },
+    {
+      name: "format",
+      value: "FORMAT",
+      meaning: "text or json (default text; docs/json.md).",
+      check: oneOf("text", "json"),
+    },
+    { name: "report", value: "FILE", meaning: "Write the JSON document to this file, too, whatever comes of it." },
+    { name: "scratch", value: "DIR", meaning: "Where to restore (default $TMPDIR, else /tmp); removed at the end." },
+    { name: "keep", meaning: "Keep what was restored last, until the next run." },
+  ],
+  positionals: { min: 0, max: 1, expected: "one database of the config, one replica URL, or neither" },
+  refuse: (arguments_) => refuseSeveralStates(arguments_) ?? refuseConfigBesideUrl(arguments_),
+  notes: [
+    "Nothing is written to replicas or databases. What each rung proves: docs/verification.md.",
+    "Exit codes: 0 proven, 4 damaged or a gap, 3 no backup, 5 older than --max-age, 75 could not tell.",
+  ],
+  load: () => import("./verify.ts"),
+};
+
 const prune: Command = {
   name: "prune",
   summary: "Remove from replicas what retention lets go, now",
@@ -276,6 +345,7 @@ export const COMMANDS: readonly Command[] = [
   generations,
   snapshots,
   wal,
+  verify,
   prune,
   version,
   help,

@@ -1,10 +1,10 @@
 import { formatDuration } from "../config/duration.ts";
-import type { FileSystem } from "../platform/file_system.ts";
 import type { Platform } from "../platform/platform.ts";
 import { formatPosition } from "../position/position.ts";
 import type { GenerationCatalog } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import type { CommandContext } from "./command.ts";
+import { changedAtMs } from "./last_change.ts";
 import { type Listing, runListing, timeCell, timeMember, UNKNOWN } from "./listing.ts";
 
 interface GenerationRow {
@@ -89,15 +89,6 @@ function summaryOf(catalog: GenerationCatalog): Omit<GenerationRow, "replica" | 
 
 function lagOf(lastMs: number | undefined, changedMs: number | undefined): number | undefined {
   return lastMs === undefined || changedMs === undefined ? undefined : Math.max(0, Math.round(changedMs - lastMs));
-}
-
-/**
- * The database file changes at checkpoints, long after the commits they copy: as long as there is a WAL, it tells when the
- * last commit was. Undefined: there is no database.
- */
-function changedAtMs(files: FileSystem, path: string): number | undefined {
-  const wal = files.status(`${path}-wal`);
-  return wal === undefined || wal.size === 0 ? files.status(path)?.modifiedAtMs : wal.modifiedAtMs;
 }
 
 /** Three digits at most say what a person wants to know. */

@@ -12,6 +12,21 @@ export interface RestoreFailure {
   readonly reachable?: { readonly generation: Generation; readonly point: Point };
 }
 
+/** Of a restore that cannot be, with the newest point before the damage that can. */
+export class Unrestorable extends ReplicationError {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    readonly reachable: { readonly generation: Generation; readonly point: Point },
+  ) {
+    const { generation, point } = reachable;
+    const position = formatPosition({ generation, index: point.index, offset: point.offset });
+    super(code, `${message}; the newest position that can still be reached is ${describePoint(generation, point)}`, {
+      advice: `${product.name} restore --position ${position}`,
+    });
+  }
+}
+
 /** The sentence for a restore that cannot be: what is wrong with which object, and how far one can still get. */
 export function restoreError(target: RestoreTarget, where: string, failure: RestoreFailure): ReplicationError {
   const { code, problem, reachable } = failure;
@@ -20,11 +35,5 @@ export function restoreError(target: RestoreTarget, where: string, failure: Rest
   if (reachable === undefined) {
     return new ReplicationError(code, `${message}; nothing before it can be reached from a snapshot either`);
   }
-  const { generation, point } = reachable;
-  const position = formatPosition({ generation, index: point.index, offset: point.offset });
-  return new ReplicationError(
-    code,
-    `${message}; the newest position that can still be reached is ${describePoint(generation, point)}`,
-    { advice: `${product.name} restore --position ${position}` },
-  );
+  return new Unrestorable(code, message, reachable);
 }

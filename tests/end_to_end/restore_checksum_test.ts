@@ -5,15 +5,13 @@
 import { DatabaseSync } from "node:sqlite";
 import type { Generation } from "../../lib/position/generation.ts";
 import type { Layout } from "../../lib/position/object_names.ts";
-import { asOffset, type Index } from "../../lib/position/position.ts";
 import { WrongChecksum } from "../../lib/restore/wrong_checksum.ts";
-import type { CommitRecord } from "../../lib/store/commit_record.ts";
 import type { SnapshotEntry, SnapshotImage } from "../../lib/store/generation_store.ts";
-import { COMMIT_SIZE_AT, FRAME_HEADER_SIZE, frameSize, PAGE_NUMBER_AT } from "../../lib/wal/frame.ts";
-import { parseWalHeader, WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
-import { SyntheticWal } from "../../lib/wal/synthetic_wal.ts";
+import { frameSize } from "../../lib/wal/frame.ts";
+import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
 import { assert, assertEquals, assertGreater, assertMatch, assertRejects } from "../support/assert.ts";
 import { restoreFrom } from "../support/restore_tools.ts";
+import { putOldPageBack, rewriteWal, walBytes } from "../support/rewritten_wal.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
 interface Written {
@@ -57,56 +55,6 @@ async function newest({ scene, generation }: Written) {
   });
 }
 
-async function walBytes({ scene, generation }: Written, index: Index): Promise<Uint8Array> {
-  const records = await scene.store.records(generation, index);
-  const bytes = new Uint8Array(records.at(-1)?.end ?? 0);
-  await scene.store.readWal(generation, index, 0, bytes);
-  return bytes;
-}
-
-/** Writes the newest index anew, with other frames and the same records, or the other way round. */
-async function rewriteWal(
-  written: Written,
-  change: (frames: { page: number; commit: number; content: Uint8Array }[]) => void,
-  changeRecords: (records: CommitRecord[]) => void = () => {},
-): Promise<void> {
-  const { scene, generation } = written;
-  const { store } = scene;
-  const entry = (await store.catalog(generation)).wals.at(-1);
-  assert(entry !== undefined);
-  const bytes = await walBytes(written, entry.index);
-  const records = [...await store.records(generation, entry.index)];
-  const parsed = parseWalHeader(bytes.subarray(0, WAL_HEADER_SIZE));
-  assert(parsed.ok);
-  const { header } = parsed;
-  const size = frameSize(header.pageSize);
-  const view = new DataView(bytes.buffer);
-  const frames = [];
-  for (let at = WAL_HEADER_SIZE; at < bytes.length; at += size) {
-    frames.push({
-      page: view.getUint32(at + PAGE_NUMBER_AT),
-      commit: view.getUint32(at + COMMIT_SIZE_AT),
-      content: bytes.slice(at + FRAME_HEADER_SIZE, at + size),
-    });
-  }
-  change(frames);
-  changeRecords(records);
-  let chain = header.checksum;
-  const pieces = [bytes.slice(0, WAL_HEADER_SIZE)];
-  for (let first = 0; first < frames.length;) {
-    const last = frames.findIndex(({ commit }, slot) => slot >= first && commit !== 0);
-    const wal = new SyntheticWal(header, chain, (_, flushed) => pieces.push(flushed.slice()));
-    for (const { page, content } of frames.slice(first, last + 1)) wal.add(page, content);
-    chain = wal.finish(frames[last]?.commit ?? 0).checksum;
-    first = last + 1;
-  }
-  await store.removeWal(generation, entry.index);
-  await scene.store.appendWal(generation, entry.index, asOffset(0), {
-    next: () => Promise.resolve(pieces.shift() ?? new Uint8Array(0)),
-    records: () => records,
-  });
-}
-
 /** Writes the snapshot anew, with other pages and the same record. */
 async function rewriteSnapshot(written: Written, change: (image: Uint8Array, entry: SnapshotEntry) => void) {
   const { scene, generation } = written;
@@ -144,7 +92,7 @@ async function rewriteSnapshot(written: Written, change: (image: Uint8Array, ent
 async function untouchedPages(written: Written, image: Uint8Array, pageSize: number): Promise<number[]> {
   const touched = new Set<number>();
   for (const { index } of (await written.scene.store.catalog(written.generation)).wals) {
-    const bytes = await walBytes(written, index);
+    const bytes = await walBytes(written.scene.store, written.generation, index);
     const view = new DataView(bytes.buffer);
     for (let at = WAL_HEADER_SIZE; at < bytes.length; at += frameSize(pageSize)) touched.add(view.getUint32(at));
   }
@@ -155,26 +103,29 @@ async function untouchedPages(written: Written, image: Uint8Array, pageSize: num
 const PAGE_SIZE = 4_096;
 
 const FORGERIES: readonly (readonly [what: string, forge: Forge])[] = [
-  ["an old page put back inside a valid frame", (written) =>
-    rewriteWal(written, (frames) => {
-      const newest = frames.findLast(({ page }, slot) => frames.findIndex((one) => one.page === page) < slot);
-      const oldest = frames.find(({ page }) => page === newest?.page);
-      assert(newest !== undefined && oldest !== undefined && newest !== oldest);
-      newest.content = oldest.content;
-    })],
-  ["two pages of one transaction swapped", (written) =>
-    rewriteWal(written, (frames) => {
-      const [a, b] = [frames.at(-1), frames.at(-2)];
-      assert(a !== undefined && b !== undefined && a.page !== b.page);
-      [a.content, b.content] = [b.content, a.content];
-    })],
-  ["a record of another checksum", (written) =>
-    rewriteWal(written, () => {}, (records) => {
-      const last = records.findLastIndex(({ indexClosed }) => !indexClosed);
-      const record = records[last];
-      assert(record?.checksum !== undefined);
-      records[last] = { ...record, checksum: record.checksum.map((byte, slot) => slot === 0 ? byte ^ 1 : byte) };
-    })],
+  [
+    "an old page put back inside a valid frame",
+    (written) => rewriteWal(written.scene.store, written.generation, putOldPageBack),
+  ],
+  [
+    "two pages of one transaction swapped",
+    (written) =>
+      rewriteWal(written.scene.store, written.generation, (frames) => {
+        const [a, b] = [frames.at(-1), frames.at(-2)];
+        assert(a !== undefined && b !== undefined && a.page !== b.page);
+        [a.content, b.content] = [b.content, a.content];
+      }),
+  ],
+  [
+    "a record of another checksum",
+    (written) =>
+      rewriteWal(written.scene.store, written.generation, () => {}, (records) => {
+        const last = records.findLastIndex(({ indexClosed }) => !indexClosed);
+        const record = records[last];
+        assert(record?.checksum !== undefined);
+        records[last] = { ...record, checksum: record.checksum.map((byte, slot) => slot === 0 ? byte ^ 1 : byte) };
+      }),
+  ],
   ["a snapshot with one flipped bit", async (written) => {
     const image = await written.scene.restored({ kind: "latest", generation: written.generation });
     const page = (await untouchedPages(written, image, PAGE_SIZE)).at(-1);

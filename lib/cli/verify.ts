@@ -1,0 +1,142 @@
+import { ExitCode, ReplicationError } from "../base/errors.ts";
+import { resolve } from "../base/path.ts";
+import { Progress } from "../base/progress.ts";
+import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
+import { parseDuration } from "../config/duration.ts";
+import { openReplica } from "../daemon/open_replica.ts";
+import { replaceFile } from "../platform/atomic_write.ts";
+import { openPageWriter } from "../platform/page_writer.ts";
+import { exitCodeFor } from "../verify/judgement.ts";
+import { type ReplicaReport, type Rung, RUNGS, type VerifyReport, worstOutcome } from "../verify/report.ts";
+import { takeScratch } from "../verify/scratch.ts";
+import type { TrialTools } from "../verify/trial.ts";
+import { type LadderOptions, type ReplicaRequest, verifyReplica } from "../verify/verify.ts";
+import { chooseReplicas } from "./chosen_replicas.ts";
+import type { CommandContext } from "./command.ts";
+import { listenForSignals } from "./interruption.ts";
+import { changedAtMs } from "./last_change.ts";
+import { loadConfigFor } from "./load_config.ts";
+import { writeJson, writeLine } from "./output.ts";
+import { targetFrom } from "./restore_target.ts";
+import { printable } from "./table.ts";
+import { verifyDocument, verifyLines } from "./verify_report.ts";
+
+const SCHEMA_VERSION = 1;
+const DEFAULT_SCRATCH = "/tmp";
+
+export async function run(context: CommandContext): Promise<number> {
+  const interruption = listenForSignals(context);
+  try {
+    return await Promise.race([verify(context, interruption.signal), interruption.leave]);
+  } finally {
+    interruption.stopListening();
+  }
+}
+
+async function verify(context: CommandContext, signal: AbortSignal): Promise<number> {
+  const { platform: { clock }, arguments: arguments_ } = context;
+  const options = optionsFrom(context);
+  const requests = await requestsFrom(context);
+  const startedAtMs = clock.now().getTime();
+  const beganMs = clock.monotonicMs();
+  const replicas = await inScratch(context, signal, requests, options);
+  const report: VerifyReport = {
+    startedAtMs,
+    durationMs: clock.monotonicMs() - beganMs,
+    level: options.level,
+    outcome: worstOutcome(replicas.map(({ outcome }) => outcome)),
+    ...(options.sample > 0 ? { seed: options.seed } : {}),
+    replicas,
+  };
+  await writeReport(context, report);
+  if (arguments_.text("format") === "json") writeJson(context.stdout, SCHEMA_VERSION, verifyDocument(report));
+  else if (report.outcome !== "pass" || isTalkative(context)) {
+    const nowMs = clock.now().getTime();
+    for (const line of verifyLines(report, nowMs)) writeLine(context.stdout, printable(line));
+  }
+  return report.outcome === "pass" ? ExitCode.done : exitCodeFor(replicas.flatMap(({ findings }) => findings));
+}
+
+/** Cron mails what is written: of what is proven it need not hear. */
+function isTalkative({ arguments: arguments_, stdout }: CommandContext): boolean {
+  return !arguments_.isOn("quiet") && stdout.isTerminal;
+}
+
+async function inScratch(
+  context: CommandContext,
+  signal: AbortSignal,
+  requests: readonly ReplicaRequest[],
+  options: LadderOptions,
+): Promise<ReplicaReport[]> {
+  const { platform, arguments: arguments_, userId } = context;
+  const keep = arguments_.isOn("keep");
+  const parent = arguments_.text("scratch") ?? context.environment("TMPDIR") ?? DEFAULT_SCRATCH;
+  const home = { parent: resolve(context.currentFolder(), parent), userId };
+  const scratch = takeScratch(platform, home, requests.map(({ url }) => url).join("\n"));
+  const tools: TrialTools = {
+    ...platform,
+    whoHasOpen: () => [], // The folder is ours alone.
+    openPageWriter,
+    progress: new Progress(),
+    signal,
+    notice: () => undefined, // What a plan passes over stands in the report.
+    folder: scratch.folder,
+    keep,
+  };
+  try {
+    const reports: ReplicaReport[] = [];
+    for (const request of requests) reports.push(await verifyReplica(request, options, tools));
+    if (keep) writeLine(context.stderr, `What was restored last is kept in ${scratch.folder}, until the next run`);
+    return reports;
+  } finally {
+    scratch.release(keep);
+  }
+}
+
+function optionsFrom(context: CommandContext): LadderOptions {
+  const { arguments: arguments_, platform: { clock, random } } = context;
+  const level = arguments_.text("level") as Rung | undefined;
+  const maxAgeMs = parseDuration(arguments_.text("max-age") ?? "");
+  const [a = 0, b = 0, c = 0] = random.bytes(3);
+  return {
+    level: level ?? RUNGS.at(-1) ?? "equal",
+    isLevelExplicit: level !== undefined,
+    target: targetFrom(arguments_, clock.now().getTime()),
+    sample: arguments_.integer("sample") ?? 0,
+    seed: arguments_.integer("seed") ?? (a << 16 | b << 8 | c),
+    ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+  };
+}
+
+/** Of the database or URL that was named; without one, every replica of the config. */
+async function requestsFrom(context: CommandContext): Promise<ReplicaRequest[]> {
+  if (context.arguments.positionals.length > 0) {
+    const { database, replicas } = await chooseReplicas(context);
+    return replicas.map((replica) => requestOf(context, replica, database));
+  }
+  const config = await loadConfigFor(context);
+  const requests = config.databases.flatMap((database) =>
+    database.replicas.map((replica) => requestOf(context, replica, database))
+  );
+  if (requests.length > 0) return requests;
+  throw new ReplicationError("config-invalid", `Cannot verify: ${config.source} names no database (expected dbs)`);
+}
+
+function requestOf(context: CommandContext, replica: ReplicaConfig, database?: DatabaseConfig): ReplicaRequest {
+  const { files } = context.platform;
+  return {
+    replica: { name: replica.name, store: openReplica(files, replica) },
+    url: replica.url,
+    ...(database === undefined
+      ? {}
+      : { database: database.path, sourceChangedMs: () => changedAtMs(files, database.path) }),
+  };
+}
+
+async function writeReport(context: CommandContext, report: VerifyReport): Promise<void> {
+  const typed = context.arguments.text("report");
+  if (typed === undefined) return;
+  const text = JSON.stringify({ schema_version: SCHEMA_VERSION, ...verifyDocument(report) }, null, 2);
+  const path = resolve(context.currentFolder(), typed);
+  await replaceFile(context.platform.files, path, new TextEncoder().encode(`${text}\n`), 0o644);
+}

@@ -1,0 +1,116 @@
+/** What a verification says: for people, and as the document of `--format json` and `--report`. */
+import { formatIndex, formatPosition } from "../position/position.ts";
+import type { Finding, Outcome, Proof, ReplicaReport, ReportedPoint, VerifyReport } from "../verify/report.ts";
+import { formatAge, formatAmount, formatTime } from "./amounts.ts";
+import { indexMembers } from "./listing.ts";
+
+const TITLES: Readonly<Record<Outcome, string>> = { pass: "PROVEN", fail: "FAILED", inconclusive: "INCONCLUSIVE" };
+
+/** What is wrong stands first. */
+export function verifyLines(report: VerifyReport, nowMs: number): string[] {
+  const order: readonly Outcome[] = ["fail", "inconclusive", "pass"];
+  const replicas = report.replicas.toSorted((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
+  const lines = replicas.flatMap((replica) => replicaLines(replica, nowMs));
+  if (report.seed !== undefined) lines.push(`Past points were chosen by --seed ${report.seed}`);
+  return lines;
+}
+
+function replicaLines(report: ReplicaReport, nowMs: number): string[] {
+  const { outcome, database, url, reached, newest, proven, rungs, findings, suspicions, proofs } = report;
+  const whose = database === undefined ? url : `${database}, replica ${report.replica} (${url})`;
+  const upTo = reached === undefined ? "nothing was proven" : `proven up to "${reached}"`;
+  const advice = findings.find((finding) => finding.advice !== undefined)?.advice;
+  const known = new Set(rungs.map(({ says }) => says));
+  return [
+    `${TITLES[outcome]}  ${whose}: ${upTo}`,
+    ...rungs.map((rung) => `  ${rung.rung.padEnd(8)} ${rung.outcome.padEnd(13)} ${rung.says}`),
+    ...findings.filter(({ problem }) => !known.has(problem)).map((finding) => `  also: ${finding.problem}`),
+    ...proofs.filter(({ why }) => why === "sample").map((proof) =>
+      `  sample   ${proof.outcome.padEnd(13)} ${pointText(proof, nowMs)}`
+    ),
+    ...suspicions.map((suspicion) => `  note: ${suspicion}`),
+    ...(outcome === "pass" ? [] : [
+      `  newest state: ${newest === undefined ? "unknown" : pointText(newest, nowMs)}`,
+      `  newest state that was proven good: ${proven === undefined ? "none" : pointText(proven, nowMs)}`,
+    ]),
+    ...(advice === undefined ? [] : [`  try: ${advice}`]),
+    ...recoveryLines(report),
+  ];
+}
+
+function recoveryLines({ recoveryTimeMs, recoveryPointMs, proofs }: ReplicaReport): string[] {
+  if (recoveryTimeMs === undefined) return [];
+  const bytes = proofs[0]?.bytes;
+  const what = bytes === undefined ? "" : `${formatAmount(bytes)} `;
+  const lost = recoveryPointMs === undefined ? "" : `, would have lost ${(recoveryPointMs / 1_000).toFixed(1)} s`;
+  return [`  ${what}restored in ${(recoveryTimeMs / 1_000).toFixed(1)} s${lost}`];
+}
+
+function pointText({ position, capturedAtMs }: ReportedPoint, nowMs: number): string {
+  return `${formatPosition(position)} of ${formatTime(capturedAtMs)} (${formatAge(nowMs - capturedAtMs)} ago)`;
+}
+
+export function verifyDocument(report: VerifyReport): Record<string, unknown> {
+  return {
+    started_at: formatTime(report.startedAtMs),
+    duration_ms: Math.round(report.durationMs),
+    level: report.level,
+    outcome: report.outcome,
+    seed: report.seed ?? null,
+    replicas: report.replicas.map(replicaDocument),
+  };
+}
+
+function replicaDocument(report: ReplicaReport): Record<string, unknown> {
+  return {
+    database: report.database ?? null,
+    replica: report.replica,
+    url: report.url,
+    outcome: report.outcome,
+    reached: report.reached ?? null,
+    rungs: report.rungs.map(({ rung, outcome, says, durationMs }) => ({
+      rung,
+      outcome,
+      says,
+      duration_ms: Math.round(durationMs),
+    })),
+    findings: report.findings.map(findingDocument),
+    suspicions: report.suspicions,
+    newest: pointDocument(report.newest),
+    proven: pointDocument(report.proven),
+    proofs: report.proofs.map(proofDocument),
+    recovery_time_ms: report.recoveryTimeMs === undefined ? null : Math.round(report.recoveryTimeMs),
+    recovery_point_ms: report.recoveryPointMs === undefined ? null : Math.round(report.recoveryPointMs),
+    duration_ms: Math.round(report.durationMs),
+  };
+}
+
+function findingDocument({ rung, code, problem, advice }: Finding): Record<string, unknown> {
+  return { rung, code, problem, advice: advice ?? null };
+}
+
+function pointDocument(point: ReportedPoint | undefined) {
+  if (point === undefined) return null;
+  const { index, offset } = point.position;
+  return {
+    position: formatPosition(point.position),
+    index,
+    index_hex: formatIndex(index),
+    offset,
+    captured_at: formatTime(point.capturedAtMs),
+  };
+}
+
+function proofDocument(proof: Proof): Record<string, unknown> {
+  const { why, outcome, says, bytes, durationMs, isCompared, confirmedAt } = proof;
+  return {
+    ...pointDocument(proof),
+    why,
+    outcome,
+    says,
+    bytes: bytes ?? null,
+    duration_ms: durationMs === undefined ? null : Math.round(durationMs),
+    compared: isCompared,
+    confirmed: confirmedAt === undefined ? null : { ...indexMembers(confirmedAt.index), offset: confirmedAt.offset },
+  };
+}

@@ -1,0 +1,161 @@
+/** Reads every object of a generation whole: frames and their chain, records, commits, images. */
+import { equalBytes, hex, viewOf } from "../base/bytes.ts";
+import { limits } from "../base/limits.ts";
+import { ReplicationError } from "../base/errors.ts";
+import { nameObject } from "../position/object_names.ts";
+import { formatIndex, type Offset } from "../position/position.ts";
+import type { GenerationFacts } from "../restore/history.ts";
+import { WrittenPages } from "../restore/written_pages.ts";
+import type { CommitRecord } from "../store/commit_record.ts";
+import { DamagedSegment } from "../store/damaged_segment.ts";
+import type { GenerationCatalog, GenerationStore, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
+import { snapshotState } from "../store/snapshot_state.ts";
+import { COMMIT_SIZE_AT, frameSize } from "../wal/frame.ts";
+import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
+import { scanFrames } from "../wal/scanner.ts";
+import type { Finding } from "./report.ts";
+
+export interface IntactTools {
+  /** Lets others run, and throws when it is time to stop. */
+  readonly turn: () => Promise<void>;
+  /** Bytes of WAL and images as they were read. */
+  readonly read: (bytes: number) => void;
+}
+
+type Problem = Pick<Finding, "code" | "problem">;
+
+export async function checkObjects(
+  store: GenerationStore,
+  { catalog, unrecorded }: GenerationFacts,
+  tools: IntactTools,
+): Promise<Finding[]> {
+  const problems: Problem[] = [];
+  for (const entry of catalog.snapshots) {
+    problems.push(...await checked(() => checkSnapshot(store, catalog, entry, tools)));
+  }
+  for (const entry of catalog.wals) {
+    const isLast = entry === catalog.wals.at(-1);
+    const end = entry.lastRecord?.end ?? (isLast ? unrecorded?.offset : undefined);
+    if (end !== undefined) problems.push(...await checked(() => checkWal(store, catalog, entry, end, tools)));
+  }
+  return problems.map((problem) => ({ rung: "intact", ...problem }));
+}
+
+/** What says of an object that it is wrong is a finding; whatever else happens is for the caller. */
+async function checked(check: () => Promise<Problem | undefined>): Promise<Problem[]> {
+  try {
+    return [await check() ?? []].flat();
+  } catch (error) {
+    if (error instanceof DamagedSegment) return [{ code: "corrupt", problem: error.message }];
+    const isDamage = error instanceof ReplicationError && ["corrupt", "gap", "not-found"].includes(error.code);
+    if (!isDamage) throw error;
+    return [{ code: error.code, problem: error.message }];
+  }
+}
+
+async function checkSnapshot(
+  store: GenerationStore,
+  catalog: GenerationCatalog,
+  entry: SnapshotEntry,
+  tools: IntactTools,
+): Promise<Problem | undefined> {
+  const state = snapshotState(catalog, entry);
+  if (state.kind !== "whole") return undefined; // Told by the chain already.
+  const { record: { pageSize, databasePages, checksum } } = state;
+  const key = nameObject(catalog, entry.index, "snapshot");
+  // An image that was streamed is a state only together with WAL; its layout has a checksum of the object instead.
+  const isState = entry.stateIndex === undefined && entry.isPeers !== true;
+  const pages = new WrittenPages(databasePages, pageSize, isState && checksum !== undefined);
+  const imageBytes = entry.imageBytes ?? entry.sizeBytes;
+  const buffer = new Uint8Array(Math.min(limits.restoreChunkBytes, imageBytes));
+  const image = await store.openSnapshot(catalog.generation, entry.index);
+  try {
+    for (let at = 0; at < imageBytes;) {
+      const wanted = buffer.subarray(0, imageBytes - at);
+      const got = await image.read(at, wanted);
+      if (got < wanted.length) {
+        return { code: "corrupt", problem: `${key} ends at byte ${at + got} (expected ${imageBytes} bytes)` };
+      }
+      if (isState) pages.addRest(at / pageSize + 1, wanted);
+      at += got;
+      tools.read(got);
+      await tools.turn();
+    }
+    await image.prove();
+  } finally {
+    image.close();
+  }
+  const found = pages.checksum(databasePages + 1);
+  if (found === undefined || checksum === undefined || equalBytes(found, checksum)) return undefined;
+  const problem = `${key} is not the database that was recorded: its checksum is ${hex(found)} (expected ${
+    hex(checksum)
+  })`;
+  return { code: "corrupt", problem };
+}
+
+async function checkWal(
+  store: GenerationStore,
+  catalog: GenerationCatalog,
+  entry: WalEntry,
+  end: Offset,
+  tools: IntactTools,
+): Promise<Problem | undefined> {
+  const { index } = entry;
+  const key = nameObject(catalog, index, "wal");
+  const records = await store.records(catalog.generation, index);
+  const known = records.at(-1)?.end ?? 0;
+  if (entry.lastRecord !== undefined && known < entry.lastRecord.end) {
+    const commits = nameObject(catalog, index, "commits");
+    const problem = `${commits} is damaged after ${records.length} records (expected all records up to ${end})`;
+    return { code: "corrupt", problem };
+  }
+  if (end === 0) return undefined;
+  const headerBytes = new Uint8Array(WAL_HEADER_SIZE);
+  const parsed = parseWalHeader(
+    headerBytes.subarray(0, await store.readWal(catalog.generation, index, 0, headerBytes)),
+  );
+  if (!parsed.ok) return { code: "corrupt", problem: `${key}: ${parsed.reason}` };
+  const { header } = parsed;
+  const size = frameSize(header.pageSize);
+  const buffer = new Uint8Array(Math.max(1, Math.floor(limits.restoreChunkBytes / size)) * size);
+  let chain = header.checksum;
+  let due = 0;
+  for (let at: number = WAL_HEADER_SIZE; at < end;) {
+    const wanted = buffer.subarray(0, end - at);
+    const got = await store.readWal(catalog.generation, index, at, wanted);
+    const scan = scanFrames(wanted.subarray(0, got), header, chain);
+    if (scan.frames * size < wanted.length) {
+      const broken = at + scan.frames * size;
+      const why = got < wanted.length && scan.stoppedBy === "end-of-bytes" ? "it ends there" : scan.stoppedBy;
+      return {
+        code: "corrupt",
+        problem: `${key}, index ${formatIndex(index)}: the frame at offset ${broken} is damaged (${why})`,
+      };
+    }
+    for (; due < records.length && (records[due]?.end ?? 0) <= at + got; due++) {
+      const problem = recordProblem(records[due], wanted, at, size);
+      if (problem !== undefined) return { code: "corrupt", problem: `${key}, index ${formatIndex(index)}: ${problem}` };
+    }
+    chain = scan.checksum;
+    at += got;
+    tools.read(got);
+    await tools.turn();
+  }
+  return undefined;
+}
+
+/** A record ends at a commit frame of as many pages as it says. */
+function recordProblem(
+  record: CommitRecord | undefined,
+  frames: Uint8Array,
+  at: number,
+  size: number,
+): string | undefined {
+  if (record === undefined || record.start === record.end) return undefined;
+  const { end, pageSize, databasePages } = record;
+  const isBetweenFrames = frameSize(pageSize) === size && (end - WAL_HEADER_SIZE) % size === 0;
+  if (!isBetweenFrames) return `the record that ends at ${end} does not end between two frames`;
+  const commitSize = viewOf(frames).getUint32(end - size - at + COMMIT_SIZE_AT);
+  if (commitSize === databasePages) return undefined;
+  return `the record that ends at ${end} says ${databasePages} pages (expected ${commitSize}, as its last frame says)`;
+}

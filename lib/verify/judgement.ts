@@ -1,0 +1,39 @@
+/** What an error means for a proof: that the replica is wrong, or that nothing can be told. PURE. */
+import { ExitCode, type ReplicationError, worstExitCode } from "../base/errors.ts";
+import type { Finding, FindingCode, Outcome, Rung } from "./report.ts";
+
+const FAILURES: readonly FindingCode[] = ["corrupt", "gap", "not-found", "stale", "no-checksum"];
+
+export function outcomeOf({ code }: Pick<Finding, "code">): Outcome {
+  return FAILURES.includes(code) ? "fail" : "inconclusive";
+}
+
+export function findingOf(rung: Rung, error: ReplicationError): Finding {
+  return {
+    rung,
+    code: error.code,
+    problem: error.message,
+    ...(error.advice === undefined ? {} : { advice: error.advice }),
+  };
+}
+
+/** The exit code for all that was found: of what is not the replica's fault, "try again". */
+export function exitCodeFor(findings: readonly Finding[]): number {
+  return worstExitCode(findings.map(exitCodeOf));
+}
+
+function exitCodeOf({ code }: Finding): number {
+  switch (code) {
+    case "corrupt":
+    case "gap":
+      return ExitCode.corrupt;
+    case "not-found":
+      return ExitCode.nothingThere;
+    case "stale":
+      return ExitCode.stale;
+    case "no-checksum":
+      return ExitCode.failed;
+    default:
+      return ExitCode.tryAgain;
+  }
+}

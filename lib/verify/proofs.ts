@@ -1,0 +1,129 @@
+/** Restores points of one replica, one after the other, and keeps what each has proven. */
+import { ReplicationError } from "../base/errors.ts";
+import type { RestoreReplica } from "../restore/choose.ts";
+import { Unrestorable } from "../restore/failure.ts";
+import { type GenerationFacts, wholeSnapshots } from "../restore/history.ts";
+import type { RestoreTarget } from "../restore/target.ts";
+import type { Position } from "../position/position.ts";
+import type { Index } from "../position/position.ts";
+import type { CommitRecord } from "../store/commit_record.ts";
+import { gatherFacts } from "../restore/gather.ts";
+import { findingOf, outcomeOf } from "./judgement.ts";
+import type { Finding, Proof, ReportedPoint } from "./report.ts";
+import { pointsOf, type SamplePoint } from "./sample.ts";
+import { type Restored, type Trial, type TrialTools, tryRestore } from "./trial.ts";
+
+/** After so long what was found is looked at again, at fresh listings. */
+export const SECOND_LOOK_MS = 1_000;
+/** So many points back one is looked for that can be proven, when the newest state cannot. */
+const EARLIER_MAX = 5;
+
+export class Proofs {
+  readonly all: Proof[] = [];
+  readonly #replica: RestoreReplica;
+  readonly #tools: TrialTools;
+
+  constructor(replica: RestoreReplica, tools: TrialTools) {
+    this.#replica = replica;
+    this.#tools = tools;
+  }
+
+  /** The newest point that was restored, and found equal where there is something to compare with. */
+  get newest(): ReportedPoint | undefined {
+    const passed = this.all.filter(({ outcome }) => outcome === "pass");
+    const [newest] = passed.toSorted((a, b) => b.capturedAtMs - a.capturedAtMs);
+    return newest && { position: newest.position, capturedAtMs: newest.capturedAtMs };
+  }
+
+  async askedFor(target: RestoreTarget): Promise<Trial> {
+    const trial = await this.#tryTwice(target);
+    if (trial.kind === "restored") this.#note("asked for", trial);
+    return trial;
+  }
+
+  /** What was asked for cannot be had, or is wrong: which state before it can? */
+  async before(trial: Exclude<Trial, Restored>, facts: GenerationFacts | undefined): Promise<void> {
+    const places: Position[] = [];
+    if (trial.kind === "refused" && trial.error instanceof Unrestorable) {
+      const { generation, point: { index, offset } } = trial.error.reachable;
+      places.push({ generation, index, offset });
+    }
+    const snapshots = facts === undefined ? [] : wholeSnapshots(facts.catalog).toReversed();
+    for (const { index, offset, isPeers } of snapshots) {
+      if (facts !== undefined && !isPeers) places.push({ generation: facts.catalog.generation, index, offset });
+    }
+    for (const position of places.slice(0, EARLIER_MAX)) {
+      const { generation } = position;
+      const earlier = await tryRestore(this.#replica, { kind: "position", generation, position }, this.#tools);
+      if (earlier.kind === "restored") return this.#note("newest before the damage", earlier);
+    }
+  }
+
+  /** Each of these points; what is wrong with them. */
+  async sample(points: readonly SamplePoint[]): Promise<Finding[]> {
+    const findings: Finding[] = [];
+    for (const { position, capturedAtMs } of points) {
+      const trial = await this.#tryTwice({ kind: "position", generation: position.generation, position });
+      if (trial.kind === "restored") this.#note("sample", trial);
+      else if (trial.kind === "unequal" || await this.#isStillThere(position)) {
+        const finding = findingOf(trial.kind === "unequal" ? "equal" : "restore", trial.error);
+        findings.push(finding);
+        this.all.push({
+          why: "sample",
+          position,
+          capturedAtMs,
+          outcome: outcomeOf(finding),
+          says: finding.problem,
+          isCompared: false,
+        });
+      }
+    }
+    return findings;
+  }
+
+  /** Every point that the generations hold. */
+  async points(generations: readonly GenerationFacts[]): Promise<SamplePoint[]> {
+    const points: SamplePoint[] = [];
+    for (const facts of generations) {
+      const records = new Map<Index, readonly CommitRecord[]>();
+      const { generation, wals } = facts.catalog;
+      for (const { index } of wals) records.set(index, await this.#replica.store.records(generation, index));
+      points.push(...pointsOf(facts, records));
+    }
+    return points;
+  }
+
+  /** Retention may have let a past point go since it was chosen. */
+  async #isStillThere({ generation, index, offset }: Position): Promise<boolean> {
+    const facts = await gatherFacts(this.#replica.store, { kind: "latest", generation });
+    const points = await this.points(facts.filter(({ catalog }) => catalog.generation === generation));
+    return points.some(({ position }) => position.index === index && position.offset === offset);
+  }
+
+  /** Retention may remove what a plan was made of, and leaves another that serves. */
+  async #tryTwice(target: RestoreTarget): Promise<Trial> {
+    const trial = await tryRestore(this.#replica, target, this.#tools);
+    if (trial.kind !== "refused" || outcomeOf(trial.error) !== "fail") return trial;
+    await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);
+    if (this.#tools.signal.aborted) throw interrupted();
+    return await tryRestore(this.#replica, target, this.#tools);
+  }
+
+  #note(why: Proof["why"], { point, bytes, durationMs, isCompared, confirmedAt }: Restored): void {
+    const says = isCompared ? "equal to the source's database" : "restored; there is no checksum to compare with";
+    this.all.push({
+      why,
+      ...point,
+      outcome: "pass",
+      says,
+      bytes,
+      durationMs,
+      isCompared,
+      ...(confirmedAt === undefined ? {} : { confirmedAt }),
+    });
+  }
+}
+
+export function interrupted(): ReplicationError {
+  return new ReplicationError("cancelled", "Cannot verify to the end: it was interrupted");
+}

@@ -1,0 +1,281 @@
+/**
+ * The ladder: what one replica proves, rung by rung. Nothing is ever compared but at one pinned position, so that a writer
+ * may go on all the time; and nothing is called damage that a second look, at fresh listings, no longer finds: retention
+ * removes what was listed, and a half-made append looks like a torn one.
+ */
+import { ReplicationError } from "../base/errors.ts";
+import { formatPosition } from "../position/position.ts";
+import type { RestoreReplica } from "../restore/choose.ts";
+import { gatherFacts } from "../restore/gather.ts";
+import { type GenerationFacts, newestMs } from "../restore/history.ts";
+import { planRestore } from "../restore/plan.ts";
+import type { RestoreTarget } from "../restore/target.ts";
+import { viewChain } from "./chain.ts";
+import { checkObjects } from "./intact.ts";
+import { findingOf, outcomeOf } from "./judgement.ts";
+import { interrupted, Proofs, SECOND_LOOK_MS } from "./proofs.ts";
+import {
+  type Finding,
+  type ReplicaReport,
+  type ReportedPoint,
+  type Rung,
+  type RungOutcome,
+  type RungResult,
+  RUNGS,
+  worstOutcome,
+} from "./report.ts";
+import { choosePoints } from "./sample.ts";
+import type { Trial, TrialTools } from "./trial.ts";
+
+export interface ReplicaRequest {
+  /** The database of the config; absent for a replica that was given by its URL. */
+  readonly database?: string;
+  readonly replica: RestoreReplica;
+  readonly url: string;
+  /** When the source changed last; absent when it is not known. */
+  readonly sourceChangedMs?: () => number | undefined;
+}
+
+export interface LadderOptions {
+  readonly level: Rung;
+  /** The level was asked for: what it needs must be there. */
+  readonly isLevelExplicit: boolean;
+  /** Which point is restored. */
+  readonly target: RestoreTarget;
+  /** How many past points are restored as well, and by which chance they are chosen. */
+  readonly sample: number;
+  readonly seed: number;
+  /** How much older than the source, or than now where the source is not known, the newest state may be. */
+  readonly maxAgeMs?: number;
+}
+
+export async function verifyReplica(
+  request: ReplicaRequest,
+  options: LadderOptions,
+  tools: TrialTools,
+): Promise<ReplicaReport> {
+  return await new Ladder(request, options, tools).climb();
+}
+
+class Ladder {
+  readonly #request: ReplicaRequest;
+  readonly #options: LadderOptions;
+  readonly #tools: TrialTools;
+  readonly #proofs: Proofs;
+  readonly #rungs: RungResult[] = [];
+  readonly #findings: Finding[] = [];
+  readonly #suspicions = new Set<string>();
+  #hasBackup = false;
+  #newest: ReportedPoint | undefined;
+  #recoveryTimeMs: number | undefined;
+  #recoveryPointMs: number | undefined;
+  #trial: Trial | undefined;
+  #beganMs = 0;
+
+  constructor(request: ReplicaRequest, options: LadderOptions, tools: TrialTools) {
+    this.#request = request;
+    this.#options = options;
+    this.#tools = tools;
+    this.#proofs = new Proofs(request.replica, tools);
+  }
+
+  async climb(): Promise<ReplicaReport> {
+    const startedMs = this.#tools.clock.monotonicMs();
+    const steps: Readonly<Record<Rung, () => Promise<void>>> = {
+      reach: () => this.#reach(),
+      chain: () => this.#chain(),
+      intact: () => this.#intact(),
+      restore: () => this.#restore(),
+      equal: () => Promise.resolve(this.#equal()),
+    };
+    for (const rung of RUNGS.slice(0, RUNGS.indexOf(this.#options.level) + 1)) {
+      this.#beganMs = this.#tools.clock.monotonicMs();
+      try {
+        if (rung === "reach" || this.#hasBackup) await steps[rung]();
+        else this.#note(rung, "not-run", "there is nothing to look at");
+      } catch (error) {
+        if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
+        this.#find(rung, [findingOf(rung, error)], "");
+      }
+    }
+    return this.#report(this.#tools.clock.monotonicMs() - startedMs);
+  }
+
+  async #reach(): Promise<void> {
+    const facts = await this.#facts();
+    if (facts.length === 0) {
+      const problem = `${this.#request.replica.store.description} holds no backup`;
+      return this.#find("reach", [{ rung: "reach", code: "not-found", problem }], "");
+    }
+    this.#hasBackup = true;
+    const plan = planRestore(facts, { kind: "latest" });
+    if (plan.kind === "plan") {
+      const { generation, end: { index, offset, capturedAtMs } } = plan;
+      this.#newest = { position: { generation, index, offset }, capturedAtMs };
+    }
+    // Of what cannot be restored the records still tell how new it is.
+    const newest = this.#newest?.capturedAtMs ?? Math.max(...facts.map(newestMs));
+    const says = `${count(facts.length, "generation")}, the newest state is of ${timeOf(newest)}`;
+    this.#find("reach", this.#staleness(newest), says);
+  }
+
+  /** "No writes since" is no fault: what counts is by how much the source is newer, where that is known. */
+  #staleness(newest: number): Finding[] {
+    const { maxAgeMs } = this.#options;
+    const changedMs = this.#request.sourceChangedMs?.();
+    if (changedMs !== undefined) this.#recoveryPointMs = Math.max(0, changedMs - newest);
+    if (maxAgeMs === undefined) return [];
+    const ageMs = this.#recoveryPointMs ?? this.#tools.clock.now().getTime() - newest;
+    if (ageMs <= maxAgeMs) return [];
+    const than = changedMs === undefined ? "old" : "behind the database";
+    const problem = `the newest state, of ${timeOf(newest)}, is ${seconds(ageMs)} ${than} (at most ${
+      seconds(maxAgeMs)
+    })`;
+    return [{ rung: "reach", code: "stale", problem }];
+  }
+
+  async #chain(): Promise<void> {
+    let [snapshots, indexes] = [0, 0];
+    const findings = await this.#lookTwice(async () => {
+      const views = (await this.#facts()).map(viewChain);
+      snapshots = views.reduce((sum, view) => sum + view.snapshots, 0);
+      indexes = views.reduce((sum, view) => sum + view.indexes, 0);
+      this.#suspicions.clear();
+      for (const suspicion of views.flatMap((view) => view.suspicions)) this.#suspicions.add(suspicion);
+      return views.flatMap((view) => view.findings);
+    });
+    const says = `${count(snapshots, "snapshot")}, ${count(indexes, "index", "indexes")} of WAL, no gap`;
+    this.#find("chain", findings, says);
+  }
+
+  async #intact(): Promise<void> {
+    const { store } = this.#request.replica;
+    let bytes = 0;
+    const tools = { turn: () => this.#turn(), read: (read: number) => void (bytes += read) };
+    const findings = await this.#lookTwice(async () => {
+      bytes = 0;
+      const found: Finding[] = [];
+      for (const facts of await this.#facts()) found.push(...await checkObjects(store, facts, tools));
+      return found;
+    });
+    this.#find("intact", findings, `every object read, ${bytes} bytes: each frame, record and image is whole`);
+  }
+
+  async #restore(): Promise<void> {
+    const facts = await this.#facts();
+    const { target, sample, seed } = this.#options;
+    const plan = planRestore(facts, target);
+    if (plan.kind === "plan") this.#expectRoom(plan.databaseBytes);
+    const trial = await this.#proofs.askedFor(target);
+    this.#trial = trial;
+    if (trial.kind !== "restored") {
+      const newest = facts.toSorted((a, b) => newestMs(b) - newestMs(a))[0];
+      await this.#proofs.before(trial, newest);
+    } else if (target.kind === "latest") this.#recoveryTimeMs = trial.durationMs;
+    if (sample > 0) {
+      const points = choosePoints(await this.#proofs.points(facts), sample, seed);
+      this.#findings.push(...await this.#proofs.sample(points));
+    }
+    this.#find("restore", trial.kind === "refused" ? [findingOf("restore", trial.error)] : [], this.#restored(trial));
+  }
+
+  #restored(trial: Trial): string {
+    if (trial.kind !== "restored") return "everything that it needs was read";
+    const { point, durationMs, bytes } = trial;
+    return `${formatPosition(point.position)} of ${timeOf(point.capturedAtMs)}, ${bytes} bytes in ${
+      seconds(durationMs)
+    }`;
+  }
+
+  #equal(): void {
+    const trial = this.#trial;
+    if (trial === undefined || trial.kind === "refused") return this.#note("equal", "not-run", "nothing was restored");
+    if (trial.kind === "unequal") return this.#find("equal", [findingOf("equal", trial.error)], "");
+    if (trial.isCompared) return this.#find("equal", [], `the checksum is the source's, ${confirmation(trial)}`);
+    const problem = "not available: the writer kept no checksum of this state";
+    if (this.#options.isLevelExplicit) this.#find("equal", [{ rung: "equal", code: "no-checksum", problem }], "");
+    else this.#note("equal", "not-available", problem);
+  }
+
+  async #lookTwice(look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+    const findings = await look();
+    if (findings.length === 0) return findings;
+    await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);
+    await this.#turn();
+    return await look();
+  }
+
+  #expectRoom(bytes: number): void {
+    const { files, folder } = this.#tools;
+    const free = files.freeBytes(folder);
+    if (free >= bytes) return;
+    throw new ReplicationError(
+      "no-space",
+      `Cannot restore into ${folder}: ${free} bytes are free (expected ${bytes})`,
+      {
+        advice: "--scratch DIR, on a device that has room",
+      },
+    );
+  }
+
+  #facts(): Promise<readonly GenerationFacts[]> {
+    return gatherFacts(this.#request.replica.store, { kind: "latest" });
+  }
+
+  async #turn(): Promise<void> {
+    await this.#tools.clock.yield();
+    if (this.#tools.signal.aborted) throw interrupted();
+  }
+
+  /** The rung as everything makes it that was found of it; `says` when nothing was. */
+  #find(rung: Rung, findings: readonly Finding[], says: string): void {
+    this.#findings.push(...findings);
+    const own = this.#findings.filter((finding) => finding.rung === rung);
+    this.#note(rung, worstOutcome(own.map(outcomeOf)), own[0]?.problem ?? says);
+  }
+
+  #note(rung: Rung, outcome: RungOutcome, says: string): void {
+    this.#rungs.push({ rung, outcome, says, durationMs: this.#tools.clock.monotonicMs() - this.#beganMs });
+  }
+
+  #report(durationMs: number): ReplicaReport {
+    const { database, replica, url } = this.#request;
+    const firstBroken = this.#rungs.findIndex(({ outcome }) => outcome !== "pass" && outcome !== "not-available");
+    const below = firstBroken === -1 ? this.#rungs : this.#rungs.slice(0, firstBroken);
+    const reached = below.findLast(({ outcome }) => outcome === "pass")?.rung;
+    const { newest: proven } = this.#proofs;
+    return {
+      ...(database === undefined ? {} : { database }),
+      replica: replica.name,
+      url,
+      outcome: worstOutcome(this.#findings.map(outcomeOf)),
+      ...(reached === undefined ? {} : { reached }),
+      rungs: this.#rungs,
+      findings: this.#findings,
+      suspicions: [...this.#suspicions],
+      ...(this.#newest === undefined ? {} : { newest: this.#newest }),
+      ...(proven === undefined ? {} : { proven }),
+      proofs: this.#proofs.all,
+      ...(this.#recoveryTimeMs === undefined ? {} : { recoveryTimeMs: this.#recoveryTimeMs }),
+      ...(this.#recoveryPointMs === undefined ? {} : { recoveryPointMs: this.#recoveryPointMs }),
+      durationMs,
+    };
+  }
+}
+
+function confirmation({ point, confirmedAt }: Extract<Trial, { kind: "restored" }>): string {
+  if (confirmedAt === undefined) return "which was not compared in full with what was captured yet";
+  return `which was confirmed at ${formatPosition({ generation: point.position.generation, ...confirmedAt })}`;
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
+}
+
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
