@@ -28,6 +28,9 @@ export async function peerRecords(
   const parsed = parseWalHeader(headerBytes);
   if (!parsed.ok) throw new DamagedSegment("corrupt", `${segments[0]?.key} is damaged: ${parsed.reason}`, 0);
   const { pageSize } = parsed.header;
+  if (await reader.endOf(slot) <= segment.offset) { // Nobody writes such a thing: it was more, once.
+    throw new DamagedSegment("corrupt", `${segment.key} holds neither WAL nor a record`, segment.offset);
+  }
   const isLastSegment = slot === segments.length - 1;
   const basis = { kind: "sync", pageSize, capturedAtMs: segment.notBeforeMs, capturedLate: false } as const;
   const found = await lastCommitOf(reader, slot, segment, pageSize, isLastSegment);

@@ -1,8 +1,8 @@
 /** Whether every point of a history can be reached, from listings and records alone. PURE. */
-import { asIndex, formatPosition } from "../position/position.ts";
-import { type GenerationFacts, wholeSnapshots } from "../restore/history.ts";
+import { asIndex, formatIndex, formatPosition } from "../position/position.ts";
+import { type GenerationFacts, type Refusal, type SnapshotPoint, walOf, wholeSnapshots } from "../restore/history.ts";
 import { planRestore } from "../restore/plan.ts";
-import type { RestoreTarget } from "../restore/target.ts";
+import { missingIndex, notClosed } from "../restore/resolve.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import type { Finding } from "./report.ts";
 
@@ -13,40 +13,57 @@ export interface ChainView {
   readonly indexes: number;
 }
 
-/**
- * Each snapshot to the next one, the last to the end: a restore to any point between begins at the snapshot before it, so that
- * together these are all ways that a restore can take.
- */
+/** From the first whole snapshot on no index may be missing, and each but the last is complete. */
 export function viewChain(facts: GenerationFacts): ChainView {
   const { catalog } = facts;
-  const { generation } = catalog;
+  const snapshots = wholeSnapshots(catalog);
   const findings: Finding[] = [];
-  const suspicions: string[] = [];
   for (const entry of catalog.snapshots) {
     const state = snapshotState(catalog, entry);
     if (state.kind === "corrupt") findings.push({ rung: "chain", code: "corrupt", problem: state.problem });
-    if (state.kind === "incomplete") suspicions.push(state.problem);
   }
-  const snapshots = wholeSnapshots(catalog);
-  if (snapshots.length === 0) {
-    suspicions.push(`generation ${generation} has no whole snapshot: nothing of it can be restored`);
-  }
-  const ends: RestoreTarget[] = snapshots.flatMap(({ name }, slot): RestoreTarget[] => {
-    const next = snapshots[slot + 1];
-    if (next === undefined) return [{ kind: "latest", generation }];
-    return next.name > name ? [{ kind: "index", index: asIndex(next.name - 1), generation }] : [];
-  });
-  for (const target of ends) {
-    const plan = planRestore([facts], target);
-    if (plan.kind === "plan") {
-      suspicions.push(...plan.notices);
-      continue;
+  const [first] = snapshots;
+  if (first !== undefined) {
+    const gap = firstGap(facts, first, snapshots.at(-1) ?? first);
+    if (gap !== undefined) findings.push({ rung: "chain", code: gap.code, problem: gap.problem });
+    const newest = planRestore([facts], { kind: "latest", generation: catalog.generation });
+    if (newest.kind === "refused" && newest.problem !== gap?.problem) {
+      const { code, problem, reachable } = newest;
+      const reached = reachable === undefined ? "nothing" : formatPosition({ ...reachable, ...reachable.point });
+      findings.push({ rung: "chain", code, problem: `${problem}; ${reached} is the newest point before it` });
     }
-    const { code, problem, reachable } = plan;
-    const reached = reachable === undefined
-      ? ""
-      : `; what can be reached before it ends at ${formatPosition({ generation, ...reachable.point })}`;
-    findings.push({ rung: "chain", code, problem: `${problem}${reached}` });
   }
+  const suspicions = [...oddities(facts, first)];
   return { findings, suspicions, snapshots: snapshots.length, indexes: catalog.wals.length };
+}
+
+function firstGap({ catalog }: GenerationFacts, first: SnapshotPoint, newest: SnapshotPoint): Refusal | undefined {
+  const last = Math.max(catalog.wals.at(-1)?.index ?? 0, newest.index);
+  for (let index: number = first.name; index < last; index++) {
+    const entry = walOf(catalog, asIndex(index));
+    if (entry === undefined) return missingIndex(catalog, asIndex(index), first.name, asIndex(last));
+    if (entry.lastRecord?.indexClosed !== true) return notClosed(catalog, entry);
+  }
+  return undefined;
+}
+
+/** What a crash, or retention that was interrupted, leaves behind; so does the loss of just these objects. */
+function* oddities({ catalog, unrecorded }: GenerationFacts, first: SnapshotPoint | undefined): Generator<string> {
+  const { generation, snapshots, wals } = catalog;
+  for (const entry of snapshots) {
+    const state = snapshotState(catalog, entry);
+    if (state.kind === "incomplete") yield state.problem;
+  }
+  if (first === undefined) yield `generation ${generation} has no whole snapshot: nothing of it can be restored`;
+  const orphan = wals.find(({ index }) => first === undefined || index < first.name);
+  if (first !== undefined && orphan !== undefined) {
+    yield `generation ${generation}: the WAL of index ${
+      formatIndex(orphan.index)
+    } stands before the first whole snapshot`;
+  }
+  const last = wals.at(-1);
+  if (last !== undefined && unrecorded !== undefined) {
+    yield `generation ${generation}: the last index, ${formatIndex(last.index)}, has WAL and no record`;
+  }
+  if (last?.recordProblem !== undefined && last.promisedEnd === undefined) yield last.recordProblem;
 }

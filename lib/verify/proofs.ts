@@ -60,16 +60,16 @@ export class Proofs {
   }
 
   /** Each of these points; what is wrong with them. */
-  async sample(points: readonly SamplePoint[]): Promise<Finding[]> {
+  async each(why: "snapshot" | "sample", points: readonly ReportedPoint[]): Promise<Finding[]> {
     const findings: Finding[] = [];
     for (const { position, capturedAtMs } of points) {
       const trial = await this.#tryTwice({ kind: "position", generation: position.generation, position });
-      if (trial.kind === "restored") this.#note("sample", trial);
+      if (trial.kind === "restored") this.#note(why, trial);
       else if (trial.kind === "unequal" || await this.#isStillThere(position)) {
         const finding = findingOf(trial.kind === "unequal" ? "equal" : "restore", trial.error);
         findings.push(finding);
         this.all.push({
-          why: "sample",
+          why,
           position,
           capturedAtMs,
           outcome: outcomeOf(finding),
@@ -79,6 +79,15 @@ export class Proofs {
       }
     }
     return findings;
+  }
+
+  /** Of images that are a state only with the WAL that follows: nothing but a restore compares them. */
+  static imagesToCompare(generations: readonly GenerationFacts[]): ReportedPoint[] {
+    return generations.flatMap(({ catalog: { generation, ...catalog } }) =>
+      wholeSnapshots({ generation, ...catalog }).flatMap(({ needsWal, checksum, index, offset, capturedAtMs }) =>
+        needsWal && checksum !== undefined ? [{ position: { generation, index, offset }, capturedAtMs }] : []
+      )
+    );
   }
 
   /** Every point that the generations hold. */

@@ -172,9 +172,12 @@ class Ladder {
       const newest = facts.toSorted((a, b) => newestMs(b) - newestMs(a))[0];
       await this.#proofs.before(trial, newest);
     } else if (target.kind === "latest") this.#recoveryTimeMs = trial.durationMs;
+    if (this.#options.level === "equal") {
+      this.#findings.push(...await this.#proofs.each("snapshot", Proofs.imagesToCompare(facts)));
+    }
     if (sample > 0) {
       const points = choosePoints(await this.#proofs.points(facts), sample, seed);
-      this.#findings.push(...await this.#proofs.sample(points));
+      this.#findings.push(...await this.#proofs.each("sample", points));
     }
     this.#find("restore", trial.kind === "refused" ? [findingOf("restore", trial.error)] : [], this.#restored(trial));
   }

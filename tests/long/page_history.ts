@@ -166,7 +166,7 @@ class History {
   /** Where nearly every page changed since, a snapshot is the least that can be done. */
   #isSnapshotDue(kind: Kind): boolean {
     const reason = this.lines.findLast((line) => line.includes("Making a snapshot")) ?? "";
-    return kind.startsWith("replica put back") && /which pages changed since is not known|less work/.test(reason);
+    return kind.startsWith("replica") && /which pages changed since is not known|less work/.test(reason);
   }
 
   async #goOnAndRestore(random: () => number): Promise<number> {

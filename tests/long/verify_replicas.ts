@@ -54,7 +54,12 @@ export async function byLitestream(folder: string): Promise<Replica[]> {
   using db = application(path);
   const root = `${folder}/replica`;
   const replica = { path: root, snapshotInterval: "1s", retention: "24h" };
-  await using litestream = startLitestream(`${folder}/litestream.yml`, [{ path, replicas: [replica] }]);
+  await using litestream = startLitestream(`${folder}/litestream.yml`, [{
+    path,
+    replicas: [replica],
+    checkpointInterval: "1s",
+    minCheckpointPageCount: 20,
+  }]);
   await work(db, () => litestream.synced());
   await litestream.stop();
   return [{ writer: "Litestream", layout: "litestream", root }];
