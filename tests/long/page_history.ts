@@ -3,6 +3,7 @@
  * with one computed from scratch, then the program is away, and comes back to one of several kinds of trouble.
  */
 import { equalBytes } from "../../lib/base/bytes.ts";
+import { ReplicationError } from "../../lib/base/errors.ts";
 import { createLogger } from "../../lib/base/log.ts";
 import { FileReplicaClient } from "../../lib/clients/file/client.ts";
 import { defaults } from "../../lib/config/defaults.ts";
@@ -237,11 +238,24 @@ class History {
       scrubIntervalMs: 500,
     };
     const platform = { clock, files: FILES, random: new SystemRandom() };
-    this.#database = new WatchedDatabase(platform, createNodeDriver(), settings, log, () => undefined);
-    this.#database.start();
-    await this.#database.opened;
+    for (let tries = 1;; tries++) {
+      const database = new WatchedDatabase(platform, createNodeDriver(), settings, log, () => undefined);
+      database.start();
+      try {
+        await database.opened;
+        this.#database = database;
+        break;
+      } catch (error) {
+        await database.stop();
+        await database.release();
+        // A process that the other lane starts holds our lock, too, until it has become another program.
+        const isHeld = error instanceof ReplicationError && error.code === "busy";
+        if (!isHeld || tries === 3) throw error;
+        await sleep(HEALING_MS);
+      }
+    }
     this.#replicator = new FileReplicator({
-      source: this.#database,
+      source: this.#watched,
       store: this.#store,
       place: this.#replica,
       clock,
@@ -249,6 +263,11 @@ class History {
       syncIntervalMs: 0,
     });
     await this.#replicator.start();
+  }
+
+  get #watched(): WatchedDatabase {
+    if (this.#database === undefined) throw new Error("nobody watches");
+    return this.#database;
   }
 
   async #leave(): Promise<void> {
@@ -278,9 +297,7 @@ class History {
   async #captured() {
     for (const start = performance.now();;) {
       try {
-        const { database } = { database: this.#database };
-        if (database === undefined) throw new Error("nobody watches");
-        return await database.captureNow();
+        return await this.#watched.captureNow();
       } catch (error) {
         if (performance.now() - start > PATIENCE_MS) throw error;
         await sleep(HEALING_MS);

@@ -136,7 +136,7 @@ function shifted(objects: readonly string[], kind: string, move: (ms: number) =>
     detail: "of every object",
     apply: (root) => {
       for (const object of objects) {
-        const at = move(Deno.statSync(`${root}/${object}`).mtime?.getTime() ?? 0) / 1_000;
+        const at = new Date(move(Deno.statSync(`${root}/${object}`).mtime?.getTime() ?? 0));
         Deno.utimeSync(`${root}/${object}`, at, at);
       }
     },

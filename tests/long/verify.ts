@@ -42,7 +42,7 @@ for (const replica of replicas) {
   const name = `${replica.layout} by ${replica.writer}`;
   const scratch = `${folder}/scratch`;
   Deno.mkdirSync(scratch, { recursive: true });
-  const truth = await truthOf(replica, scratch);
+  const truth = await truthOf(replica, folder);
   const whole = await verifyAt(replica.root, replica.layout, scratch);
   console.log(`${name}: ${truth.points.size} points, ${whole.outcome}, proven up to "${whole.reached}"`);
   if (whole.outcome !== "pass") {

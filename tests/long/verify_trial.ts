@@ -68,14 +68,21 @@ export async function verifyAt(root: string, layout: Layout, scratch: string): P
   return await verifyReplica({ replica: { name: "file", store }, url: `file://${root}` }, OPTIONS, tools);
 }
 
-export async function truthOf({ root, layout }: Replica, scratch: string): Promise<Truth> {
-  const store = storeOf(root, layout);
+/** Of a copy, as every damaged replica is one: times of files lose their fractions of a millisecond. */
+export async function truthOf(replica: Replica, folder: string): Promise<Truth> {
+  const { layout } = replica;
+  const [copy, scratch] = [`${folder}/whole`, `${folder}/scratch`];
+  await Deno.remove(copy, { recursive: true }).catch(() => undefined);
+  copyFolder(replica.root, copy);
+  const store = storeOf(copy, layout);
   const proofs = new Proofs({ name: "file", store }, { ...restoreTools(), folder: scratch, keep: false });
   const points = new Map<string, { point: ReportedPoint; content: string }>();
   let newest = "";
   for (const point of await proofs.points(await gatherFacts(store, { kind: "latest" }))) {
+    const content = await contentAt(store, point, scratch);
+    if (content === undefined) continue; // Litestream's times leave in doubt whether a snapshot is of before.
     newest = formatPosition(point.position);
-    points.set(newest, { point, content: await contentAt(store, point, scratch) ?? "" });
+    points.set(newest, { point, content });
   }
   return { newest, points };
 }
