@@ -22,15 +22,15 @@ export async function peerRecords(
 ): Promise<readonly CommitRecord[]> {
   const segment = segments[slot];
   if (segment === undefined) return [];
+  if (await reader.endOf(slot) <= segment.offset) { // Nobody writes such a thing: it was more, once.
+    throw new DamagedSegment("corrupt", `${segment.key} holds neither WAL nor a record`, segment.offset);
+  }
   const headerBytes = new Uint8Array(WAL_HEADER_SIZE);
   const got = await reader.read(0, headerBytes);
   if (got < WAL_HEADER_SIZE) return []; // It was only just begun.
   const parsed = parseWalHeader(headerBytes);
   if (!parsed.ok) throw new DamagedSegment("corrupt", `${segments[0]?.key} is damaged: ${parsed.reason}`, 0);
   const { pageSize } = parsed.header;
-  if (await reader.endOf(slot) <= segment.offset) { // Nobody writes such a thing: it was more, once.
-    throw new DamagedSegment("corrupt", `${segment.key} holds neither WAL nor a record`, segment.offset);
-  }
   const isLastSegment = slot === segments.length - 1;
   const basis = { kind: "sync", pageSize, capturedAtMs: segment.notBeforeMs, capturedLate: false } as const;
   const found = await lastCommitOf(reader, slot, segment, pageSize, isLastSegment);

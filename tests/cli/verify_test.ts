@@ -1,0 +1,136 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
+import { runTailrace } from "../support/tailrace.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+import { imageOf, WalBuilder } from "../support/wal_builder.ts";
+import { databaseChecksum } from "../support/xxh64.ts";
+
+type Verify = (...words: string[]) => ReturnType<typeof runTailrace>;
+
+/** A config with one database and two whole replicas of it, and a scratch folder that must be empty at the end. */
+function verifyTest(name: string, work: (folder: string, verify: Verify, one: ReplicaBuilder) => Promise<void>): void {
+  const run = () =>
+    withTemporaryFolder(async (folder) => {
+      const wal = new WalBuilder();
+      const end = wal.commit(2, [1, 10]);
+      const replicas = await Promise.all(["one", "two"].map(async (replica) => {
+        const built = new ReplicaBuilder(`${folder}/${replica}`, { startMs: EPOCH_MS });
+        await built.snapshot(0, 0, imageOf(4096, 1, 2));
+        const checksum = databaseChecksum(imageOf(4096, 10, 2), 4096);
+        return await built.wal(0, wal.bytes(), { end, databasePages: 2, checksum });
+      }));
+      Deno.writeTextFileSync(`${folder}/app.db`, "");
+      Deno.utimeSync(`${folder}/app.db`, new Date(EPOCH_MS), new Date(EPOCH_MS));
+      Deno.writeTextFileSync(
+        `${folder}/config.yml`,
+        `dbs:\n  - path: ${folder}/app.db\n    replicas:\n` +
+          ["one", "two"].map((replica) => `      - name: ${replica}\n        path: ${folder}/${replica}\n`).join(""),
+      );
+      Deno.mkdirSync(`${folder}/scratch`);
+      const [one] = replicas;
+      assert(one !== undefined);
+      await work(folder, (...words) => runTailrace(["verify", "--scratch", "scratch", ...words], { folder }), one);
+      const left = [...Deno.readDirSync(`${folder}/scratch`)].flatMap((home) =>
+        [...Deno.readDirSync(`${folder}/scratch/${home.name}`)].filter(({ isDirectory }) => isDirectory)
+      );
+      assertEquals(left, []);
+    });
+  Deno.test({ name, timeout: 60_000, fn: run });
+}
+
+function flip(path: string, at: number): void {
+  const bytes = Deno.readFileSync(path);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  Deno.writeFileSync(path, bytes);
+}
+
+verifyTest("verify without a terminal is silent when every replica of the config is proven", async (folder, verify) => {
+  for (const words of [["--config", "config.yml"], ["--config", "config.yml", "app.db"], [`file://${folder}/two`]]) {
+    assertEquals(await verify(...words), { code: 0, stdout: "", stderr: "" });
+  }
+});
+
+verifyTest(
+  "verify shows one screen of what is wrong, first what failed, and ends with 4",
+  async (_folder, verify, one) => {
+    flip(one.path(0, "wal"), 3_000);
+    const { code, stdout, stderr } = await verify("--quiet", "--config", "config.yml");
+    assertEquals([code, stderr], [4, ""]);
+    const lines = stdout.trimEnd().split("\n");
+    assertMatch(lines[0] ?? "", /^FAILED {2}\S+app\.db, replica one \(file:\/\/\S+one\): proven up to "chain"$/);
+    assertStringIncludes(stdout, "wal/0000000000000000.wal");
+    assertMatch(stdout, /newest state that was proven good: 00000000000000aa\/0000000000000000:0 of /);
+    assertMatch(stdout, /\n {2}try: tailrace restore --position 00000000000000aa\/0000000000000000:0\n/);
+    assertMatch(stdout, /\nPROVEN {2}\S+app\.db, replica two /);
+    assert(lines.length <= 24, `${lines.length} lines`);
+  },
+);
+
+verifyTest("verify finds a flipped bit in a snapshot by the source's checksum", async (folder, verify, one) => {
+  flip(one.path(0, "snapshot"), 5_000); // A page that the WAL does not bring.
+  const { code, stdout } = await verify(`file://${folder}/one`);
+  assertEquals(code, 4);
+  assertMatch(stdout, /equal +fail +.*its checksum is [0-9a-f]{16} \(expected [0-9a-f]{16}\)/);
+  assertMatch(stdout, /newest state that was proven good: /);
+});
+
+verifyTest("verify --format json and --report tell the same, whatever the outcome", async (folder, verify, one) => {
+  const whole = JSON.parse(
+    (await verify("--format", "json", "--sample", "1", "--seed", "4", `file://${folder}/one`)).stdout,
+  );
+  assertEquals([whole.schema_version, whole.outcome, whole.level, whole.seed], [1, "pass", "equal", 4]);
+  const [replica] = whole.replicas;
+  assertEquals([replica.database, replica.replica, replica.reached], [null, "file", "equal"]);
+  assertEquals(replica.rungs.map(({ outcome }: { outcome: string }) => outcome), Array(5).fill("pass"));
+  assertEquals(replica.proven, {
+    position: "00000000000000aa/0000000000000000:4152",
+    index: 0,
+    index_hex: "0000000000000000",
+    offset: 4152,
+    captured_at: "2025-06-01T12:00:01.000Z",
+  });
+  assertEquals(replica.proofs.map(({ why, compared }: { why: string; compared: boolean }) => [why, compared])[0], [
+    "asked for",
+    true,
+  ]);
+  flip(one.path(0, "wal"), 3_000);
+  const { code, stdout } = await verify("--format", "json", "--report", "out.json", `file://${folder}/one`);
+  assertEquals(code, 4);
+  assertEquals(JSON.parse(Deno.readTextFileSync(`${folder}/out.json`)), JSON.parse(stdout));
+  assertEquals(JSON.parse(stdout).replicas[0].findings[0].code, "corrupt");
+});
+
+verifyTest("verify --max-age tells a database without writes from a replica that is behind", async (folder, verify) => {
+  const age = ["--max-age", "1h", "--config", "config.yml"];
+  assertEquals((await verify(...age)).code, 0);
+  Deno.utimeSync(`${folder}/app.db`, new Date(), new Date());
+  const { code, stdout } = await verify(...age);
+  assertEquals(code, 5);
+  assertMatch(
+    stdout,
+    /the newest state, of 2025-06-01T12:00:01\.000Z, is \d+\.\d s behind the database \(at most 3600\.0 s\)/,
+  );
+});
+
+verifyTest(
+  "verify ends with 3 where there is no backup, 2 for what cannot be meant, 75 beside another run",
+  async (folder, verify) => {
+    const none = await verify(`file://${folder}/none`);
+    assertEquals(none.code, 3);
+    assertStringIncludes(none.stdout, "holds no backup");
+    assertEquals((await verify("--level", "sky", "app.db")).code, 2);
+    assertEquals((await verify("--at", "-1m", "--index", "0", `file://${folder}/one`)).code, 2);
+    assertEquals((await verify("--config", "config.yml", `file://${folder}/one`)).code, 2);
+    assertEquals((await verify("--config", "config.yml", "other.db")).code, 2);
+    const [first, second] = await Promise.all([verify(`file://${folder}/one`), verify(`file://${folder}/one`)]);
+    assert([first, second].every(({ code, stderr }) => code === 0 || (code === 75 && stderr.includes("another run"))));
+  },
+);
+
+verifyTest("verify --keep leaves what was restored until the next run", async (folder, verify) => {
+  const { code, stderr } = await verify("--keep", `file://${folder}/one`);
+  assertEquals(code, 0);
+  const kept = /is kept in (\S+), until the next run/.exec(stderr)?.[1] ?? "";
+  assertEquals(Deno.readFileSync(`${kept}/restored.db`), imageOf(4096, 10, 2));
+  assertEquals((await verify(`file://${folder}/one`)).code, 0);
+});
