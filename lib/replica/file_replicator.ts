@@ -322,7 +322,7 @@ export class FileReplicator {
       const bringWal = (written: WrittenSnapshot) => this.#bringWal(generation, written, end);
       const written = await this.#writeSnapshot(generation, reason, this.#source.image(), bringWal);
       this.#upkeep?.noteWritten(generation, written);
-      if (this.#reader === undefined) await this.#continueAtIndex(generation, written.index);
+      if (this.#reader === undefined) await this.#continueBehind(generation, end, written.index);
     } finally {
       this.#leaveSnapshotting();
     }
@@ -383,9 +383,14 @@ export class FileReplicator {
 
   /** Replicates what a snapshot needs before it may be seen, from the replica's end where that is not too early. */
   async #bringWal(generation: Generation, { index }: WrittenSnapshot, end: ReplicaEnd | undefined): Promise<void> {
-    if (end === undefined || end.index < index) await this.#continueAtIndex(generation, index);
-    else await this.#continueAt({ generation, index: end.index, offset: end.offset }, end);
+    await this.#continueBehind(generation, end, index);
     if (this.#reader !== undefined) await this.#copyCaptured(this.#reader);
+  }
+
+  /** Behind an end that agrees: a snapshot is no reason for a gap in the WAL. Else at the beginning of the snapshot's index. */
+  async #continueBehind(generation: Generation, end: ReplicaEnd | undefined, index: Index): Promise<void> {
+    if (end === undefined) return await this.#continueAtIndex(generation, index);
+    await this.#continueAt({ generation, index: end.index, offset: end.offset }, end);
   }
 
   async #continueAtIndex(generation: Generation, index: Index): Promise<void> {

@@ -50,7 +50,10 @@ export function decideStart(facts: StartFacts): StartDecision {
   const hasLaterSnapshot = newestSnapshot !== undefined && newestSnapshot > end.index &&
     newestSnapshot >= oldest && newestSnapshot <= captured.index;
   if (facts.agrees === undefined && hasLaterSnapshot) {
-    return { kind: "continue", index: newestSnapshot, offset: 0 as Offset };
+    // Litestream restores nothing from a snapshot that is more than one index ahead of all WAL.
+    const before = asIndex(newestSnapshot - 1);
+    const isAhead = captured.index === newestSnapshot && captured.offset === 0 && before > end.index;
+    return { kind: "continue", index: isAhead && before >= oldest ? before : newestSnapshot, offset: 0 as Offset };
   }
   // Of an index that it holds, the shadow WAL never holds less than a replica that was written from it.
   if (facts.agrees === undefined && end.index >= oldest) return ahead();

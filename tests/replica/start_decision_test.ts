@@ -74,6 +74,16 @@ const rows: readonly (readonly [string, Numbers, StartDecision])[] = [
     goOn(5, 0),
   ],
   [
+    "WAL that ends early, and a snapshot of an index that has no WAL yet",
+    { snapshot: 6, end: [3, 900], captured: [6, 0], agrees: undefined },
+    goOn(5, 0),
+  ],
+  [
+    "WAL that ends early, and such a snapshot of the oldest index",
+    { snapshot: 6, end: [3, 900], oldest: 6, captured: [6, 0], agrees: undefined },
+    goOn(6, 0),
+  ],
+  [
     "WAL that ends early, and a later snapshot that is no longer at hand either",
     { snapshot: 3, end: [1, 900], agrees: undefined },
     snapshot(gone),
