@@ -104,7 +104,9 @@ class Ladder {
   async #reach(): Promise<void> {
     const facts = await this.#facts();
     if (facts.length === 0) {
-      const problem = `${this.#request.replica.store.description} holds no backup`;
+      const { generation } = this.#options.target;
+      const what = generation === undefined ? "backup" : `generation ${generation}`;
+      const problem = `${this.#request.replica.store.description} holds no ${what}`;
       return this.#find("reach", [{ rung: "reach", code: "not-found", problem }], "");
     }
     this.#hasBackup = true;
@@ -221,8 +223,10 @@ class Ladder {
     );
   }
 
-  #facts(): Promise<readonly GenerationFacts[]> {
-    return gatherFacts(this.#request.replica.store, { kind: "latest" });
+  async #facts(): Promise<readonly GenerationFacts[]> {
+    const { generation } = this.#options.target;
+    const facts = await gatherFacts(this.#request.replica.store, { kind: "latest" });
+    return facts.filter(({ catalog }) => generation === undefined || catalog.generation === generation);
   }
 
   async #turn(): Promise<void> {
