@@ -1,3 +1,4 @@
+import { inBatches } from "../base/batches.ts";
 import { assert } from "../base/assert.ts";
 import { ReplicationError } from "../base/errors.ts";
 import type { ObjectEntry, ReplicaClient } from "../clients/client.ts";
@@ -363,18 +364,6 @@ function indexesIn(entries: readonly ObjectEntry[], suffix: RawSuffix): Found[] 
     return index === undefined ? [] : [{ index, entry }];
   });
   return found.sort((a, b) => a.index - b.index);
-}
-
-async function inBatches<From, To>(
-  from: readonly From[],
-  atOnce: number,
-  look: (one: From) => Promise<To>,
-): Promise<To[]> {
-  const to: To[] = [];
-  for (let at = 0; at < from.length; at += atOnce) {
-    to.push(...await Promise.all(from.slice(at, at + atOnce).map(look)));
-  }
-  return to;
 }
 
 function joinRecords(records: readonly CommitRecord[]): Uint8Array {

@@ -1,3 +1,4 @@
+import { inBatches } from "../../base/batches.ts";
 import { assert } from "../../base/assert.ts";
 import { ReplicationError } from "../../base/errors.ts";
 import { dirname, join } from "../../base/path.ts";
@@ -40,14 +41,8 @@ export class FileReplicaClient implements ReplicaClient {
     if (found === undefined) return [];
     if (found.kind !== "folder") throw notAFolder("list", path);
     const names = await this.#files.listLater(path);
-    const entries: ObjectEntry[] = [];
-    for (let at = 0; at < names.length; at += LOOKS_AT_ONCE) {
-      const looked = await Promise.all(
-        names.slice(at, at + LOOKS_AT_ONCE).map((name) => this.#entryOf(join(path, name), name)),
-      );
-      entries.push(...looked.filter((entry) => entry !== undefined));
-    }
-    return entries;
+    const looked = await inBatches(names, LOOKS_AT_ONCE, (name) => this.#entryOf(join(path, name), name));
+    return looked.filter((entry) => entry !== undefined);
   }
 
   async status(key: string): Promise<ObjectEntry | undefined> {
