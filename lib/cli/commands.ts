@@ -21,13 +21,14 @@ const GENERATION: Flag = {
   meaning: "Only this generation.",
   check: (value) => parseGeneration(value) === undefined ? "16 lowercase hex digits" : undefined,
 };
+const AT: Flag = {
+  name: "at",
+  aliases: ["timestamp"],
+  value: "TIME",
+  meaning: "The last state at or before this time: 2025-06-01T12:00:00Z, or -15m for 15 minutes ago.",
+};
 const STATES: readonly Flag[] = [
-  {
-    name: "at",
-    aliases: ["timestamp"],
-    value: "TIME",
-    meaning: "The last state at or before this time: 2025-06-01T12:00:00Z, or -15m for 15 minutes ago.",
-  },
+  AT,
   {
     name: "index",
     value: "HEX",
@@ -225,6 +226,28 @@ const wal: Command = {
   load: () => import("./wal.ts"),
 };
 
+const points: Command = {
+  name: "points",
+  summary: "List what can be restored: ranges of time and position, and the gaps between",
+  usage: ["[flags] DB", "[flags] URL"],
+  examples: ["points file:///backup/app", "points --at 2025-06-01T12:00:00Z /data/app.db"],
+  flags: [
+    CONFIG,
+    NO_EXPAND_ENV,
+    REPLICA,
+    GENERATION,
+    { ...AT, meaning: "The nearest points before and after this time: 2025-06-01T12:00:00Z, or -15m." },
+    JSON_OUTPUT,
+  ],
+  positionals: DATABASE_OR_URL,
+  refuse: refuseConfigBesideUrl,
+  notes: [
+    "late: points whose commits were captured late, after being away, and come back as one step.",
+    "Listings and records say all this; whether the bytes are whole, verify says.",
+  ],
+  load: () => import("./points.ts"),
+};
+
 const verify: Command = {
   name: "verify",
   summary: "Prove that replicas restore: read all of them, restore, compare with the source's checksum",
@@ -345,6 +368,7 @@ export const COMMANDS: readonly Command[] = [
   generations,
   snapshots,
   wal,
+  points,
   verify,
   prune,
   version,

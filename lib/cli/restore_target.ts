@@ -22,7 +22,8 @@ export function targetFrom(arguments_: ParsedArguments, nowMs: number): RestoreT
   throw new ReplicationError("usage", `Cannot use --position ${arguments_.text("position")}: ${problem}`);
 }
 
-function momentFrom(text: string, nowMs: number): number {
+/** Throws `usage` for what is no moment. */
+export function momentFrom(text: string, nowMs: number): number {
   const ms = parseMoment(text, nowMs);
   if (ms !== undefined) return ms;
   const expected = "a time with its zone as in 2025-06-01T12:00:00Z, or -15m for 15 minutes ago";

@@ -10,7 +10,8 @@ import type { CommitRecord } from "../store/commit_record.ts";
 import { gatherFacts } from "../restore/gather.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import type { Finding, Proof, ReportedPoint } from "./report.ts";
-import { pointsOf, type SamplePoint } from "./sample.ts";
+import { pointsOf } from "../restore/ranges.ts";
+import type { SamplePoint } from "./sample.ts";
 import { type Restored, type Trial, type TrialTools, tryRestore } from "./trial.ts";
 
 /** After so long what was found is looked at again, at fresh listings. */
@@ -97,7 +98,9 @@ export class Proofs {
       const records = new Map<Index, readonly CommitRecord[]>();
       const { generation, wals } = facts.catalog;
       for (const { index } of wals) records.set(index, await this.#replica.store.records(generation, index));
-      points.push(...pointsOf(facts, records));
+      for (const { index, offset, capturedAtMs, isBoundary } of pointsOf(facts, records)) {
+        points.push({ position: { generation, index, offset }, capturedAtMs, isBoundary });
+      }
     }
     return points;
   }

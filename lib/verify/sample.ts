@@ -1,45 +1,9 @@
 /** Which past points a run restores: chosen by chance, the same again with the same seed. PURE. */
-import type { Index } from "../position/position.ts";
-import { comparePlaces, type GenerationFacts, pointOf, wholeSnapshots } from "../restore/history.ts";
-import type { CommitRecord } from "../store/commit_record.ts";
 import type { ReportedPoint } from "./report.ts";
-
-/** Every record of a generation, by index. */
-export type IndexRecords = ReadonlyMap<Index, readonly CommitRecord[]>;
 
 export interface SamplePoint extends ReportedPoint {
   /** Where an index ends, or a snapshot was taken: what goes wrong goes wrong there first. */
   readonly isBoundary: boolean;
-}
-
-/** The points that a restore can go to, in order; a closing record, or a snapshot, makes no other point of one. */
-export function pointsOf({ catalog }: GenerationFacts, records: IndexRecords): SamplePoint[] {
-  const snapshots = wholeSnapshots(catalog);
-  const [first] = snapshots;
-  if (first === undefined) return [];
-  const found = new Map<string, SamplePoint>();
-  const add = (index: Index, offset: SamplePoint["position"]["offset"], capturedAtMs: number, isBoundary: boolean) => {
-    const key = `${index}:${offset}`;
-    const known = found.get(key);
-    found.set(key, {
-      position: { generation: catalog.generation, index, offset },
-      capturedAtMs: known?.capturedAtMs ?? capturedAtMs,
-      isBoundary: isBoundary || known?.isBoundary === true,
-    });
-  };
-  for (const { index } of catalog.wals) {
-    const own = records.get(index) ?? [];
-    for (const record of own) {
-      const point = pointOf(index, record);
-      if (comparePlaces(point, first) >= 0) {
-        add(index, point.offset, point.capturedAtMs, record.end === own.at(-1)?.end);
-      }
-    }
-  }
-  for (const { index, offset, capturedAtMs, isPeers } of snapshots) {
-    if (!isPeers) add(index, offset, capturedAtMs, true);
-  }
-  return [...found.values()].sort((a, b) => comparePlaces(a.position, b.position));
 }
 
 /** Boundaries are half of them, as long as there are as many. */

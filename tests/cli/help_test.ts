@@ -12,6 +12,7 @@ Deno.test("COMMANDS has exactly the commands of this version, and each has examp
     "generations",
     "snapshots",
     "wal",
+    "points",
     "verify",
     "prune",
     "version",

@@ -237,3 +237,51 @@ listingTest(
     assertEquals(stderr, `Cannot use ${folder}/empty: it is a file (expected a folder)\n`);
   },
 );
+
+listingTest("points lists what can be restored, and the gaps", async (folder, list) => {
+  const url = `file://${folder}/replica`;
+  const { code, stdout } = await list("points", "--generation", "00000000000000aa", url);
+  assertEquals(code, 0);
+  const [titles, first, gap, second] = stdout.split("\n");
+  assertMatch(
+    titles ?? "",
+    /^replica {2}generation +kind +from +to +points +late +snapshots +longest restore +last position$/,
+  );
+  assertMatch(first ?? "", /^file +0+aa +range +\S+00\.000Z +\S+02\.000Z +3 +0 +1 +20\.6 kB +0+aa\/0+:12392$/);
+  assertMatch(gap ?? "", /^file +0+aa +gap +\S+02\.000Z +\S+04\.000Z +0 +0 +0 +0+aa\/000000000000001a:4152$/);
+  assertMatch(
+    second ?? "",
+    /^file +0+aa +range +\S+04\.000Z +\S+04\.000Z +1 +0 +1 +8\.2 kB +0+aa\/000000000000001a:4152$/,
+  );
+  const { points } = JSON.parse((await list("points", "--json", "--generation", "00000000000000aa", url)).stdout);
+  assertEquals(points.map(({ kind }: { kind: string }) => kind), ["range", "gap", "range"]);
+  assertEquals(points[0].to, {
+    position: "00000000000000aa/0000000000000000:12392",
+    index: 0,
+    index_hex: "0000000000000000",
+    offset: 12392,
+    captured_at: "2025-06-01T12:00:02.000Z",
+  });
+});
+
+listingTest("points --at names the nearest points before and after a time", async (folder, list) => {
+  const at = async (time: string) => {
+    const { stdout } = await list(
+      "points",
+      "--json",
+      "--generation",
+      "00000000000000aa",
+      "--at",
+      time,
+      `file://${folder}/replica`,
+    );
+    return JSON.parse(stdout).points.map(({ kind, from }: { kind: string; from: { captured_at: string } }) =>
+      `${kind} ${from.captured_at.slice(17, 19)}`
+    );
+  };
+  assertEquals(await at("2025-06-01T12:00:03.500Z"), ["before 02", "after 04"]);
+  assertEquals(await at("2025-06-01T12:00:02.000Z"), ["before 02", "after 04"]);
+  assertEquals(await at("2025-05-31T12:00:00Z"), ["after 00"]);
+  assertEquals(await at("2025-07-31T12:00:00Z"), ["before 04"]);
+  assertEquals((await list("points", "--at", "noon", `file://${folder}/replica`)).code, 2);
+});

@@ -6,7 +6,8 @@ import { formatPosition } from "../../lib/position/position.ts";
 import { viewChain } from "../../lib/verify/chain.ts";
 import { exitCodeFor } from "../../lib/verify/judgement.ts";
 import type { ReplicaReport } from "../../lib/verify/report.ts";
-import { choosePoints, pointsOf } from "../../lib/verify/sample.ts";
+import { pointsOf } from "../../lib/restore/ranges.ts";
+import { choosePoints } from "../../lib/verify/sample.ts";
 import { takeScratch } from "../../lib/verify/scratch.ts";
 import { type LadderOptions, type ReplicaRequest, verifyReplica } from "../../lib/verify/verify.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
@@ -216,7 +217,12 @@ Deno.test("choosePoints() takes boundaries first, each point once, and no more t
     const last = facts.catalog.wals[slot]?.lastRecord;
     return [index, last === undefined ? [] : [last]];
   }));
-  const points = pointsOf(facts, records);
+  const { generation } = facts.catalog;
+  const points = pointsOf(facts, records).map(({ index, offset, capturedAtMs, isBoundary }) => ({
+    position: { generation, index, offset },
+    capturedAtMs,
+    isBoundary,
+  }));
   assertEquals(points.map(({ isBoundary }) => isBoundary), [true, true, true]);
   const inner = points.map((point) => ({ ...point, isBoundary: false }));
   const chosen = choosePoints([...inner, ...points], 4, 3);
