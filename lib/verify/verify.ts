@@ -109,6 +109,7 @@ class Ladder {
       const problem = `${this.#request.replica.store.description} holds no ${what}`;
       return this.#find("reach", [{ rung: "reach", code: "not-found", problem }], "");
     }
+    expectReadable(facts, this.#request.replica.store.description);
     this.#hasBackup = true;
     const plan = planRestore(facts, { kind: "latest" });
     if (plan.kind === "plan") {
@@ -268,6 +269,15 @@ class Ladder {
       durationMs,
     };
   }
+}
+
+/** What nobody here can read is not damaged. */
+function expectReadable(generations: readonly GenerationFacts[], where: string): void {
+  const entries = generations.flatMap(({ catalog }) => [...catalog.snapshots, ...catalog.wals]);
+  if (!entries.some(({ isUnread }) => isUnread === true)) return;
+  throw new ReplicationError("denied", `Cannot verify ${where}: it is encrypted, and no identity is configured`, {
+    advice: "name an age identity in the config of this replica (replicating needs recipients only)",
+  });
 }
 
 function confirmation({ point, confirmedAt }: Extract<Trial, { kind: "restored" }>): string {

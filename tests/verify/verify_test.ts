@@ -172,6 +172,28 @@ Deno.test("verifyReplica() is inconclusive about records of a later version", ()
     assertEquals([report.outcome, exitCodeFor(report.findings)], ["inconclusive", 75]);
   }));
 
+Deno.test("verifyReplica() is inconclusive about an encrypted replica that this host can only write", () =>
+  withReplica("raw", async ({ verify, root }) => {
+    const store = aStore(root);
+    const catalogOf = store.catalog.bind(store);
+    const blind = Object.assign(store, {
+      catalog: async (generation: Generation) => {
+        const catalog = await catalogOf(generation);
+        const snapshots = catalog.snapshots.map(({ index, sizeBytes, createdAtMs }) => ({
+          index,
+          sizeBytes,
+          createdAtMs,
+          isUnread: true,
+          recordProblem: "it is encrypted",
+        }));
+        return { ...catalog, snapshots };
+      },
+    });
+    const report = await verify({}, { replica: { name: "file", store: blind } });
+    assertEquals([report.outcome, exitCodeFor(report.findings)], ["inconclusive", 75]);
+    assertMatch(report.findings[0]?.problem ?? "", /it is encrypted, and no identity is configured$/);
+  }));
+
 Deno.test("verifyReplica() takes nothing for damage that a second look no longer finds", () =>
   withReplica("raw", async ({ verify, root }) => {
     const store = aStore(root);
