@@ -2,14 +2,15 @@
  * Damages replicas in every way we can think of, and lets `verify` judge them. The exit code is 1 on any false pass or
  * false alarm.
  *
- *     deno task test:verify [--flips N] [--cuts N] [--seed N] [--show]
+ *     deno task test:verify [--flips N] [--cuts N] [--seed N] [--show] [--long [--runs N]]
  *
- * `--show`: what was found of each damage. `docs/verification.md` has the table of the last run.
+ * `--show`: what was found of each damage. `docs/verification.md` has the table of the last run. `--long`: instead, so many
+ * runs (1000) beside an application that never rests and retention that never does either; each must pass.
  */
 import { LITESTREAM_VARIABLE, litestreamProgram } from "../../scripts/setup_litestream.ts";
 import { seededRandom } from "../support/random.ts";
 import { damages } from "./replica_damage.ts";
-import { byLitestream, byTailrace } from "./verify_replicas.ts";
+import { besideAWriter, byLitestream, byTailrace } from "./verify_replicas.ts";
 import { type Replica, type Trial, truthOf, tryDamage, type Verdict, verifyAt } from "./verify_trial.ts";
 
 const DOCUMENT = new URL("../../docs/verification.md", import.meta.url).pathname;
@@ -36,6 +37,8 @@ const began = performance.now();
 const seed = Number(option("seed") ?? "1");
 const rows = new Map<string, Row>();
 let [trials, bad] = [0, 0];
+
+if (Deno.args.includes("--long")) await runBesideAWriter(Number(option("runs") ?? "1000"));
 
 const replicas = [...await byTailrace(`${folder}/tailrace`), ...await byLitestream(`${folder}/litestream`)];
 for (const replica of replicas) {
@@ -65,6 +68,26 @@ for (const replica of replicas) {
       console.log(`  ${trial.verdict}: ${name}, ${damage.kind} ${damage.object ?? ""} ${damage.detail}: ${trial.says}`);
     }
   }
+}
+
+async function runBesideAWriter(runs: number): Promise<never> {
+  const scratch = `${folder}/scratch`;
+  Deno.mkdirSync(scratch);
+  let [done, compared] = [0, 0];
+  await besideAWriter(`${folder}/busy`, async ({ root, layout }) => {
+    const { outcome, findings, reached } = await verifyAt(root, layout, scratch, false);
+    done++;
+    if (reached === "equal") compared++;
+    if (outcome !== "pass") {
+      bad++;
+      console.log(`  FALSE ALARM: ${layout}, run ${done}: ${findings.map(({ problem }) => problem).join("; ")}`);
+    }
+    return done < runs;
+  });
+  Deno.removeSync(folder, { recursive: true });
+  const seconds = Math.round((performance.now() - began) / 1_000);
+  console.log(`${done} runs beside a busy writer in ${seconds} s, ${compared} equal by checksum: ${bad} false alarms`);
+  Deno.exit(bad === 0 ? 0 : 1);
 }
 
 function note(kind: string, replica: Replica, { verdict, isNamed }: Trial, hasObject: boolean): void {

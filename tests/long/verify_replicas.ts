@@ -5,6 +5,8 @@ import { sleep, startReplicate } from "../support/daemon.ts";
 import type { Replica } from "./verify_trial.ts";
 
 const ROUNDS = 4;
+const LAYOUTS = ["raw", "litestream"] as const;
+const WRITER = new URL("../support/writer.ts", import.meta.url).pathname;
 
 /** Some rounds of changes, a restart of the WAL after each. */
 async function work(db: DatabaseSync, synced: () => Promise<void>): Promise<void> {
@@ -26,13 +28,52 @@ function application(path: string): DatabaseSync {
   return db;
 }
 
+/**
+ * Both layouts beside a rude application that never rests, with retention that removes something every second. `verify` is
+ * given each in turn, as long as it wants more.
+ */
+export async function besideAWriter(folder: string, verify: (replica: Replica) => Promise<boolean>): Promise<void> {
+  Deno.mkdirSync(folder);
+  const path = `${folder}/app.db`;
+  {
+    using _ = application(path);
+  }
+  const replicas = LAYOUTS.map((layout) => ({
+    "name": layout,
+    "path": `${folder}/${layout}`,
+    layout,
+    "sync-interval": "0s",
+    "snapshot-interval": "3s",
+    "retention": "6s",
+    "retention-check-interval": "1s",
+  }));
+  const config = `${folder}/tailrace.yml`;
+  Deno.writeTextFileSync(config, JSON.stringify({ dbs: [{ path, replicas }] }));
+  await using daemon = startReplicate(["--config", config]);
+  await daemon.line("Snapshot done");
+  const writer = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", WRITER, path, "--rude", "--pause", "20", "--seconds", "100000", "--seed", "1"],
+    stdin: "piped",
+    stdout: "null",
+  }).spawn();
+  try {
+    for (let turn = 0;; turn++) {
+      const layout = LAYOUTS[turn % LAYOUTS.length] ?? "raw";
+      if (!await verify({ writer: "Tailrace", layout, root: `${folder}/${layout}` })) break;
+    }
+  } finally {
+    writer.kill("SIGKILL");
+    await writer.status;
+    await daemon.stop();
+  }
+}
+
 /** By this program, in both layouts. */
 export async function byTailrace(folder: string): Promise<Replica[]> {
   Deno.mkdirSync(folder);
   const path = `${folder}/app.db`;
   using db = application(path);
-  const layouts = ["raw", "litestream"] as const;
-  const replicas = layouts.map((layout) => ({
+  const replicas = LAYOUTS.map((layout) => ({
     "name": layout,
     "path": `${folder}/${layout}`,
     layout,
@@ -45,7 +86,7 @@ export async function byTailrace(folder: string): Promise<Replica[]> {
   await daemon.line("Snapshot done");
   await work(db, () => sleep(60));
   await daemon.stop();
-  return layouts.map((layout) => ({ writer: "Tailrace", layout, root: `${folder}/${layout}` }));
+  return LAYOUTS.map((layout) => ({ writer: "Tailrace", layout, root: `${folder}/${layout}` }));
 }
 
 export async function byLitestream(folder: string): Promise<Replica[]> {

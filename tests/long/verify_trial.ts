@@ -60,9 +60,15 @@ export function storeOf(root: string, layout: Layout): GenerationStore {
   return new ReplicaStore(new FileReplicaClient(FILES, root), { chooseLayout: () => layout });
 }
 
-export async function verifyAt(root: string, layout: Layout, scratch: string): Promise<ReplicaReport> {
-  // Nothing goes on meanwhile: the second look need not wait.
-  const clock = Object.assign(new SystemClock(), { sleep: () => Promise.resolve() });
+/** `isResting`: nothing goes on meanwhile, and the second look need not wait. */
+export async function verifyAt(
+  root: string,
+  layout: Layout,
+  scratch: string,
+  isResting = true,
+): Promise<ReplicaReport> {
+  const clock = new SystemClock();
+  if (isResting) clock.sleep = () => Promise.resolve();
   const tools = { ...restoreTools({ clock, files: FILES }), folder: scratch, keep: false };
   const store = storeOf(root, layout);
   return await verifyReplica({ replica: { name: "file", store }, url: `file://${root}` }, OPTIONS, tools);
