@@ -1,8 +1,7 @@
 import type { Generation } from "../position/generation.ts";
-import { formatPosition, type Index } from "../position/position.ts";
-import { factsOf } from "../restore/gather.ts";
+import { formatPosition } from "../position/position.ts";
+import { factsOf, gatherRecords } from "../restore/gather.ts";
 import { type Range, rangesOf, type RestorablePoint } from "../restore/ranges.ts";
-import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { formatAmount } from "./amounts.ts";
 import type { CommandContext } from "./command.ts";
@@ -76,9 +75,7 @@ export function run(context: CommandContext): Promise<number> {
 }
 
 async function rangesIn(catalog: GenerationCatalog, store: GenerationStore): Promise<Range[]> {
-  const records = new Map<Index, readonly CommitRecord[]>();
-  for (const { index } of catalog.wals) records.set(index, await store.records(catalog.generation, index));
-  return rangesOf(await factsOf(store, catalog, { kind: "latest" }), records);
+  return rangesOf(await factsOf(store, catalog, { kind: "latest" }), await gatherRecords(store, catalog));
 }
 
 function rowsOf(replica: string, generation: Generation, ranges: readonly Range[]): Row[] {

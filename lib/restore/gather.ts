@@ -1,7 +1,10 @@
+import type { Index } from "../position/position.ts";
+import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { findLastCommit } from "../store/last_commit.ts";
 import { followsResync } from "../store/resynced.ts";
 import type { GenerationFacts } from "./history.ts";
+import type { IndexRecords } from "./ranges.ts";
 import { indexToRead } from "./resolve.ts";
 import type { RestoreTarget } from "./target.ts";
 
@@ -32,4 +35,14 @@ export async function factsOf(
     ...(unrecorded === undefined ? {} : { unrecorded }),
     ...(index === undefined ? {} : { records: { index, records: await store.records(generation, index) } }),
   };
+}
+
+/** Every record of a generation, which says of each point what there is to know. */
+export async function gatherRecords(
+  store: GenerationStore,
+  { generation, wals }: GenerationCatalog,
+): Promise<IndexRecords> {
+  const records = new Map<Index, readonly CommitRecord[]>();
+  for (const { index } of wals) records.set(index, await store.records(generation, index));
+  return records;
 }

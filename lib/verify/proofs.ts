@@ -5,9 +5,7 @@ import { Unrestorable } from "../restore/failure.ts";
 import { type GenerationFacts, wholeSnapshots } from "../restore/history.ts";
 import type { RestoreTarget } from "../restore/target.ts";
 import type { Position } from "../position/position.ts";
-import type { Index } from "../position/position.ts";
-import type { CommitRecord } from "../store/commit_record.ts";
-import { gatherFacts } from "../restore/gather.ts";
+import { gatherFacts, gatherRecords } from "../restore/gather.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import type { Finding, Proof, ReportedPoint } from "./report.ts";
 import { pointsOf } from "../restore/ranges.ts";
@@ -95,9 +93,8 @@ export class Proofs {
   async points(generations: readonly GenerationFacts[]): Promise<SamplePoint[]> {
     const points: SamplePoint[] = [];
     for (const facts of generations) {
-      const records = new Map<Index, readonly CommitRecord[]>();
-      const { generation, wals } = facts.catalog;
-      for (const { index } of wals) records.set(index, await this.#replica.store.records(generation, index));
+      const { generation } = facts.catalog;
+      const records = await gatherRecords(this.#replica.store, facts.catalog);
       for (const { index, offset, capturedAtMs, isBoundary } of pointsOf(facts, records)) {
         points.push({ position: { generation, index, offset }, capturedAtMs, isBoundary });
       }
