@@ -1,7 +1,7 @@
 import { type ErrorCode, ReplicationError } from "../base/errors.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
 import { restoreError } from "./failure.ts";
-import { gatherFacts } from "./gather.ts";
+import { expectReadable, gatherFacts } from "./gather.ts";
 import { planRestore, type RestorePlan } from "./plan.ts";
 import type { RestoreTarget } from "./target.ts";
 
@@ -32,7 +32,9 @@ export async function findChoices(replicas: readonly RestoreReplica[], target: R
   const unfit: Unfit[] = [];
   for (const replica of replicas) {
     try {
-      const plan = planRestore(await gatherFacts(replica.store, target), target);
+      const facts = await gatherFacts(replica.store, target);
+      expectReadable("restore from", facts, replica.store.description);
+      const plan = planRestore(facts, target);
       if (plan.kind === "plan") candidates.push({ replica, plan });
       else unfit.push({ replica, error: restoreError(target, replica.store.description, plan) });
     } catch (error) {

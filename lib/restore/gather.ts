@@ -1,3 +1,4 @@
+import { ReplicationError } from "../base/errors.ts";
 import type { Index } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
@@ -45,4 +46,13 @@ export async function gatherRecords(
   const records = new Map<Index, readonly CommitRecord[]>();
   for (const { index } of wals) records.set(index, await store.records(generation, index));
   return records;
+}
+
+/** Throws `denied` for what is encrypted, and nobody here can read: it is not damaged. */
+export function expectReadable(act: string, generations: readonly GenerationFacts[], where: string): void {
+  const entries = generations.flatMap(({ catalog }) => [...catalog.snapshots, ...catalog.wals]);
+  if (!entries.some(({ isUnread }) => isUnread === true)) return;
+  throw new ReplicationError("denied", `Cannot ${act} ${where}: it is encrypted, and no identity is configured`, {
+    advice: "name an age identity in the config of this replica (replicating needs recipients only)",
+  });
 }

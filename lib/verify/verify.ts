@@ -6,7 +6,7 @@
 import { ReplicationError } from "../base/errors.ts";
 import { formatPosition } from "../position/position.ts";
 import type { RestoreReplica } from "../restore/choose.ts";
-import { gatherFacts } from "../restore/gather.ts";
+import { expectReadable, gatherFacts } from "../restore/gather.ts";
 import { type GenerationFacts, newestMs } from "../restore/history.ts";
 import { planRestore } from "../restore/plan.ts";
 import type { RestoreTarget } from "../restore/target.ts";
@@ -109,7 +109,7 @@ class Ladder {
       const problem = `${this.#request.replica.store.description} holds no ${what}`;
       return this.#find("reach", [{ rung: "reach", code: "not-found", problem }], "");
     }
-    expectReadable(facts, this.#request.replica.store.description);
+    expectReadable("verify", facts, this.#request.replica.store.description);
     this.#hasBackup = true;
     const plan = planRestore(facts, { kind: "latest" });
     if (plan.kind === "plan") {
@@ -269,15 +269,6 @@ class Ladder {
       durationMs,
     };
   }
-}
-
-/** What nobody here can read is not damaged. */
-function expectReadable(generations: readonly GenerationFacts[], where: string): void {
-  const entries = generations.flatMap(({ catalog }) => [...catalog.snapshots, ...catalog.wals]);
-  if (!entries.some(({ isUnread }) => isUnread === true)) return;
-  throw new ReplicationError("denied", `Cannot verify ${where}: it is encrypted, and no identity is configured`, {
-    advice: "name an age identity in the config of this replica (replicating needs recipients only)",
-  });
 }
 
 function confirmation({ point, confirmedAt }: Extract<Trial, { kind: "restored" }>): string {

@@ -5,6 +5,7 @@ import { openPageWriter } from "../../lib/platform/page_writer.ts";
 import { restore } from "../../lib/restore/restore.ts";
 import type { GenerationStore } from "../../lib/store/generation_store.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../support/assert.ts";
+import { blindStore } from "../support/blind_store.ts";
 import { aStore, changeByte, EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
 import { restoreFrom, restoreTools } from "../support/restore_tools.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
@@ -187,4 +188,15 @@ Deno.test("restore() of a large database has another thread write its pages, and
     assertEquals(opened.length, 1);
     const [plain, threaded] = [Deno.readFileSync(`${folder}/plain.db`), Deno.readFileSync(`${folder}/threaded.db`)];
     assert(equalBytes(plain, image) && equalBytes(threaded, image), "both are the database");
+  }));
+
+Deno.test("restore() says of a replica that only another host can decrypt that it is encrypted, and takes the next", () =>
+  withTemporaryFolder(async (folder) => {
+    await aReplica(`${folder}/a`, 10);
+    await aReplica(`${folder}/b`, 20);
+    const blind = () => blindStore(aStore(`${folder}/a`));
+    const alone = await restoreOf(folder, blind());
+    assertEquals(alone.code, "denied");
+    assertMatch(alone.message ?? "", /a: it is encrypted, and no identity is configured$/);
+    assertEquals((await restoreOf(folder, blind(), aStore(`${folder}/b`))).fill, 20);
   }));

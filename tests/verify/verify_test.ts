@@ -13,6 +13,7 @@ import { type LadderOptions, type ReplicaRequest, verifyReplica } from "../../li
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "../support/assert.ts";
+import { blindStore } from "../support/blind_store.ts";
 import { someFacts } from "../support/catalog_builder.ts";
 import { aStore, ReplicaBuilder } from "../support/replica_builder.ts";
 import { restoreTools } from "../support/restore_tools.ts";
@@ -174,22 +175,7 @@ Deno.test("verifyReplica() is inconclusive about records of a later version", ()
 
 Deno.test("verifyReplica() is inconclusive about an encrypted replica that this host can only write", () =>
   withReplica("raw", async ({ verify, root }) => {
-    const store = aStore(root);
-    const catalogOf = store.catalog.bind(store);
-    const blind = Object.assign(store, {
-      catalog: async (generation: Generation) => {
-        const catalog = await catalogOf(generation);
-        const snapshots = catalog.snapshots.map(({ index, sizeBytes, createdAtMs }) => ({
-          index,
-          sizeBytes,
-          createdAtMs,
-          isUnread: true,
-          recordProblem: "it is encrypted",
-        }));
-        return { ...catalog, snapshots };
-      },
-    });
-    const report = await verify({}, { replica: { name: "file", store: blind } });
+    const report = await verify({}, { replica: { name: "file", store: blindStore(aStore(root)) } });
     assertEquals([report.outcome, exitCodeFor(report.findings)], ["inconclusive", 75]);
     assertMatch(report.findings[0]?.problem ?? "", /it is encrypted, and no identity is configured$/);
   }));
