@@ -1,6 +1,6 @@
 /**
  * The ladder: what one replica proves, rung by rung. Nothing is ever compared but at one pinned position, so that a writer
- * may go on all the time; and nothing is called damage that a second look, at fresh listings, no longer finds: retention
+ * may go on all the time; and nothing is called damage that a second look, at fresh listings, does not find again: retention
  * removes what was listed, and a half-made append looks like a torn one.
  */
 import { ReplicationError } from "../base/errors.ts";
@@ -208,7 +208,8 @@ class Ladder {
     if (findings.length === 0) return findings;
     await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);
     await this.#turn();
-    return await look();
+    const known = new Set(findings.map(subjectOf));
+    return (await look()).filter((finding) => known.has(subjectOf(finding)));
   }
 
   #expectRoom(bytes: number): void {
@@ -269,6 +270,11 @@ class Ladder {
       durationMs,
     };
   }
+}
+
+/** What is wrong with what: how far the history goes meanwhile, which messages say in brackets, is nothing of it. */
+function subjectOf({ problem }: Finding): string {
+  return problem.split(" (")[0] ?? problem;
 }
 
 function confirmation({ point, confirmedAt }: Extract<Trial, { kind: "restored" }>): string {
