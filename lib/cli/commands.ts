@@ -292,8 +292,8 @@ const verify: Command = {
     {
       name: "format",
       value: "FORMAT",
-      meaning: "text or json (default text; docs/json.md).",
-      check: oneOf("text", "json"),
+      meaning: "text, json (docs/json.md), or nagios: one line with performance data, and its own exit codes 0, 2, 3.",
+      check: oneOf("text", "json", "nagios"),
     },
     { name: "report", value: "FILE", meaning: "Write the JSON document to this file, too, whatever comes of it." },
     { name: "scratch", value: "DIR", meaning: "Where to restore (default $TMPDIR, else /tmp); removed at the end." },

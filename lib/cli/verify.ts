@@ -19,6 +19,7 @@ import { loadConfigFor } from "./load_config.ts";
 import { writeJson, writeLine } from "./output.ts";
 import { targetFrom } from "./restore_target.ts";
 import { printable } from "./table.ts";
+import { nagiosCode, nagiosLine } from "./verify_nagios.ts";
 import { verifyDocument, verifyLines } from "./verify_report.ts";
 
 const SCHEMA_VERSION = 1;
@@ -49,7 +50,12 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
     replicas,
   };
   await writeReport(context, report);
-  if (arguments_.text("format") === "json") writeJson(context.stdout, SCHEMA_VERSION, verifyDocument(report));
+  const format = arguments_.text("format");
+  if (format === "nagios") {
+    writeLine(context.stdout, printable(nagiosLine(report)));
+    return nagiosCode(report);
+  }
+  if (format === "json") writeJson(context.stdout, SCHEMA_VERSION, verifyDocument(report));
   else if (report.outcome !== "pass" || isTalkative(context)) {
     const nowMs = clock.now().getTime();
     for (const line of verifyLines(report, nowMs)) writeLine(context.stdout, printable(line));

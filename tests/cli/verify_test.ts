@@ -134,3 +134,23 @@ verifyTest("verify --keep leaves what was restored until the next run", async (f
   assertEquals(Deno.readFileSync(`${kept}/restored.db`), imageOf(4096, 10, 2));
   assertEquals((await verify(`file://${folder}/one`)).code, 0);
 });
+
+verifyTest(
+  "verify --format nagios says one line with performance data, and ends with a plugin's codes",
+  async (folder, verify, one) => {
+    const whole = await verify("--format", "nagios", "--config", "config.yml");
+    assertEquals([whole.code, whole.stderr], [0, ""]);
+    assertMatch(
+      whole.stdout,
+      /^VERIFY OK - 2 replicas proven \(equal\) \| '\S+app\.db one duration'=\d+\.\d{3}s '\S+ one restore'=\S+s '\S+ one behind'=0\.000s '/,
+    );
+    assertEquals(whole.stdout.trimEnd().split("\n").length, 1);
+    flip(one.path(0, "wal"), 3_000);
+    const broken = await verify("--format", "nagios", `file://${folder}/one`);
+    assertEquals(broken.code, 2);
+    assertMatch(
+      broken.stdout,
+      /^VERIFY CRITICAL - file:\S+one: generations\S+\.wal, .*; good at 0+aa\/0+:0 \| 'file:\S+one duration'=/,
+    );
+  },
+);
