@@ -296,6 +296,11 @@ const verify: Command = {
       check: oneOf("text", "json", "nagios"),
     },
     { name: "report", value: "FILE", meaning: "Write the JSON document to this file, too, whatever comes of it." },
+    {
+      name: "metrics-textfile",
+      value: "FILE",
+      meaning: "Write metrics for a textfile collector to this file, FILE.prom.",
+    },
     { name: "scratch", value: "DIR", meaning: "Where to restore (default $TMPDIR, else /tmp); removed at the end." },
     { name: "keep", meaning: "Keep what was restored last, until the next run." },
   ],

@@ -19,6 +19,7 @@ import { loadConfigFor } from "./load_config.ts";
 import { writeJson, writeLine } from "./output.ts";
 import { targetFrom } from "./restore_target.ts";
 import { printable } from "./table.ts";
+import { metricsText } from "./verify_metrics.ts";
 import { nagiosCode, nagiosLine } from "./verify_nagios.ts";
 import { verifyDocument, verifyLines } from "./verify_report.ts";
 
@@ -49,7 +50,7 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
     ...(options.sample > 0 ? { seed: options.seed } : {}),
     replicas,
   };
-  await writeReport(context, report);
+  await writeReports(context, report);
   const format = arguments_.text("format");
   if (format === "nagios") {
     writeLine(context.stdout, printable(nagiosLine(report)));
@@ -139,10 +140,15 @@ function requestOf(context: CommandContext, replica: ReplicaConfig, database?: D
   };
 }
 
-async function writeReport(context: CommandContext, report: VerifyReport): Promise<void> {
-  const typed = context.arguments.text("report");
-  if (typed === undefined) return;
-  const text = JSON.stringify({ schema_version: SCHEMA_VERSION, ...verifyDocument(report) }, null, 2);
-  const path = resolve(context.currentFolder(), typed);
-  await replaceFile(context.platform.files, path, new TextEncoder().encode(`${text}\n`), 0o644);
+async function writeReports(context: CommandContext, report: VerifyReport): Promise<void> {
+  const { platform: { files } } = context;
+  const write = async (flag: string, textOf: (path: string) => string) => {
+    const typed = context.arguments.text(flag);
+    if (typed === undefined) return;
+    const path = resolve(context.currentFolder(), typed);
+    await replaceFile(files, path, new TextEncoder().encode(textOf(path)), 0o644);
+  };
+  const document = { schema_version: SCHEMA_VERSION, ...verifyDocument(report) };
+  await write("report", () => `${JSON.stringify(document, null, 2)}\n`);
+  await write("metrics-textfile", (path) => metricsText(report, files.readText(path) ?? ""));
 }

@@ -154,3 +154,33 @@ verifyTest(
     );
   },
 );
+
+verifyTest(
+  "verify --metrics-textfile keeps the last success of a replica that is no longer proven",
+  async (folder, verify, one) => {
+    const metrics = async () => {
+      await verify("--metrics-textfile", "verify.prom", "--config", "config.yml");
+      const text = Deno.readTextFileSync(`${folder}/verify.prom`);
+      return (name: string, more = "") =>
+        new RegExp(`^tailrace_verify_${name}\\{database="[^"]+app.db",replica="one"${more}\\} (.+)$`, "m").exec(text)
+          ?.[1];
+    };
+    const first = await metrics();
+    assert(first("last_run_timestamp_seconds") !== undefined);
+    assertEquals(first("last_success_timestamp_seconds"), first("last_run_timestamp_seconds"));
+    assertEquals([first("rung", ',rung="equal"'), first("behind_seconds"), first("restored_bytes")], [
+      "1",
+      "0",
+      "8192",
+    ]);
+    flip(one.path(0, "wal"), 3_000);
+    const second = await metrics();
+    assertEquals(second("last_success_timestamp_seconds"), first("last_success_timestamp_seconds"));
+    assert(Number(second("last_run_timestamp_seconds")) > Number(second("last_success_timestamp_seconds")));
+    assertEquals([second("rung", ',rung="chain"'), second("rung", ',rung="intact"'), second("rung", ',rung="equal"')], [
+      "1",
+      "0",
+      "-3",
+    ]);
+  },
+);
