@@ -349,8 +349,8 @@ export const UNSUPPORTED_KEYS: readonly UnsupportedKeys[] = [
   {
     keys: ["validation-interval"],
     levels: ["global", "database", "replica"],
-    reason: "verification is not part of it",
-    advice: "remove the line, and try a restore now and then",
+    reason: "the daemon verifies nothing on a schedule",
+    advice: "remove the line, and run the command verify by cron",
     off: ["0", "0s"],
   },
   {

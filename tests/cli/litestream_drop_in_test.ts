@@ -199,8 +199,8 @@ const REFUSALS: readonly (readonly [what: string, text: string, sentence: string
   [
     "validation",
     "dbs:\n  - path: a.db\n    replicas:\n      - path: r\n        validation-interval: 6h\n",
-    '5:9: the key "validation-interval" is not supported by this version: verification is not part of it ' +
-    "(remove the line, and try a restore now and then)",
+    '5:9: the key "validation-interval" is not supported by this version: the daemon verifies nothing on a schedule ' +
+    "(remove the line, and run the command verify by cron)",
   ],
   [
     "an unknown key, which Litestream ignores",
