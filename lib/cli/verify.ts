@@ -6,6 +6,7 @@ import { parseDuration } from "../config/duration.ts";
 import { openReplica } from "../daemon/open_replica.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
+import { lowerPriority } from "../platform/priority.ts";
 import { exitCodeFor } from "../verify/judgement.ts";
 import { type ReplicaReport, type Rung, RUNGS, type VerifyReport, worstOutcome } from "../verify/report.ts";
 import { takeScratch } from "../verify/scratch.ts";
@@ -39,6 +40,7 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
   const { platform: { clock }, arguments: arguments_ } = context;
   const options = optionsFrom(context);
   const requests = await requestsFrom(context);
+  lowerPriority();
   const startedAtMs = clock.now().getTime();
   const beganMs = clock.monotonicMs();
   const replicas = await inScratch(context, signal, requests, options);

@@ -184,3 +184,26 @@ verifyTest(
     ]);
   },
 );
+
+verifyTest("verify runs at a low priority", async (folder, verify) => {
+  const running = verify(`file://${folder}/one`, "--sample", "2000");
+  let lowest = 0;
+  const finished = running.then(() => true);
+  while (!await Promise.race([finished, new Promise((resolve) => setTimeout(() => resolve(false), 2))])) {
+    lowest = Math.max(lowest, ...nicenessBelow(Deno.pid));
+  }
+  assertEquals((await running).code, 0);
+  assert(lowest >= 10, `${lowest}`);
+});
+
+/** Of the processes that this one has started. */
+function nicenessBelow(parent: number): number[] {
+  return [...Deno.readDirSync("/proc")].flatMap(({ name }) => {
+    try {
+      const fields = Deno.readTextFileSync(`/proc/${name}/stat`).split(") ")[1]?.split(" ") ?? [];
+      return Number(fields[1]) === parent ? [Number(fields[16])] : [];
+    } catch {
+      return [];
+    }
+  });
+}
