@@ -1,8 +1,7 @@
-import { viewOf } from "../base/bytes.ts";
 import type { Checksum } from "../wal/checksum.ts";
-import { COMMIT_SIZE_AT, frameSize, storedChecksum } from "../wal/frame.ts";
+import { frameSize } from "../wal/frame.ts";
 import type { WalHeader } from "../wal/header.ts";
-import { type Scan, scanFrames } from "../wal/scanner.ts";
+import { describeFrames, type Scan, scanFrames } from "../wal/scanner.ts";
 import { pageHasher } from "./page_hasher.ts";
 
 /**
@@ -18,28 +17,8 @@ export function scanAndHash(
   const size = frameSize(header.pageSize);
   const whole = Math.floor(bytes.length / size);
   const frames = pageHasher().scanFrames(bytes, whole, header, checksum, values);
-  const view = viewOf(bytes);
-  let committedFrames = 0;
-  let commits = 0;
-  let databasePages = 0;
-  for (let frame = 0, at = COMMIT_SIZE_AT; frame < frames; frame++, at += size) {
-    const commitSize = view.getUint32(at);
-    if (commitSize === 0) continue;
-    commits++;
-    committedFrames = frame + 1;
-    databasePages = commitSize;
-  }
-  const sumAfter = (count: number) => count === 0 ? checksum : storedChecksum(view, (count - 1) * size);
-  const sum = sumAfter(frames);
-  const rest = bytes.subarray(frames * size, (frames + 1) * size);
-  const stoppedBy = frames === whole ? "end-of-bytes" : scanFrames(rest, header, sum).stoppedBy;
-  return {
-    frames,
-    committedFrames,
-    commits,
-    databasePages,
-    checksum: sum,
-    committedChecksum: sumAfter(committedFrames),
-    stoppedBy,
-  };
+  const scan = describeFrames(bytes, frames, header.pageSize, checksum, "end-of-bytes");
+  if (frames === whole) return scan;
+  const next = bytes.subarray(frames * size, (frames + 1) * size);
+  return { ...scan, stoppedBy: scanFrames(next, header, scan.checksum).stoppedBy };
 }

@@ -382,11 +382,9 @@ export class PageLedger {
 
   #spill(): void {
     this.#pending.eachNewest((page, low, high) => {
-      this.#table.exchange(page, low, high, this.#value);
+      if (page <= this.#databasePages && page < this.#known) this.#replace(this.#checksum, page, low, high);
+      this.#table.write(page, low, high);
       this.#touch(page);
-      if (page > this.#databasePages || page >= this.#known) return;
-      this.#checksum.subtract(this.#value[0] ?? 0, this.#value[1] ?? 0);
-      this.#checksum.add(low, high);
     });
     this.#pending.clear();
     this.#isSpilled = true;

@@ -72,17 +72,6 @@ export class PageTable {
     block.isDirty = true;
   }
 
-  /** Writes, and gives what was there. */
-  exchange(page: number, low: number, high: number, old: Uint32Array): void {
-    const block = this.#blockOf(page);
-    const at = ((page - 1) % VALUES_PER_BLOCK) * 2;
-    old[0] = block.words[at] ?? 0;
-    old[1] = block.words[at + 1] ?? 0;
-    block.words[at] = low;
-    block.words[at + 1] = high;
-    block.isDirty = true;
-  }
-
   /** Forgets the values of all pages after the given one. */
   truncate(pages: number): void {
     const kept = Math.ceil(pages / VALUES_PER_BLOCK);

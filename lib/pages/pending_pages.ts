@@ -11,8 +11,6 @@ export class PendingPages {
   #keys = new Float64Array(FIRST_CAPACITY);
   #count = 0;
   #sorted = 0;
-  /** Whether each page so far was beyond the one before, as in most large transactions. */
-  #isAscending = true;
 
   get count(): number {
     return this.#count;
@@ -25,7 +23,6 @@ export class PendingPages {
   add(page: number, low: number, high: number): void {
     const slot = this.#count++;
     if (slot >= this.#pages.length) this.#grow();
-    if (slot > 0 && page <= (this.#pages[slot - 1] ?? 0)) this.#isAscending = false;
     this.#pages[slot] = page;
     this.#values[2 * slot] = low;
     this.#values[2 * slot + 1] = high;
@@ -34,17 +31,10 @@ export class PendingPages {
   clear(): void {
     this.#count = 0;
     this.#sorted = 0;
-    this.#isAscending = true;
   }
 
   /** Calls `use` with the newest value of each page, in page order. */
   eachNewest(use: (page: number, low: number, high: number) => void): void {
-    if (this.#isAscending) {
-      for (let slot = 0; slot < this.#count; slot++) {
-        use(this.#pages[slot] ?? 0, this.#values[2 * slot] ?? 0, this.#values[2 * slot + 1] ?? 0);
-      }
-      return;
-    }
     const keys = this.#sort();
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] ?? 0;
@@ -59,9 +49,15 @@ export class PendingPages {
   #sort(): Float64Array {
     const keys = this.#keys.subarray(0, this.#count);
     if (this.#sorted === this.#count) return keys;
-    for (let slot = 0; slot < this.#count; slot++) keys[slot] = (this.#pages[slot] ?? 0) * SLOTS + slot;
+    let isSorted = true;
+    for (let slot = 0, before = 0; slot < this.#count; slot++) {
+      const key = (this.#pages[slot] ?? 0) * SLOTS + slot;
+      keys[slot] = key;
+      isSorted &&= key > before;
+      before = key;
+    }
     this.#sorted = this.#count;
-    return keys.sort();
+    return isSorted ? keys : keys.sort();
   }
 
   #grow(): void {

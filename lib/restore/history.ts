@@ -109,8 +109,14 @@ export function newestMs({ catalog }: GenerationFacts): number {
   return times.reduce((newest, time) => Math.max(newest, time), -Infinity);
 }
 
-export function walOf(catalog: GenerationCatalog, index: Index): WalEntry | undefined {
-  return catalog.wals.find((entry) => entry.index === index);
+export function walOf({ wals }: GenerationCatalog, index: Index): WalEntry | undefined {
+  let [low, high] = [0, wals.length];
+  while (low < high) { // They ascend, and whoever asks of every index has many of them.
+    const middle = (low + high) >>> 1;
+    if ((wals[middle]?.index ?? Infinity) < index) low = middle + 1;
+    else high = middle;
+  }
+  return wals[low]?.index === index ? wals[low] : undefined;
 }
 
 /** Where the WAL of an entry can be replayed to: its last record, or its last commit frame where there are no records. */

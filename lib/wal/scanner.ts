@@ -7,6 +7,7 @@ import {
   FRAME_SALT_AT,
   frameSize,
   PAGE_NUMBER_AT,
+  storedChecksum,
   SUMMED_HEADER_SIZE,
 } from "./frame.ts";
 import type { WalHeader } from "./header.ts";
@@ -43,11 +44,6 @@ export function scanFrames(
   const running = new RunningChecksum();
   running.set(checksum);
   let frames = 0;
-  let committedFrames = 0;
-  let commits = 0;
-  let databasePages = 0;
-  let good = checksum;
-  let committedChecksum = checksum;
   let stoppedBy: ScanEnd = "end-of-bytes";
   for (let at = 0; at + size <= bytes.length; at += size) {
     if (view.getUint32(at + FRAME_SALT_AT) !== salt1 || view.getUint32(at + FRAME_SALT_AT + 4) !== salt2) {
@@ -65,17 +61,38 @@ export function scanFrames(
       break;
     }
     frames++;
-    const commitSize = view.getUint32(at + COMMIT_SIZE_AT);
-    if (commitSize !== 0) {
-      commits++;
-      committedFrames = frames;
-      databasePages = commitSize;
-      committedChecksum = running.value();
-    }
   }
-  if (frames > 0) {
-    const last = (frames - 1) * size + FRAME_CHECKSUM_AT;
-    good = { s0: view.getUint32(last), s1: view.getUint32(last + 4) };
+  return describeFrames(bytes, frames, header.pageSize, checksum, stoppedBy);
+}
+
+/** What so many frames, all of them known to continue the chain from `checksum`, amount to. */
+export function describeFrames(
+  bytes: Uint8Array,
+  frames: number,
+  pageSize: number,
+  checksum: Checksum,
+  stoppedBy: ScanEnd,
+): Scan {
+  const view = viewOf(bytes);
+  const size = frameSize(pageSize);
+  let committedFrames = 0;
+  let commits = 0;
+  let databasePages = 0;
+  for (let frame = 0, at = COMMIT_SIZE_AT; frame < frames; frame++, at += size) {
+    const commitSize = view.getUint32(at);
+    if (commitSize === 0) continue;
+    commits++;
+    committedFrames = frame + 1;
+    databasePages = commitSize;
   }
-  return { frames, committedFrames, commits, databasePages, checksum: good, committedChecksum, stoppedBy };
+  const sumAfter = (count: number) => count === 0 ? checksum : storedChecksum(view, (count - 1) * size);
+  return {
+    frames,
+    committedFrames,
+    commits,
+    databasePages,
+    checksum: sumAfter(frames),
+    committedChecksum: sumAfter(committedFrames),
+    stoppedBy,
+  };
 }
