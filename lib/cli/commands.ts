@@ -53,6 +53,10 @@ function oneOf(...words: readonly string[]): (value: string) => string | undefin
   return (value) => words.includes(value) ? undefined : words.join(", ");
 }
 
+function longDuration(example: string): (value: string) => string | undefined {
+  return (value) => (parseDuration(value) ?? 0) > 0 ? undefined : `a duration such as ${example}, longer than 0`;
+}
+
 /** The names of the given flags among these, with their dashes. */
 function given(arguments_: ParsedArguments, names: readonly string[]): string[] {
   return names.filter((name) => arguments_.text(name) !== undefined).map((name) => `--${name}`);
@@ -286,7 +290,7 @@ const verify: Command = {
       name: "max-age",
       value: "DURATION",
       meaning: "Fail when the newest state is further behind the database (of a URL: older) than this.",
-      check: (value) => (parseDuration(value) ?? 0) > 0 ? undefined : "a duration such as 1h, longer than 0",
+      check: longDuration("1h"),
     },
     { name: "quiet", meaning: "Write nothing when all is proven; without a terminal that is so anyway." },
     {
@@ -331,7 +335,7 @@ const prune: Command = {
       name: "retention",
       value: "DURATION",
       meaning: "How far back one must be able to restore (else as the config says; 24h with a URL).",
-      check: (value) => (parseDuration(value) ?? 0) > 0 ? undefined : "a duration such as 24h, longer than 0",
+      check: longDuration("24h"),
     },
     JSON_OUTPUT,
   ],

@@ -2,7 +2,7 @@ import type { CommandContext } from "./command.ts";
 
 const SIGNAL_NUMBERS = { SIGINT: 2, SIGTERM: 15 } as const;
 
-export interface Interruption {
+interface Interruption {
   /** Aborted by the first SIGINT or SIGTERM: the work cleans up and ends. */
   readonly signal: AbortSignal;
   /** Resolves with the exit code at the second one: nothing is waited for any more. */
@@ -10,7 +10,7 @@ export interface Interruption {
   stopListening(): void;
 }
 
-export function listenForSignals(context: CommandContext): Interruption {
+function listenForSignals(context: CommandContext): Interruption {
   const first = new AbortController();
   const leave = Promise.withResolvers<number>();
   const stopListening = context.onSignal((name) => {
@@ -18,4 +18,17 @@ export function listenForSignals(context: CommandContext): Interruption {
     first.abort();
   });
   return { signal: first.signal, leave: leave.promise, stopListening };
+}
+
+/** The work, which ends early by its signal; the exit code instead where a second signal did not wait for that. */
+export async function withSignals<T>(
+  context: CommandContext,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | number> {
+  const interruption = listenForSignals(context);
+  try {
+    return await Promise.race([work(interruption.signal), interruption.leave]);
+  } finally {
+    interruption.stopListening();
+  }
 }

@@ -3,7 +3,7 @@ import { hex } from "../base/bytes.ts";
 import { exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
-import { formatIndex, type Index } from "../position/position.ts";
+import { formatIndex, formatPosition, type Index, type Position } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { formatTime } from "./amounts.ts";
@@ -84,7 +84,21 @@ export function proofMembers(record: CommitRecord | undefined) {
   const { checksum, confirmedAt } = record ?? {};
   return {
     checksum: checksum === undefined ? null : hex(checksum),
-    confirmed: confirmedAt === undefined ? null : { ...indexMembers(confirmedAt.index), offset: confirmedAt.offset },
+    confirmed: placeMember(confirmedAt),
+  };
+}
+
+export function placeMember(place: Omit<Position, "generation"> | undefined) {
+  return place === undefined ? null : { ...indexMembers(place.index), offset: place.offset };
+}
+
+/** A moment in a history, as every JSON document has it. */
+export function pointMember(position: Position, capturedAtMs: number) {
+  return {
+    position: formatPosition(position),
+    ...indexMembers(position.index),
+    offset: position.offset,
+    captured_at: formatTime(capturedAtMs),
   };
 }
 

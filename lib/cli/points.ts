@@ -5,7 +5,7 @@ import { type Range, rangesOf, type RestorablePoint } from "../restore/ranges.ts
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { formatAmount } from "./amounts.ts";
 import type { CommandContext } from "./command.ts";
-import { indexMembers, type Listing, runListing, timeCell, timeMember, wantedGeneration } from "./listing.ts";
+import { type Listing, pointMember, runListing, timeCell, wantedGeneration } from "./listing.ts";
 import { momentFrom } from "./restore_target.ts";
 
 interface Row {
@@ -52,10 +52,10 @@ const COLUMNS: Pick<Listing<Row>, "schemaVersion" | "member" | "columns" | "cell
     replica,
     generation,
     kind,
-    from: pointMember(generation, first),
-    to: pointMember(generation, last),
+    from: pointMember({ generation, ...first }, first.capturedAtMs),
+    to: pointMember({ generation, ...last }, last.capturedAtMs),
     points,
-    late: late.map((point) => pointMember(generation, point)),
+    late: late.map((point) => pointMember({ generation, ...point }, point.capturedAtMs)),
     snapshots,
     longest_restore_bytes: longestBytes,
   }),
@@ -109,13 +109,4 @@ function rowsAround(replica: string, generation: Generation, ranges: readonly Ra
 function momentOf({ arguments: arguments_, platform: { clock } }: CommandContext): number | undefined {
   const typed = arguments_.text("at");
   return typed === undefined ? undefined : momentFrom(typed, clock.now().getTime());
-}
-
-function pointMember(generation: Generation, point: RestorablePoint) {
-  return {
-    position: formatPosition({ generation, ...point }),
-    ...indexMembers(point.index),
-    offset: point.offset,
-    captured_at: timeMember(point.capturedAtMs),
-  };
 }

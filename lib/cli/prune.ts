@@ -10,20 +10,15 @@ import { applyRetention, type DeletionOutcome, lookAtRetention } from "../replic
 import type { RetentionPolicy } from "../replica/retention_plan.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
-import { listenForSignals } from "./interruption.ts";
+import { withSignals } from "./interruption.ts";
 import { writeJson, writeLine } from "./output.ts";
 import { pruneDocument, type PrunedReplica, pruneNotes, pruneTable, summaryLine } from "./prune_report.ts";
 import { printable } from "./table.ts";
 
 const SCHEMA_VERSION = 1;
 
-export async function run(context: CommandContext): Promise<number> {
-  const interruption = listenForSignals(context);
-  try {
-    return await Promise.race([prune(context, interruption.signal), interruption.leave]);
-  } finally {
-    interruption.stopListening();
-  }
+export function run(context: CommandContext): Promise<number> {
+  return withSignals(context, (signal) => prune(context, signal));
 }
 
 async function prune(context: CommandContext, signal: AbortSignal): Promise<number> {

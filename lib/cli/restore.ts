@@ -9,7 +9,7 @@ import { restore, type RestoreRequest, type RestoreResult } from "../restore/res
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { PARALLELISM_MAX } from "./commands.ts";
-import { listenForSignals } from "./interruption.ts";
+import { withSignals } from "./interruption.ts";
 import { mayDecorate, writeJson, writeLine } from "./output.ts";
 import { showProgress } from "./progress_bar.ts";
 import { openReplica } from "../daemon/open_replica.ts";
@@ -74,17 +74,12 @@ async function showPlan(context: CommandContext, request: RestoreRequest): Promi
 }
 
 async function restoreNow(context: CommandContext, request: RestoreRequest): Promise<number> {
-  const interruption = listenForSignals(context);
-  try {
-    const ended = await Promise.race([restoreWatched(context, request, interruption.signal), interruption.leave]);
-    if (typeof ended === "number") return ended;
-    if (context.arguments.isOn("json")) writeJson(context.stdout, SCHEMA_VERSION, resultDocument(ended));
-    say(context, resultLine(ended, context.platform.clock.now().getTime()));
-    if (ended.keptAs !== undefined) say(context, `What was there before is kept as ${ended.keptAs}`);
-    return ExitCode.done;
-  } finally {
-    interruption.stopListening();
-  }
+  const ended = await withSignals(context, (signal) => restoreWatched(context, request, signal));
+  if (typeof ended === "number") return ended;
+  if (context.arguments.isOn("json")) writeJson(context.stdout, SCHEMA_VERSION, resultDocument(ended));
+  say(context, resultLine(ended, context.platform.clock.now().getTime()));
+  if (ended.keptAs !== undefined) say(context, `What was there before is kept as ${ended.keptAs}`);
+  return ExitCode.done;
 }
 
 /** With a line that moves, where one may. */

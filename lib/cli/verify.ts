@@ -14,7 +14,7 @@ import type { TrialTools } from "../verify/trial.ts";
 import { type LadderOptions, type ReplicaRequest, verifyReplica } from "../verify/verify.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
-import { listenForSignals } from "./interruption.ts";
+import { withSignals } from "./interruption.ts";
 import { changedAtMs } from "./last_change.ts";
 import { loadConfigFor } from "./load_config.ts";
 import { writeJson, writeLine } from "./output.ts";
@@ -27,13 +27,8 @@ import { verifyDocument, verifyLines } from "./verify_report.ts";
 const SCHEMA_VERSION = 1;
 const DEFAULT_SCRATCH = "/tmp";
 
-export async function run(context: CommandContext): Promise<number> {
-  const interruption = listenForSignals(context);
-  try {
-    return await Promise.race([verify(context, interruption.signal), interruption.leave]);
-  } finally {
-    interruption.stopListening();
-  }
+export function run(context: CommandContext): Promise<number> {
+  return withSignals(context, (signal) => verify(context, signal));
 }
 
 async function verify(context: CommandContext, signal: AbortSignal): Promise<number> {

@@ -1,8 +1,8 @@
 /** What a verification says: for people, and as the document of `--format json` and `--report`. */
-import { formatIndex, formatPosition } from "../position/position.ts";
+import { formatPosition } from "../position/position.ts";
 import type { Finding, Outcome, Proof, ReplicaReport, ReportedPoint, VerifyReport } from "../verify/report.ts";
 import { formatAge, formatAmount, formatTime } from "./amounts.ts";
-import { indexMembers } from "./listing.ts";
+import { placeMember, pointMember } from "./listing.ts";
 
 const TITLES: Readonly<Record<Outcome, string>> = { pass: "PROVEN", fail: "FAILED", inconclusive: "INCONCLUSIVE" };
 
@@ -90,15 +90,7 @@ function findingDocument({ rung, code, problem, advice }: Finding): Record<strin
 }
 
 function pointDocument(point: ReportedPoint | undefined) {
-  if (point === undefined) return null;
-  const { index, offset } = point.position;
-  return {
-    position: formatPosition(point.position),
-    index,
-    index_hex: formatIndex(index),
-    offset,
-    captured_at: formatTime(point.capturedAtMs),
-  };
+  return point === undefined ? null : pointMember(point.position, point.capturedAtMs);
 }
 
 function proofDocument(proof: Proof): Record<string, unknown> {
@@ -111,6 +103,6 @@ function proofDocument(proof: Proof): Record<string, unknown> {
     bytes: bytes ?? null,
     duration_ms: durationMs === undefined ? null : Math.round(durationMs),
     compared: isCompared,
-    confirmed: confirmedAt === undefined ? null : { ...indexMembers(confirmedAt.index), offset: confirmedAt.offset },
+    confirmed: placeMember(confirmedAt),
   };
 }
