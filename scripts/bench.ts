@@ -4,6 +4,7 @@
  *     deno task bench [--folder DIR] [--megabytes N]     DIR: where to work (default: a temporary folder)
  */
 import { DatabaseSync } from "node:sqlite";
+import { option } from "./project.ts";
 import { type Durable, followLog, lagsOf, percentile, readWalFacts } from "./lag.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
@@ -147,11 +148,6 @@ function sizeOf(path: string): number {
     sum += isDirectory ? sizeOf(`${path}/${name}`) : Deno.statSync(`${path}/${name}`).size;
   }
   return sum;
-}
-
-function option(name: string): string | undefined {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at === -1 ? undefined : Deno.args[at + 1];
 }
 
 function mega(bytes: number): string {

@@ -15,8 +15,9 @@ import { PageLedger } from "../lib/pages/page_ledger.ts";
 import { SystemClock } from "../lib/platform/clock.ts";
 import { DenoFileSystem } from "../lib/platform/deno_file_system.ts";
 import type { Generation } from "../lib/position/generation.ts";
+import { row, runBench } from "./bench_rows.ts";
 import { percentile } from "./lag.ts";
-import { complain, ROOT, say } from "./project.ts";
+import { option, ROOT } from "./project.ts";
 
 const SLOWDOWN_MAX_PERCENT = 15;
 const RESYNC_MIN_MEGABYTES = 500;
@@ -171,16 +172,6 @@ async function untilLine(args: string[], pattern: RegExp): Promise<string> {
   return found;
 }
 
-function row(what: string, measured: string, target: string, isOk: boolean, remark: string): boolean {
-  say(`${what.padEnd(52)} ${measured.padStart(14)}   ${target}: ${isOk ? "ok" : "missed"}   (${remark})`);
-  return isOk;
-}
-
-function option(name: string): string | undefined {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at === -1 ? undefined : Deno.args[at + 1];
-}
-
 async function bench(folder: string): Promise<boolean> {
   const megabytes = Number(option("megabytes") ?? "500");
   const rounds = Number(option("rounds") ?? "15");
@@ -202,17 +193,4 @@ async function bench(folder: string): Promise<boolean> {
   return isBulkOk && isSmallOk && isResyncOk;
 }
 
-async function main(): Promise<number> {
-  const parent = option("folder");
-  const folder = Deno.makeTempDirSync({ prefix: "tailrace-bench-", ...(parent === undefined ? {} : { dir: parent }) });
-  try {
-    return await bench(folder) ? 0 : 1;
-  } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
-    return 1;
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
-
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await runBench(bench));

@@ -10,7 +10,7 @@
 import { restoreWithLitestream } from "../tests/litestream/support/real_litestream.ts";
 import { type ChurnedReplica, churnedReplica, readAll } from "./churned_replica.ts";
 import { percentile } from "./lag.ts";
-import { complain, type Ended, ROOT, run, say } from "./project.ts";
+import { complain, type Ended, option, ROOT, run, say } from "./project.ts";
 import { LITESTREAM_VARIABLE, LITESTREAM_VERSION, litestreamProgram } from "./setup_litestream.ts";
 
 /** Ours may take this share of the peer's time. */
@@ -88,11 +88,6 @@ function programWords(named: string | undefined): string[] {
   if (named === undefined) return [Deno.execPath(), "run", "-A", `${ROOT}/main.ts`];
   const path = Deno.realPathSync(named);
   return /\.[jt]s$/.test(path) ? [Deno.execPath(), "run", "-A", path] : [path];
-}
-
-function option(name: string): string | undefined {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at === -1 ? undefined : Deno.args[at + 1];
 }
 
 async function bench(folder: string): Promise<boolean> {

@@ -7,8 +7,9 @@
  * The replica, in each layout: a snapshot of N MB (300), and as much WAL that an application wrote behind it.
  */
 import { DatabaseSync } from "node:sqlite";
+import { row, runBench } from "./bench_rows.ts";
 import { percentile } from "./lag.ts";
-import { complain, ROOT, run, say } from "./project.ts";
+import { option, ROOT, run } from "./project.ts";
 
 const SHARE_MAX = 1.5;
 const MEGABYTES_MAX = 150;
@@ -102,28 +103,4 @@ async function bench(folder: string): Promise<boolean> {
   return isAllOk;
 }
 
-function row(what: string, measured: string, target: string, isOk: boolean, remark?: string): boolean {
-  const behind = remark === undefined ? "" : `   (${remark})`;
-  say(`${what.padEnd(24)} ${measured.padStart(12)}   ${target}: ${isOk ? "ok" : "missed"}${behind}`);
-  return isOk;
-}
-
-function option(name: string): string | undefined {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at === -1 ? undefined : Deno.args[at + 1];
-}
-
-async function main(): Promise<number> {
-  const parent = option("folder");
-  const folder = Deno.makeTempDirSync({ prefix: "tailrace-bench-", ...(parent === undefined ? {} : { dir: parent }) });
-  try {
-    return await bench(folder) ? 0 : 1;
-  } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
-    return 1;
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
-
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await runBench(bench));

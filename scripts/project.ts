@@ -81,3 +81,9 @@ export function write(stream: { writeSync(bytes: Uint8Array): number }, text: st
   const bytes = new TextEncoder().encode(text);
   for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
 }
+
+/** The value behind `--name` on the command line. */
+export function option(name: string): string | undefined {
+  const at = Deno.args.indexOf(`--${name}`);
+  return at === -1 ? undefined : Deno.args[at + 1];
+}

@@ -5,14 +5,10 @@
  *
  * The same seed gives the same databases and the same steps; the moments of kills are for the machine to say.
  */
+import { option } from "../../scripts/project.ts";
 import { LITESTREAM_VARIABLE, litestreamProgram } from "../../scripts/setup_litestream.ts";
 import { startOtherProcess } from "../support/other_process.ts";
 import { type HistoryResult, type Kind, KINDS, runHistory } from "./page_history.ts";
-
-function option(name: string): string | undefined {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at === -1 ? undefined : Deno.args[at + 1];
-}
 
 /** Of the replicas in its layout, those that the real Litestream restores too. */
 const LITESTREAM_SHARE = 0.2;

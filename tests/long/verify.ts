@@ -7,6 +7,7 @@
  * `--show`: what was found of each damage. `docs/verification.md` has the table of the last run. `--long`: instead, so many
  * runs (1000) beside an application that never rests and retention that never does either; each must pass.
  */
+import { option } from "../../scripts/project.ts";
 import { LITESTREAM_VARIABLE, litestreamProgram } from "../../scripts/setup_litestream.ts";
 import { seededRandom } from "../support/random.ts";
 import { damages } from "./replica_damage.ts";
@@ -17,11 +18,6 @@ const DOCUMENT = new URL("../../docs/verification.md", import.meta.url).pathname
 const TABLE_BEGIN = "<!-- made by deno task test:verify -->";
 const TABLE_END = "<!-- end -->";
 const BAD: readonly Verdict[] = ["FALSE PASS", "FALSE ALARM"];
-
-function option(name: string): string | undefined {
-  const at = Deno.args.indexOf(`--${name}`);
-  return at === -1 ? undefined : Deno.args[at + 1];
-}
 
 interface Row {
   readonly kind: string;
