@@ -13,6 +13,7 @@ import { snapshotState } from "../store/snapshot_state.ts";
 import { COMMIT_SIZE_AT, frameSize } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
 import { scanFrames } from "../wal/scanner.ts";
+import { outcomeOf } from "./judgement.ts";
 import type { Finding } from "./report.ts";
 
 export interface IntactTools {
@@ -29,27 +30,26 @@ export async function checkObjects(
   { catalog, unrecorded }: GenerationFacts,
   tools: IntactTools,
 ): Promise<Finding[]> {
-  const problems: Problem[] = [];
-  for (const entry of catalog.snapshots) {
-    problems.push(...await checked(() => checkSnapshot(store, catalog, entry, tools)));
-  }
+  const findings: Finding[] = [];
+  const note = (problem: Problem | undefined) => {
+    if (problem !== undefined) findings.push({ rung: "intact", ...problem });
+  };
+  for (const entry of catalog.snapshots) note(await checked(() => checkSnapshot(store, catalog, entry, tools)));
   for (const entry of catalog.wals) {
     const isLast = entry === catalog.wals.at(-1);
     const end = entry.lastRecord?.end ?? (isLast ? unrecorded?.offset : undefined);
-    if (end !== undefined) problems.push(...await checked(() => checkWal(store, catalog, entry, end, tools)));
+    if (end !== undefined) note(await checked(() => checkWal(store, catalog, entry, end, tools)));
   }
-  return problems.map((problem) => ({ rung: "intact", ...problem }));
+  return findings;
 }
 
 /** What says of an object that it is wrong is a finding; whatever else happens is for the caller. */
-async function checked(check: () => Promise<Problem | undefined>): Promise<Problem[]> {
+async function checked(check: () => Promise<Problem | undefined>): Promise<Problem | undefined> {
   try {
-    return [await check() ?? []].flat();
+    return await check();
   } catch (error) {
-    if (error instanceof DamagedSegment) return [{ code: "corrupt", problem: error.message }];
-    const isDamage = error instanceof ReplicationError && ["corrupt", "gap", "not-found"].includes(error.code);
-    if (!isDamage) throw error;
-    return [{ code: error.code, problem: error.message }];
+    if (!(error instanceof ReplicationError) || outcomeOf(error) !== "fail") throw error;
+    return { code: error instanceof DamagedSegment ? "corrupt" : error.code, problem: error.message };
   }
 }
 

@@ -80,15 +80,6 @@ export class Proofs {
     return findings;
   }
 
-  /** Of images that are a state only with the WAL that follows: nothing but a restore compares them. */
-  static imagesToCompare(generations: readonly GenerationFacts[]): ReportedPoint[] {
-    return generations.flatMap(({ catalog: { generation, ...catalog } }) =>
-      wholeSnapshots({ generation, ...catalog }).flatMap(({ needsWal, checksum, index, offset, capturedAtMs }) =>
-        needsWal && checksum !== undefined ? [{ position: { generation, index, offset }, capturedAtMs }] : []
-      )
-    );
-  }
-
   /** Every point that the generations hold. */
   async points(generations: readonly GenerationFacts[]): Promise<SamplePoint[]> {
     const points: SamplePoint[] = [];
@@ -131,6 +122,17 @@ export class Proofs {
       ...(confirmedAt === undefined ? {} : { confirmedAt }),
     });
   }
+}
+
+/** Of images that are a state only with the WAL that follows: nothing but a restore compares them. */
+export function imagesToCompare(generations: readonly GenerationFacts[]): ReportedPoint[] {
+  return generations.flatMap(({ catalog }) =>
+    wholeSnapshots(catalog).flatMap(({ needsWal, checksum, index, offset, capturedAtMs }) =>
+      needsWal && checksum !== undefined
+        ? [{ position: { generation: catalog.generation, index, offset }, capturedAtMs }]
+        : []
+    )
+  );
 }
 
 export function interrupted(): ReplicationError {

@@ -13,7 +13,7 @@ import type { RestoreTarget } from "../restore/target.ts";
 import { viewChain } from "./chain.ts";
 import { checkObjects } from "./intact.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
-import { interrupted, Proofs, SECOND_LOOK_MS } from "./proofs.ts";
+import { imagesToCompare, interrupted, Proofs, SECOND_LOOK_MS } from "./proofs.ts";
 import {
   type Finding,
   type ReplicaReport,
@@ -165,8 +165,8 @@ class Ladder {
   }
 
   async #restore(): Promise<void> {
-    const facts = await this.#facts();
     const { target, sample, seed } = this.#options;
+    const facts = await this.#facts(target);
     const plan = planRestore(facts, target);
     if (plan.kind === "plan") this.#expectRoom(plan.databaseBytes);
     const trial = await this.#proofs.askedFor(target);
@@ -176,7 +176,7 @@ class Ladder {
       await this.#proofs.before(trial, newest);
     } else if (target.kind === "latest") this.#recoveryTimeMs = trial.durationMs;
     if (this.#options.level === "equal") {
-      this.#findings.push(...await this.#proofs.each("snapshot", Proofs.imagesToCompare(facts)));
+      this.#findings.push(...await this.#proofs.each("snapshot", imagesToCompare(facts)));
     }
     if (sample > 0) {
       const points = choosePoints(await this.#proofs.points(facts), sample, seed);
@@ -225,9 +225,9 @@ class Ladder {
     );
   }
 
-  async #facts(): Promise<readonly GenerationFacts[]> {
+  async #facts(target: RestoreTarget = { kind: "latest" }): Promise<readonly GenerationFacts[]> {
     const { generation } = this.#options.target;
-    const facts = await gatherFacts(this.#request.replica.store, { kind: "latest" });
+    const facts = await gatherFacts(this.#request.replica.store, target);
     return facts.filter(({ catalog }) => generation === undefined || catalog.generation === generation);
   }
 
