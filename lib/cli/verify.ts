@@ -1,5 +1,5 @@
-import { ExitCode, ReplicationError } from "../base/errors.ts";
-import { resolve } from "../base/path.ts";
+import { ExitCode, messageOf, ReplicationError, worstExitCode } from "../base/errors.ts";
+import { dirname, resolve } from "../base/path.ts";
 import { Progress } from "../base/progress.ts";
 import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { parseDuration } from "../config/duration.ts";
@@ -34,6 +34,7 @@ export function run(context: CommandContext): Promise<number> {
 async function verify(context: CommandContext, signal: AbortSignal): Promise<number> {
   const { platform: { clock }, arguments: arguments_ } = context;
   const options = optionsFrom(context);
+  const reports = reportsOf(context);
   const requests = await requestsFrom(context);
   lowerPriority();
   const startedAtMs = clock.now().getTime();
@@ -47,7 +48,7 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
     ...(options.sample > 0 ? { seed: options.seed } : {}),
     replicas,
   };
-  await writeReports(context, report);
+  const written = await writeReports(context, reports, report);
   const format = arguments_.text("format");
   if (format === "nagios") {
     writeLine(context.stdout, printable(nagiosLine(report)));
@@ -58,7 +59,7 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
     const nowMs = clock.now().getTime();
     for (const line of verifyLines(report, nowMs)) writeLine(context.stdout, printable(line));
   }
-  return report.outcome === "pass" ? ExitCode.done : exitCodeFor(replicas.flatMap(({ findings }) => findings));
+  return worstExitCode([written, exitCodeFor(replicas.flatMap(({ findings }) => findings))]);
 }
 
 /** Cron mails what is written: of what is proven it need not hear. */
@@ -137,15 +138,41 @@ function requestOf(context: CommandContext, replica: ReplicaConfig, database?: D
   };
 }
 
-async function writeReports(context: CommandContext, report: VerifyReport): Promise<void> {
-  const { platform: { files } } = context;
-  const write = async (flag: string, textOf: (path: string) => string) => {
-    const typed = context.arguments.text(flag);
-    if (typed === undefined) return;
+/** What writes a report into the file of a flag; refused before the work when there is no folder for it. */
+type Report = { readonly path: string; readonly textOf: (report: VerifyReport) => string };
+
+function reportsOf(context: CommandContext): Report[] {
+  const { platform: { files }, arguments: arguments_ } = context;
+  const reportOf = (flag: string, textOf: (report: VerifyReport, path: string) => string): Report[] => {
+    const typed = arguments_.text(flag);
+    if (typed === undefined) return [];
     const path = resolve(context.currentFolder(), typed);
-    await replaceFile(files, path, new TextEncoder().encode(textOf(path)), 0o644);
+    if (files.status(dirname(path))?.kind !== "folder") {
+      throw new ReplicationError("usage", `Cannot use --${flag} ${typed}: there is no folder ${dirname(path)}`);
+    }
+    return [{ path, textOf: (report) => textOf(report, path) }];
   };
-  const document = { schema_version: SCHEMA_VERSION, ...verifyDocument(report) };
-  await write("report", () => `${JSON.stringify(document, null, 2)}\n`);
-  await write("metrics-textfile", (path) => metricsText(report, files.readText(path) ?? ""));
+  const json = (report: VerifyReport) => ({ schema_version: SCHEMA_VERSION, ...verifyDocument(report) });
+  return [
+    ...reportOf("report", (report) => `${JSON.stringify(json(report), null, 2)}\n`),
+    ...reportOf("metrics-textfile", (report, path) => metricsText(report, files.readText(path) ?? "")),
+  ];
+}
+
+/** What was found is said in any case. The exit code. */
+async function writeReports(
+  context: CommandContext,
+  reports: readonly Report[],
+  report: VerifyReport,
+): Promise<number> {
+  let code: number = ExitCode.done;
+  for (const { path, textOf } of reports) {
+    try {
+      await replaceFile(context.platform.files, path, new TextEncoder().encode(textOf(report)), 0o644);
+    } catch (error) {
+      writeLine(context.stderr, printable(messageOf(error)));
+      code = ExitCode.failed;
+    }
+  }
+  return code;
 }

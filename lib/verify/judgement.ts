@@ -17,7 +17,7 @@ export function findingOf(rung: Rung, error: ReplicationError): Finding {
   };
 }
 
-/** The exit code for all that was found: of what is not the replica's fault, "try again". */
+/** The exit code for all that was found: of what is nobody's fault, "try again". */
 export function exitCodeFor(findings: readonly Finding[]): number {
   return worstExitCode(findings.map(exitCodeOf));
 }
@@ -33,6 +33,9 @@ function exitCodeOf({ code }: Finding): number {
       return ExitCode.stale;
     case "no-checksum":
       return ExitCode.failed;
+    case "usage":
+    case "config-invalid":
+      return ExitCode.usage;
     default:
       return ExitCode.tryAgain;
   }

@@ -122,6 +122,7 @@ verifyTest(
     assertEquals((await verify("--at", "-1m", "--index", "0", `file://${folder}/one`)).code, 2);
     assertEquals((await verify("--config", "config.yml", `file://${folder}/one`)).code, 2);
     assertEquals((await verify("--config", "config.yml", "other.db")).code, 2);
+    assertEquals((await verify(`file://${folder}/app.db`)).code, 2); // A file is no replica, whenever one tries.
     const [first, second] = await Promise.all([verify(`file://${folder}/one`), verify(`file://${folder}/one`)]);
     assert([first, second].every(({ code, stderr }) => code === 0 || (code === 75 && stderr.includes("another run"))));
   },
@@ -207,3 +208,21 @@ function nicenessBelow(parent: number): number[] {
     }
   });
 }
+
+verifyTest(
+  "verify refuses a report without a folder before it begins, and tells what it found when one cannot be written",
+  async (folder, verify, one) => {
+    const url = `file://${folder}/one`;
+    const refused = await verify("--report", "no/out.json", url);
+    assertEquals([refused.code, refused.stdout], [2, ""]);
+    assertStringIncludes(refused.stderr, `there is no folder ${folder}/no`);
+    Deno.mkdirSync(`${folder}/out.json`);
+    const whole = await verify("--report", "out.json", url);
+    assertEquals([whole.code, whole.stdout], [1, ""]);
+    assertStringIncludes(whole.stderr, `${folder}/out.json`);
+    flip(one.path(0, "wal"), 3_000);
+    const broken = await verify("--report", "out.json", url);
+    assertEquals(broken.code, 4);
+    assertMatch(broken.stdout, /^FAILED /);
+  },
+);

@@ -1,5 +1,5 @@
 /**
- * Where an application's checkpoint waits for the one slot that our holds share (`shared_slot_fact_test.ts`), we let go of it
+ * Where an application's checkpoint waits for the one slot that our holds share (`shared_slot_fact_serial_test.ts`), we let go of it
  * for a moment; and what proves afterwards that nothing was missed.
  */
 import { WalCapture } from "../../lib/database/wal_capture.ts";
