@@ -161,7 +161,7 @@ class Ladder {
       for (const facts of await this.#facts()) found.push(...await checkObjects(store, facts, tools));
       return found;
     });
-    this.#find("intact", findings, `every object read, ${bytes} bytes: each frame, record and image is whole`);
+    this.#find("intact", findings, `${bytes} bytes read: each frame, record and image of the chain is whole`);
   }
 
   async #restore(): Promise<void> {
