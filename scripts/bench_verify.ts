@@ -38,7 +38,7 @@ async function measure(words: readonly string[]): Promise<Measured> {
 
 function peakOf(pid: number): number {
   try {
-    return Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? 0) / 1_000;
+    return Number(/VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))?.[1] ?? 0) * 1_024 / 1e6;
   } catch {
     return 0; // It has ended.
   }

@@ -7,7 +7,7 @@
  */
 import { product } from "../lib/base/product.ts";
 import { askVersion, BUNDLE_PATH, makeBundle } from "./bundle.ts";
-import { complain, DIST_FOLDER, run, say } from "./project.ts";
+import { complain, DIST_FOLDER, run, RUNTIME_FLAGS, say } from "./project.ts";
 
 /** The machine that a program of each target is made for, as `machineOf` says it. */
 export const MACHINES: Readonly<Record<string, string>> = {
@@ -82,7 +82,7 @@ function readHead(path: string): Uint8Array {
 async function compile(target: string, output: string): Promise<string | undefined> {
   const bundling = await makeBundle();
   if (bundling !== undefined) return bundling;
-  const parameters = ["compile", "--allow-all", "--no-check", "--no-config", "--no-lock"];
+  const parameters = ["compile", "--allow-all", "--no-check", "--no-config", "--no-lock", ...RUNTIME_FLAGS];
   const made = await run(Deno.execPath(), [...parameters, "--target", target, "--output", output, BUNDLE_PATH]);
   if (made.code !== 0) return explainFailure(made.stderr, target, Deno.version.deno);
   const machine = machineOf(readHead(output));

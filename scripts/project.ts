@@ -6,6 +6,12 @@ export const ROOT = new URL("..", import.meta.url).pathname.replace(/\/$/, "");
 export const CACHE_FOLDER = `${ROOT}/.cache`;
 export const DIST_FOLDER = `${ROOT}/dist`;
 
+/**
+ * What the run-time part of the executable is told. V8 lets the youngest part of its heap grow to 64 MiB before it collects
+ * it; what the program needs there is some hundred kilobytes. Measured: 6 MB less memory, and the same speed.
+ */
+export const RUNTIME_FLAGS = ["--v8-flags=--max-semi-space-size=1"];
+
 export interface SourceFile {
   /** From the project's root, `lib/wal/header.ts`. */
   readonly path: string;

@@ -11,6 +11,13 @@ export interface Logger {
   with(fields: LogFields): Logger;
 }
 
+/** What a line of the log says. */
+export interface LogEntry {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
 export interface LogOptions {
@@ -35,6 +42,21 @@ export function createLogger(options: LogOptions, bound: LogFields = {}): Logger
     warn: (message, fields) => write("warn", message, fields),
     error: (message, fields) => write("error", message, fields),
     with: (fields) => createLogger(options, { ...bound, ...fields }),
+  };
+}
+
+/** Hands every line on, and gives it to `observe` too, whatever the level that is written. */
+export function observed(logger: Logger, observe: (entry: LogEntry) => void, bound: LogFields = {}): Logger {
+  const both = (level: LogLevel) => (message: string, fields?: LogFields) => {
+    logger[level](message, fields);
+    observe({ level, message, fields: { ...bound, ...fields } });
+  };
+  return {
+    debug: both("debug"),
+    info: both("info"),
+    warn: both("warn"),
+    error: both("error"),
+    with: (fields) => observed(logger.with(fields), observe, { ...bound, ...fields }),
   };
 }
 

@@ -37,7 +37,7 @@ function chooseByName(database: DatabaseConfig, name: string | undefined): reado
   );
 }
 
-function unknownDatabase(path: string, config: Config): ReplicationError {
+export function unknownDatabase(path: string, config: Config): ReplicationError {
   return new ReplicationError(
     "usage",
     `Cannot use the database ${path}: the config ${config.source} does not list it ` +

@@ -317,6 +317,20 @@ const verify: Command = {
   load: () => import("./verify.ts"),
 };
 
+const status: Command = {
+  name: "status",
+  summary: "Show how databases and their replicas stand: lag, oldest point, last proof, what is wrong",
+  usage: ["[flags] [DB]"],
+  examples: ["status", "status --config config.yml /data/app.db", "status --json"],
+  flags: [CONFIG, NO_EXPAND_ENV, JSON_OUTPUT],
+  positionals: { min: 0, max: 1, expected: "at most one database" },
+  notes: [
+    "With or without a running daemon. Below the table: what last happened to the history of each database, and why.",
+    "75 when a replica cannot be looked at now.",
+  ],
+  load: () => import("./status.ts"),
+};
+
 const prune: Command = {
   name: "prune",
   summary: "Remove from replicas what retention lets go, now",
@@ -378,6 +392,7 @@ export const COMMANDS: readonly Command[] = [
   snapshots,
   wal,
   points,
+  status,
   verify,
   prune,
   version,

@@ -1,6 +1,6 @@
 import { formatDuration } from "../config/duration.ts";
 import type { Platform } from "../platform/platform.ts";
-import { formatPosition } from "../position/position.ts";
+import { formatPosition, type Position } from "../position/position.ts";
 import type { GenerationCatalog } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import type { CommandContext } from "./command.ts";
@@ -17,7 +17,7 @@ interface GenerationRow {
   readonly lastMs: number | undefined;
   /** How much later than `lastMs` the database changed; of a URL, what time it is. */
   readonly lagMs: number | undefined;
-  readonly end: string | undefined;
+  readonly end: Position | undefined;
   readonly bytes: number;
 }
 
@@ -57,7 +57,7 @@ const listingAt = ({ clock, files }: Pick<Platform, "clock" | "files">): Listing
     lag_ms: row.lagMs ?? null,
     start: timeMember(row.firstMs),
     end: timeMember(row.lastMs),
-    position: row.end ?? null,
+    position: row.end === undefined ? null : formatPosition(row.end),
     bytes: row.bytes,
   }),
 });
@@ -66,7 +66,8 @@ export function run(context: CommandContext): Promise<number> {
   return runListing(context, listingAt(context.platform));
 }
 
-function summaryOf(catalog: GenerationCatalog): Omit<GenerationRow, "replica" | "lagMs"> {
+/** What one generation of a replica amounts to. */
+export function summaryOf(catalog: GenerationCatalog): Omit<GenerationRow, "replica" | "lagMs"> {
   const { generation, snapshots, wals } = catalog;
   const whole = snapshots.filter((entry) => snapshotState(catalog, entry).kind === "whole");
   const points = [
@@ -82,17 +83,17 @@ function summaryOf(catalog: GenerationCatalog): Omit<GenerationRow, "replica" | 
     indexes: wals.length,
     firstMs: whole[0]?.record?.capturedAtMs,
     lastMs: last?.ms,
-    end: last && formatPosition({ generation, ...last }),
+    end: last && { generation, index: last.index, offset: last.offset },
     bytes: [...snapshots, ...wals].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
   };
 }
 
-function lagOf(lastMs: number | undefined, changedMs: number | undefined): number | undefined {
+export function lagOf(lastMs: number | undefined, changedMs: number | undefined): number | undefined {
   return lastMs === undefined || changedMs === undefined ? undefined : Math.max(0, Math.round(changedMs - lastMs));
 }
 
 /** Three digits at most say what a person wants to know. */
-function rounded(ms: number): number {
+export function rounded(ms: number): number {
   const step = ms >= 10_000 ? 1_000 : ms >= 1_000 ? 100 : 1;
   return Math.floor(ms / step) * step;
 }

@@ -7,8 +7,10 @@ import { openReplica } from "../daemon/open_replica.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { lowerPriority } from "../platform/priority.ts";
+import { statePathOf } from "../daemon/status.ts";
 import { exitCodeFor } from "../verify/judgement.ts";
 import { type ReplicaReport, type Rung, RUNGS, type VerifyReport, worstOutcome } from "../verify/report.ts";
+import { type KeptRun, keptRunOf, rememberProof } from "../verify/proof_memory.ts";
 import { takeScratch } from "../verify/scratch.ts";
 import type { TrialTools } from "../verify/trial.ts";
 import { type LadderOptions, type ReplicaRequest, verifyReplica } from "../verify/verify.ts";
@@ -26,6 +28,11 @@ import { verifyDocument, verifyLines } from "./verify_report.ts";
 
 const SCHEMA_VERSION = 1;
 const DEFAULT_SCRATCH = "/tmp";
+
+interface Request extends ReplicaRequest {
+  /** Where what is found is remembered: the database's state, and the replica's place in it. */
+  readonly state?: { readonly path: string; readonly place: string };
+}
 
 export function run(context: CommandContext): Promise<number> {
   return withSignals(context, (signal) => verify(context, signal));
@@ -70,7 +77,7 @@ function isTalkative({ arguments: arguments_, stdout }: CommandContext): boolean
 async function inScratch(
   context: CommandContext,
   signal: AbortSignal,
-  requests: readonly ReplicaRequest[],
+  requests: readonly Request[],
   options: LadderOptions,
 ): Promise<ReplicaReport[]> {
   const { platform, arguments: arguments_, userId } = context;
@@ -90,11 +97,26 @@ async function inScratch(
   };
   try {
     const reports: ReplicaReport[] = [];
-    for (const request of requests) reports.push(await verifyReplica(request, options, tools));
+    for (const request of requests) {
+      const atMs = platform.clock.now().getTime();
+      const report = await verifyReplica(request, options, tools);
+      reports.push(report);
+      await remember(context, request, keptRunOf(report, atMs));
+    }
     if (keep) writeLine(context.stderr, `What was restored last is kept in ${scratch.folder}, until the next run`);
     return reports;
   } finally {
     scratch.release(keep);
+  }
+}
+
+/** In the state of the database, so that `status` can tell; a proof does not depend on it. */
+async function remember(context: CommandContext, { state }: Request, run: KeptRun): Promise<void> {
+  const { platform: { files }, userId } = context;
+  try {
+    if (state !== undefined) await rememberProof(files, state.path, state.place, run, userId);
+  } catch (error) {
+    writeLine(context.stderr, printable(`The result is not remembered: ${messageOf(error)}`));
   }
 }
 
@@ -114,7 +136,7 @@ function optionsFrom(context: CommandContext): LadderOptions {
 }
 
 /** Of the database or URL that was named; without one, every replica of the config. */
-async function requestsFrom(context: CommandContext): Promise<ReplicaRequest[]> {
+async function requestsFrom(context: CommandContext): Promise<Request[]> {
   if (context.arguments.positionals.length > 0) {
     const { database, replicas } = await chooseReplicas(context);
     return replicas.map((replica) => requestOf(context, replica, database));
@@ -127,14 +149,16 @@ async function requestsFrom(context: CommandContext): Promise<ReplicaRequest[]> 
   throw new ReplicationError("config-invalid", `Cannot verify: ${config.source} names no database (expected dbs)`);
 }
 
-function requestOf(context: CommandContext, replica: ReplicaConfig, database?: DatabaseConfig): ReplicaRequest {
+function requestOf(context: CommandContext, replica: ReplicaConfig, database?: DatabaseConfig): Request {
   const { files } = context.platform;
   return {
     replica: { name: replica.name, store: openReplica(files, replica) },
     url: replica.url,
-    ...(database === undefined
-      ? {}
-      : { database: database.path, sourceChangedMs: () => changedAtMs(files, database.path) }),
+    ...(database === undefined ? {} : {
+      database: database.path,
+      sourceChangedMs: () => changedAtMs(files, database.path),
+      state: { path: statePathOf(files, database), place: replica.path },
+    }),
   };
 }
 

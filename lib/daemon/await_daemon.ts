@@ -4,13 +4,13 @@
  */
 import { ReplicationError } from "../base/errors.ts";
 import type { DatabaseConfig } from "../config/config.ts";
-import { readRecords } from "../database/shadow_files.ts";
+import { capturedEnd } from "../database/shadow_files.ts";
 import { readGenerationRecord, realStatePath } from "../database/state_folder.ts";
 import { WalIndex, type WalIndexHeader } from "../database/wal_index.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { Platform } from "../platform/platform.ts";
 import { formatRawName, parseRawName } from "../position/keys.ts";
-import { asIndex, asOffset, comparePositions, type Index, type Offset, type Position } from "../position/position.ts";
+import { asIndex, comparePositions, type Index, type Position } from "../position/position.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
 import { openReplica } from "./open_replica.ts";
 import { offsetAfter } from "../wal/frame.ts";
@@ -72,11 +72,6 @@ function locate(files: FileSystem, statePath: string, committed: WalIndexHeader 
     carriesSalt(files, folder, index, committed) && capturedEnd(files, folder, index) >= wanted
   );
   return index === undefined ? undefined : { generation, index, offset: wanted };
-}
-
-function capturedEnd(files: FileSystem, folder: string, index: Index): Offset {
-  const size = files.status(`${folder}/${formatRawName(index, "wal")}`)?.size ?? 0;
-  return readRecords(files, `${folder}/${formatRawName(index, "commits")}`, size).at(-1)?.end ?? asOffset(0);
 }
 
 function carriesSalt(files: FileSystem, folder: string, index: Index, { salt }: WalIndexHeader): boolean {

@@ -3,8 +3,9 @@
  * each database captures what is committed, then each replica gets it.
  */
 import { ExitCode, exitCodeOf, isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
+import { type Logger, observed } from "../base/log.ts";
 import type { DatabaseConfig } from "../config/config.ts";
+import { EventLog } from "../database/event_log.ts";
 import { type FolderWatcher, WatchedDatabase } from "../database/database.ts";
 import type { Platform } from "../platform/platform.ts";
 import { formatPosition, type Position } from "../position/position.ts";
@@ -144,11 +145,14 @@ export class Daemon {
   }
 }
 
-function createPair({ platform, driver, log, watchFolder, userId }: DaemonOptions, config: DatabaseConfig): Pair {
+function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
+  const { platform, driver, watchFolder, userId } = options;
+  const events = new EventLog(platform.clock);
+  const log = observed(options.log, (entry) => events.note(entry));
   const database = new WatchedDatabase(
     platform,
     driver,
-    { ...config, userId },
+    { ...config, userId, events },
     log.with({ database: config.path }),
     watchFolder,
   );

@@ -10,6 +10,7 @@ import { createGeneration } from "../position/generation.ts";
 import { formatPosition } from "../position/position.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 import { equalSalts } from "../wal/salt.ts";
+import type { EventLog } from "./event_log.ts";
 import { letGo, type OpenDatabase, openDatabase, pageSizeOfFile } from "./open_database.ts";
 import { beginPages, pagesOfFile, recoverPages } from "./page_recovery.ts";
 import { checkpointRow } from "./read_hold.ts";
@@ -40,6 +41,8 @@ export interface DatabaseSettings extends Omit<WatchSettings, "noopCheckpoint" |
   readonly maxStateSizeBytes: number;
   /** Of this process; undefined where the system has no such thing. */
   readonly userId: number | undefined;
+  /** Where what happens is kept for those who ask later. */
+  readonly events?: EventLog;
 }
 
 /** What a history broke off in. */
@@ -89,6 +92,7 @@ export class SessionOpener {
     const { userId, enableWal } = this.#settings;
     const statePath = realStatePath(this.#settings.statePath, this.#settings.path, real);
     const state = await StateFolder.open(files, statePath, status, userId);
+    this.#settings.events?.attach(state);
     let open: OpenDatabase | undefined;
     try {
       const { mayReadEncrypted: mayBeEncrypted } = this.#driver.capabilities;
@@ -98,7 +102,7 @@ export class SessionOpener {
       return session;
     } catch (error) {
       if (open !== undefined) letGo(files, this.#driver, open);
-      state.close();
+      this.#leaveState(state);
       throw error;
     }
   }
@@ -110,8 +114,13 @@ export class SessionOpener {
       shadow.close();
       letGo(this.#platform.files, this.#driver, open);
     } finally {
-      state.close();
+      this.#leaveState(state);
     }
+  }
+
+  #leaveState(state: StateFolder): void {
+    this.#settings.events?.detach();
+    state.close();
   }
 
   /** The same database in a new generation beside what is there. */

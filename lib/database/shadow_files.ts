@@ -2,7 +2,9 @@
 import { limits } from "../base/limits.ts";
 import { viewOf } from "../base/bytes.ts";
 import type { FileHandle, FileSystem } from "../platform/file_system.ts";
-import { asOffset, type Offset } from "../position/position.ts";
+import type { Generation } from "../position/generation.ts";
+import { formatRawName, parseRawName } from "../position/keys.ts";
+import { asOffset, type Index, type Offset, type Position } from "../position/position.ts";
 import { COMMIT_RECORD_SIZE, type CommitRecord, parseCommitRecord } from "../store/commit_record.ts";
 import type { Checksum } from "../wal/checksum.ts";
 import { framesBefore, frameSize, offsetAfter, storedChecksum } from "../wal/frame.ts";
@@ -38,6 +40,20 @@ export function readRecords(files: FileSystem, path: string, walSize: number, pa
   } finally {
     handle.close();
   }
+}
+
+/** The end of what is captured of a generation; undefined when nothing of it is there. */
+export function newestCaptured(files: FileSystem, shadowPath: string, generation: Generation): Position | undefined {
+  const folder = `${shadowPath}/${generation}`;
+  if (files.status(folder) === undefined) return undefined;
+  const index = files.list(folder).map((name) => parseRawName(name, "wal")).findLast((index) => index !== undefined);
+  return index === undefined ? undefined : { generation, index, offset: capturedEnd(files, folder, index) };
+}
+
+/** The end of what is captured of an index, in the folder of its generation. */
+export function capturedEnd(files: FileSystem, folder: string, index: Index): Offset {
+  const size = files.status(`${folder}/${formatRawName(index, "wal")}`)?.size ?? 0;
+  return readRecords(files, `${folder}/${formatRawName(index, "commits")}`, size).at(-1)?.end ?? asOffset(0);
 }
 
 /** The committed frames of an unbroken chain from the first frame on; undefined when there is no valid header. */

@@ -10,6 +10,8 @@
  *     pages-<generation>       the page table (`lib/pages/page_table_header.ts`)
  *     latest                   the latest time that a snapshot was given
  *     replica-<crc of place>   what a host keeps in mind of a replica that it cannot read
+ *     proof-<crc of place>     what `verify` found of a replica last, and when it was proven last
+ *     events, events.old       what happened (`event_log.ts`)
  *     catch-up-<crc of place>  pages on their way to a replica that is behind; gone at the next start
  *
  * Folders 0700, files 0600, owned as the database's when run as root. A symbolic link or a foreign owner is refused.

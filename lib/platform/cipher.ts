@@ -2,7 +2,7 @@
  * The run-time's own ciphers, native and synchronous. Keys and nonces come from the system's source of chance alone,
  * never from one that a test can seed.
  */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import { node } from "./node_modules.ts";
 
 const CIPHER = "chacha20-poly1305";
 /** ChaCha20-Poly1305 adds so much behind what it encrypts. */
@@ -10,7 +10,7 @@ export const TAG_BYTES = 16;
 
 /** Encrypts into `into`, tag last; returns the bytes written. */
 export function seal(key: Uint8Array, nonce: Uint8Array, plain: Uint8Array, into: Uint8Array): number {
-  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+  const cipher = node.crypto.createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   move(cipher.update(plain), into);
   cipher.final();
   into.set(cipher.getAuthTag(), plain.length);
@@ -29,7 +29,7 @@ export function unseal(
 ): number | undefined {
   const plainBytes = sealed.length - TAG_BYTES;
   if (plainBytes < 0) return undefined;
-  const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
+  const decipher = node.crypto.createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
   decipher.setAuthTag(sealed.subarray(plainBytes));
   const plain = decipher.update(sealed.subarray(0, plainBytes));
   try {
@@ -49,9 +49,9 @@ function move(from: Uint8Array, into: Uint8Array): void {
 }
 
 export function hkdfSha256(secret: Uint8Array, salt: Uint8Array, label: string, length: number): Uint8Array {
-  return new Uint8Array(hkdfSync("sha256", secret, salt, label, length));
+  return new Uint8Array(node.crypto.hkdfSync("sha256", secret, salt, label, length));
 }
 
 export function unpredictableBytes(length: number): Uint8Array {
-  return randomBytes(length);
+  return node.crypto.randomBytes(length);
 }

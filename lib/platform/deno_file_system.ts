@@ -1,54 +1,58 @@
-import fs from "node:fs";
 import { limits } from "../base/limits.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { fileError, translated, translatedLater } from "./file_error.ts";
 import type { FileHandle, FileLock, FileStatus, FileSystem, OpenMode } from "./file_system.ts";
-import { mayAccess } from "./libc.ts";
-import { NodeFileHandle, promised } from "./node_file_handle.ts";
-
-const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
-  "read": fs.constants.O_RDONLY,
-  "write": fs.constants.O_RDWR,
-  "create": fs.constants.O_RDWR | fs.constants.O_CREAT,
-  "create-new": fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL,
-};
+import { DescriptorHandle } from "./descriptor_handle.ts";
+import { openLibcCalls } from "./libc_calls.ts";
+import { NodeCalls } from "./node_calls.ts";
+import { node } from "./node_modules.ts";
+import type { SystemCalls } from "./system_calls.ts";
 
 /** What the system says of a folder that holds something, or that is not there; POSIX permits either of the first two. */
 const KEPT_FOLDER: readonly string[] = ["ENOTEMPTY", "EEXIST", "ENOENT"];
+
+const EXACT = { bigint: true } as const;
+
+const systemCalls: SystemCalls = openLibcCalls() ?? new NodeCalls();
 
 /** One for the process, as its threads are. */
 const deviceCalls = new Semaphore(limits.deviceCallsAtOnce);
 
 export class DenoFileSystem implements FileSystem {
+  /** Not `#system`: other file systems have this one as their prototype. */
+  private readonly system: SystemCalls;
+
+  constructor(system: SystemCalls = systemCalls) {
+    this.system = system;
+  }
+
   open(path: string, mode: OpenMode, permissions = 0o600): FileHandle {
     return translated("open", path, () => {
-      const flags = OPEN_FLAGS[mode] | fs.constants.O_NOFOLLOW;
-      return new NodeFileHandle(fs.openSync(path, flags, permissions), path);
+      return new DescriptorHandle(this.system, this.system.open(path, mode, permissions), path);
     });
   }
 
   openLater(path: string, mode: OpenMode, permissions = 0o600): Promise<FileHandle> {
     return later("open", path, async () => {
-      const flags = OPEN_FLAGS[mode] | fs.constants.O_NOFOLLOW;
-      const descriptor = await promised<number>((done) => fs.open(path, flags, permissions, done));
-      return new NodeFileHandle(descriptor, path, deviceCalls);
+      const descriptor = await this.system.openLater(path, mode, permissions);
+      return new DescriptorHandle(this.system, descriptor, path, deviceCalls);
     });
   }
 
   status(path: string): FileStatus | undefined {
-    return statusOf(path, () => fs.statSync(path, { throwIfNoEntry: false, bigint: true }));
+    return statusOf(path, () => asFileStatus(Deno.statSync(path), () => node.fs.statSync(path, EXACT)));
   }
 
   statusLater(path: string): Promise<FileStatus | undefined> {
-    return statusOfLater(path, () => promised<fs.BigIntStats>((done) => fs.stat(path, { bigint: true }, done)));
+    return statusOfLater(path, async () => asFileStatus(await Deno.stat(path), () => node.fs.statSync(path, EXACT)));
   }
 
   linkStatus(path: string): FileStatus | undefined {
-    return statusOf(path, () => fs.lstatSync(path, { throwIfNoEntry: false, bigint: true }));
+    return statusOf(path, () => asFileStatus(Deno.lstatSync(path), () => node.fs.lstatSync(path, EXACT)));
   }
 
   linkStatusLater(path: string): Promise<FileStatus | undefined> {
-    return statusOfLater(path, () => promised<fs.BigIntStats>((done) => fs.lstat(path, { bigint: true }, done)));
+    return statusOfLater(path, async () => asFileStatus(await Deno.lstat(path), () => node.fs.lstatSync(path, EXACT)));
   }
 
   realPath(path: string): string {
@@ -60,114 +64,100 @@ export class DenoFileSystem implements FileSystem {
   }
 
   list(path: string): string[] {
-    return translated("list", path, () => fs.readdirSync(path).sort());
+    return translated("list", path, () => [...Deno.readDirSync(path)].map(({ name }) => name).sort());
   }
 
   listLater(path: string): Promise<string[]> {
-    return later("list", path, async () => (await promised<string[]>((done) => fs.readdir(path, done))).sort());
+    return later("list", path, async () => (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).sort());
   }
 
   makeFolder(path: string, permissions = 0o700): void {
-    translated("make folder", path, () => fs.mkdirSync(path, { recursive: true, mode: permissions }));
+    translated("make folder", path, () => Deno.mkdirSync(path, { recursive: true, mode: permissions }));
   }
 
   makeFolderLater(path: string, permissions = 0o700): Promise<void> {
-    // `fs.mkdir` looks at each part of the path on the event loop.
     return later("make folder", path, () => Deno.mkdir(path, { recursive: true, mode: permissions }));
   }
 
   rename(from: string, to: string): void {
-    translated("rename", from, () => fs.renameSync(from, to));
+    translated("rename", from, () => Deno.renameSync(from, to));
   }
 
   renameLater(from: string, to: string): Promise<void> {
-    return later("rename", from, () => promised<void>((done) => fs.rename(from, to, done)));
+    return later("rename", from, () => Deno.rename(from, to));
   }
 
   remove(path: string): void {
-    translated("remove", path, () => fs.unlinkSync(path));
+    translated("remove", path, () => this.system.remove(path));
   }
 
   removeLater(path: string): Promise<void> {
-    return later("remove", path, () => promised<void>((done) => fs.unlink(path, done)));
+    return later("remove", path, () => this.system.removeLater(path));
   }
 
   removeEmptyFolderLater(path: string): Promise<boolean> {
     return later("remove folder", path, async () => {
       try {
-        await promised<void>((done) => fs.rmdir(path, done));
+        await this.system.removeFolderLater(path);
         return true;
       } catch (error) {
-        if (KEPT_FOLDER.includes(String((error as { code?: unknown }).code))) return false;
+        if (KEPT_FOLDER.includes(String(errnoOf(error)))) return false;
         throw error;
       }
     });
   }
 
   removeTree(path: string): void {
-    translated("remove", path, () => fs.rmSync(path, { recursive: true, force: true }));
+    translated("remove", path, () => {
+      try {
+        Deno.removeSync(path, { recursive: true });
+      } catch (error) {
+        if (errnoOf(error) !== "ENOENT") throw error;
+      }
+    });
   }
 
   readText(path: string): string | undefined {
     try {
       return Deno.readTextFileSync(path);
     } catch (error) {
-      if ((error as { code?: unknown }).code === "ENOENT") return undefined;
+      if (errnoOf(error) === "ENOENT") return undefined;
       throw fileError("read", path, error);
     }
   }
 
   syncFolder(path: string): void {
     translated("sync folder", path, () => {
-      const descriptor = fs.openSync(path, fs.constants.O_RDONLY);
-      try {
-        fs.fsyncSync(descriptor);
-      } finally {
-        fs.closeSync(descriptor);
-      }
+      using folder = Deno.openSync(path);
+      folder.syncSync();
     });
   }
 
   syncFolderLater(path: string): Promise<void> {
     return later("sync folder", path, async () => {
-      const descriptor = await promised<number>((done) => fs.open(path, fs.constants.O_RDONLY, done));
-      try {
-        await promised<void>((done) => fs.fsync(descriptor, done));
-      } finally {
-        fs.closeSync(descriptor); // To close a folder no device is asked.
-      }
+      using folder = await Deno.open(path); // To close a folder no device is asked.
+      await folder.sync();
     });
   }
 
   setMode(path: string, mode: number): void {
-    translated("change the mode of", path, () => fs.chmodSync(path, mode));
+    translated("change the mode of", path, () => Deno.chmodSync(path, mode));
   }
 
   setOwner(path: string, owner: number, group: number): void {
-    translated("change the owner of", path, () => fs.chownSync(path, owner, group));
+    translated("change the owner of", path, () => Deno.chownSync(path, owner, group));
   }
 
   mayAccess(path: string, access: "read" | "write"): boolean {
-    // The runtime compares the mode's bits itself, and knows neither of root, nor of groups, nor of access lists.
-    const judged = mayAccess(path, access);
-    if (judged !== undefined) return judged;
-    try {
-      fs.accessSync(path, access === "read" ? fs.constants.R_OK : fs.constants.W_OK);
-      return true;
-    } catch {
-      return false;
-    }
+    return this.system.mayAccess(path, access);
   }
 
   freeBytes(path: string): number {
-    return translated("look at", path, () => {
-      const { bavail, bsize } = fs.statfsSync(path);
-      return bavail * bsize;
-    });
+    return translated("look at", path, () => this.system.fileSystem(path).freeBytes);
   }
 
   fileSystemType(path: string): number {
-    return translated("look at", path, () => fs.statfsSync(path).type);
+    return translated("look at", path, () => this.system.fileSystem(path).type);
   }
 
   tryLock(path: string): FileLock | undefined {
@@ -186,42 +176,48 @@ function later<T>(act: string, path: string, work: () => Promise<T>): Promise<T>
   return deviceCalls.run(() => translatedLater(act, path, work));
 }
 
-function statusOf(path: string, look: () => fs.BigIntStats | undefined): FileStatus | undefined {
+function statusOf(path: string, look: () => FileStatus): FileStatus | undefined {
   try {
-    const found = look();
-    return found === undefined ? undefined : asFileStatus(found);
+    return look();
   } catch (error) {
     return undefinedWhenAbsent(path, error);
   }
 }
 
-function statusOfLater(path: string, look: () => Promise<fs.BigIntStats>): Promise<FileStatus | undefined> {
+function statusOfLater(path: string, look: () => Promise<FileStatus>): Promise<FileStatus | undefined> {
   return deviceCalls.run(async () => {
     try {
-      return asFileStatus(await look());
+      return await look();
     } catch (error) {
       return undefinedWhenAbsent(path, error);
     }
   });
 }
 
-function asFileStatus(found: fs.BigIntStats): FileStatus {
+/** `lookExactly` is asked where the file system numbers its files beyond 2^53, which the run-time rounds. */
+function asFileStatus(found: Deno.FileInfo, lookExactly: () => { dev: bigint; ino: bigint }): FileStatus {
+  const inode = found.ino ?? 0;
+  const { dev, ino } = Number.isSafeInteger(inode) ? { dev: found.dev, ino: inode } : lookExactly();
   return {
-    kind: found.isFile() ? "file" : found.isDirectory() ? "folder" : found.isSymbolicLink() ? "link" : "other",
-    size: Number(found.size),
-    modifiedAtMs: Number(found.mtimeMs),
-    identity: `${found.dev}:${found.ino}`,
-    device: Number(found.dev),
-    inode: Number(found.ino),
-    linkCount: Number(found.nlink),
-    mode: Number(found.mode) & 0o7777,
-    owner: Number(found.uid),
-    group: Number(found.gid),
+    kind: found.isFile ? "file" : found.isDirectory ? "folder" : found.isSymlink ? "link" : "other",
+    size: found.size,
+    modifiedAtMs: found.mtime?.getTime() ?? 0,
+    identity: `${dev}:${ino}`,
+    device: found.dev,
+    inode,
+    linkCount: found.nlink ?? 1,
+    mode: (found.mode ?? 0) & 0o7777,
+    owner: found.uid ?? 0,
+    group: found.gid ?? 0,
   };
 }
 
 function undefinedWhenAbsent(path: string, error: unknown): undefined {
-  const errno = (error as { code?: unknown }).code;
+  const errno = errnoOf(error);
   if (errno === "ENOENT" || errno === "ENOTDIR") return undefined;
   throw fileError("look at", path, error);
+}
+
+function errnoOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
 }

@@ -6,6 +6,8 @@
  * file are gone. The files of a watched database (`app.db`, `app.db-shm`) are opened once, by `lib/database/`, and their
  * handles are closed only after the last SQLite connection.
  */
+import type { OpenMode } from "./system_calls.ts";
+
 export interface FileHandle {
   /** Fills `into` from `position`; returns the bytes read, fewer than asked only at the end of the file. */
   readAt(into: Uint8Array, position: number): number;
@@ -46,8 +48,7 @@ export interface FileStatus {
   readonly group: number;
 }
 
-/** `read`: must exist · `write`: must exist, read and write · `create`: made when absent · `create-new`: must be absent. */
-export type OpenMode = "read" | "write" | "create" | "create-new";
+export type { OpenMode };
 
 export interface FileLock {
   release(): void;

@@ -1,6 +1,6 @@
 /** The functions of `@std/fs` that scripts and tests use, with the original's signatures; the import map gives them its name. */
 
-import fs from "node:fs";
+import { node } from "./node_modules.ts";
 
 export interface ExistsOptions {
   /** Only when the file may be read. */
@@ -29,7 +29,7 @@ export async function exists(path: string | URL, options: ExistsOptions = {}): P
 
 function isReadable(path: string | URL): boolean {
   try {
-    fs.accessSync(path, fs.constants.R_OK);
+    node.fs.accessSync(path, node.fs.constants.R_OK);
     return true;
   } catch {
     return false;

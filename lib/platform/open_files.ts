@@ -7,8 +7,9 @@
  * number, type, kind, access, process, device (major:minor in hex) and inode, first and last byte. The line of one who waits
  * has `->` after the number. Nothing is opened but files of `/proc`.
  */
-import fs from "node:fs";
+import type { Stats } from "node:fs";
 import { basename } from "../base/path.ts";
+import { node } from "./node_modules.ts";
 
 const LOCK_READS = 3;
 
@@ -20,7 +21,7 @@ export interface FileUser {
 /** Empty on systems other than Linux: nobody is known, which is not the same as nobody is there. */
 export function whoHasOpen(path: string): readonly FileUser[] {
   if (Deno.build.os !== "linux") return [];
-  const file = fs.statSync(path, { throwIfNoEntry: false });
+  const file = node.fs.statSync(path, { throwIfNoEntry: false });
   if (file === undefined) return [];
   const users = new Set(lockHolders(readLocks(), file.dev, file.ino));
   for (const pid of processes()) if (hasOpen(pid, file)) users.add(pid);
@@ -38,13 +39,25 @@ export function readLocks(): string {
   return text;
 }
 
-/** The processes that hold or await a POSIX lock on the file, from the text of `/proc/locks`. */
-export function lockHolders(locks: string, device: number, inode: number): readonly number[] {
+/** The process that has a file of ours locked as a whole (`FileSystem.tryLock`); undefined when none has, or nobody tells. */
+export function lockHolder(path: string): number | undefined {
+  if (Deno.build.os !== "linux") return undefined;
+  const file = unlessGone(() => Deno.statSync(path), undefined);
+  return file === undefined ? undefined : lockHolders(readLocks(), file.dev, file.ino ?? 0, "FLOCK")[0];
+}
+
+/** The processes that hold or await a lock of that type on the file, from the text of `/proc/locks`. */
+export function lockHolders(
+  locks: string,
+  device: number,
+  inode: number,
+  wantedType: "POSIX" | "FLOCK" = "POSIX",
+): readonly number[] {
   const wanted = `${formatDevice(device)}:${inode}`;
   const holders = new Set<number>();
   for (const line of locks.split("\n")) {
     const [, type, , , pid, file] = line.replace("-> ", "").trim().split(/\s+/);
-    if (type === "POSIX" && file === wanted && Number(pid) > 0) holders.add(Number(pid));
+    if (type === wantedType && file === wanted && Number(pid) > 0) holders.add(Number(pid));
   }
   return [...holders];
 }
@@ -62,13 +75,13 @@ function hex2(value: bigint): string {
 }
 
 function processes(): readonly number[] {
-  return fs.readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).map(Number);
+  return node.fs.readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).map(Number);
 }
 
-function hasOpen(pid: number, file: fs.Stats): boolean {
+function hasOpen(pid: number, file: Stats): boolean {
   const folder = `/proc/${pid}/fd`;
-  return unlessGone(() => fs.readdirSync(folder), []).some((descriptor) => {
-    const open = unlessGone(() => fs.statSync(`${folder}/${descriptor}`, { throwIfNoEntry: false }), undefined);
+  return unlessGone(() => node.fs.readdirSync(folder), []).some((descriptor) => {
+    const open = unlessGone(() => node.fs.statSync(`${folder}/${descriptor}`, { throwIfNoEntry: false }), undefined);
     return open !== undefined && open.ino === file.ino && open.dev === file.dev;
   });
 }
@@ -80,7 +93,7 @@ function commandOf(pid: number): string {
 }
 
 function readProc(name: string): string | undefined {
-  return unlessGone(() => fs.readFileSync(`/proc/${name}`, "utf8"), undefined);
+  return unlessGone(() => node.fs.readFileSync(`/proc/${name}`, "utf8"), undefined);
 }
 
 /** Processes end, and others' descriptors may not be looked at, while we walk over them. */

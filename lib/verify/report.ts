@@ -11,7 +11,8 @@ export const RUNGS = ["reach", "chain", "intact", "restore", "equal"] as const;
 export type Rung = typeof RUNGS[number];
 
 /** `inconclusive`: nothing was shown to be wrong, and nothing could be proven either; another run may tell. */
-export type Outcome = "pass" | "fail" | "inconclusive";
+export const OUTCOMES = ["pass", "fail", "inconclusive"] as const;
+export type Outcome = typeof OUTCOMES[number];
 
 /** `not-available`: the replica cannot have what the rung needs, such as a checksum that its writer never kept. */
 export type RungOutcome = Outcome | "not-available" | "not-run";

@@ -1,4 +1,4 @@
-/** A replica that is away for long costs this host at most max-state-size, and gets a snapshot when it is back. */
+/** A replica that is away for long costs this host at most max-state-size, and is brought forward when it is back. */
 import { comparePages } from "../support/database_image.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { sleep, startReplicate, until } from "../support/daemon.ts";
@@ -12,7 +12,7 @@ const MIB = 1 << 20;
 
 for (const layout of ["raw", "litestream"] as const) {
   Deno.test({
-    name: `A replica that was away while more was written than max-state-size gets a snapshot (${layout})`,
+    name: `A replica that was away while more was written than max-state-size is brought forward (${layout})`,
     timeout: 60_000,
     fn: () =>
       withScene(async (scene) => {
@@ -42,9 +42,10 @@ for (const layout of ["raw", "litestream"] as const) {
         assert(largest < 2 * MIB, `${largest} bytes of state`);
         const said = daemon.lines.length;
         Deno.renameSync(`${far}-away`, far);
-        const why = await daemon.line("Making a snapshot", said);
-        assert(why.includes("is no longer at hand"), why);
-        await daemon.line("Snapshot done", said);
+        await daemon.line("is no longer at hand", said);
+        // How much of the database changed meanwhile, and so which is less work, is a matter of this machine's speed.
+        const isDone = (line: string) => line.includes("replica=far") && /Snapshot done|Caught up/.test(line);
+        await until(() => daemon.lines.slice(said).some(isDone), "what brings the replica forward");
         assertEquals(await daemon.stop(), 0);
         application.close();
         for (const root of [near, far]) {

@@ -43,6 +43,33 @@ async function indexes(application: DatabaseSync, scene: Scene, count: number): 
     await until(() => application.prepare("PRAGMA wal_checkpoint(RESTART)").get()?.["busy"] === 0, "a checkpoint");
     turn(application, 1);
     await scene.replicated();
+    keepShadow(scene);
+  }
+}
+
+/** The shadow WAL as a machine keeps it that is slow to let go of it: by further names of its files. */
+function keepShadow(scene: Scene): void {
+  copyLinks(`${scene.state}/shadow`, `${scene.folder}/shadow`);
+}
+
+function putShadowBack(scene: Scene): void {
+  copyLinks(`${scene.folder}/shadow`, `${scene.state}/shadow`);
+}
+
+function copyLinks(from: string, to: string): void {
+  Deno.mkdirSync(to, { recursive: true });
+  for (const { name, isDirectory } of Deno.readDirSync(from)) {
+    if (isDirectory) copyLinks(`${from}/${name}`, `${to}/${name}`);
+    else if (/\.(wal|commits)$/.test(name)) linkUnlessThere(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+/** The daemon may remove the file at any time. */
+function linkUnlessThere(from: string, to: string): void {
+  try {
+    Deno.linkSync(from, to);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists || error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
@@ -108,6 +135,7 @@ function repairs(what: string, layout: Layout, wanted: Means, harm: (repair: Rep
           Deno.removeSync(scene.replica, { recursive: true });
           copyFolder(kept, scene.replica);
         };
+        putShadowBack(scene);
         await harm({ scene, generation, rollBack });
         const before = bytesOf(scene.replica);
 

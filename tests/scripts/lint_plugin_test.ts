@@ -1,12 +1,25 @@
 import { assertEquals } from "../support/assert.ts";
 import plugin from "../../scripts/lint_plugin.ts";
 
-/** `rule: what was reported`, in order of the source. */
-function lint(path: string, source: string): string[] {
-  return Deno.lint.runPlugin(plugin, path, source).map(({ id, message }) =>
-    `${id.replace("tailrace/", "")}: ${message.split(" ")[0]}`
-  );
+/** `rule: what was reported`, in order of the source; what is reported of imports at the start has a test of its own. */
+function lint(path: string, source: string, isOfStart = false): string[] {
+  return Deno.lint.runPlugin(plugin, path, source)
+    .filter(({ id }) => (id === "tailrace/no-node-at-start") === isOfStart)
+    .map(({ id, message }) => `${id.replace("tailrace/", "")}: ${message.split(" ")[0]}`);
 }
+
+Deno.test("no-node-at-start bans Node's modules from what every run loads, but for SQLite's and for types", () => {
+  const source = `
+    import fs from "node:fs";
+    import type { Stats } from "node:fs";
+    import { DatabaseSync } from "node:sqlite";
+    import { join } from "../base/path.ts";
+  `;
+  for (const path of ["main.ts", "lib/platform/a.ts", "lib/sqlite/a.ts"]) {
+    assertEquals(lint(path, source, true), ["no-node-at-start: node:fs"], path);
+  }
+  for (const path of ["scripts/a.ts", "tests/platform/a_test.ts"]) assertEquals(lint(path, source, true), [], path);
+});
 
 Deno.test("outside-world bans the names through which the world is reached", () => {
   const source = `

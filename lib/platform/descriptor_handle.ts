@@ -1,0 +1,116 @@
+import { assert } from "../base/assert.ts";
+import type { Semaphore } from "../base/semaphore.ts";
+import { translated, translatedLater } from "./file_error.ts";
+import type { FileHandle } from "./file_system.ts";
+import type { SystemCalls } from "./system_calls.ts";
+
+export class DescriptorHandle implements FileHandle {
+  readonly #system: SystemCalls;
+  readonly #descriptor: number;
+  readonly #path: string;
+  readonly #calls: Semaphore | undefined;
+  /** Writes on another thread. They use the descriptor itself: closed under them, its number might be another file's. */
+  readonly #changes = new Set<Promise<void>>();
+
+  /** `calls` bounds what is under way at once off the event loop. */
+  constructor(system: SystemCalls, descriptor: number, path: string, calls?: Semaphore) {
+    this.#system = system;
+    this.#descriptor = descriptor;
+    this.#path = path;
+    this.#calls = calls;
+  }
+
+  readAt(into: Uint8Array, position: number): number {
+    return translated("read", this.#path, () => {
+      let done = 0;
+      while (done < into.length) {
+        const count = this.#system.read(this.#descriptor, into.subarray(done), position + done);
+        if (count === 0) break;
+        done += count;
+      }
+      return done;
+    });
+  }
+
+  writeAt(bytes: Uint8Array, position: number): void {
+    translated("write", this.#path, () => {
+      let done = 0;
+      while (done < bytes.length) {
+        done += this.#system.write(this.#descriptor, bytes.subarray(done), position + done);
+      }
+    });
+  }
+
+  readAtLater(into: Uint8Array, position: number): Promise<number> {
+    return this.#later("read", async () => {
+      let done = 0;
+      while (done < into.length) {
+        const count = await this.#system.readLater(this.#descriptor, into.subarray(done), position + done);
+        if (count === 0) break;
+        done += count;
+      }
+      return done;
+    });
+  }
+
+  writeAtLater(bytes: Uint8Array, position: number): Promise<void> {
+    return this.#change("write", async () => {
+      let done = 0;
+      while (done < bytes.length) {
+        done += await this.#system.writeLater(this.#descriptor, bytes.subarray(done), position + done);
+      }
+    });
+  }
+
+  size(): number {
+    return translated("look at", this.#path, () => this.#system.size(this.#descriptor));
+  }
+
+  truncate(size: number): void {
+    translated("truncate", this.#path, () => this.#system.truncate(this.#descriptor, size));
+  }
+
+  truncateLater(size: number): Promise<void> {
+    return this.#change("truncate", () => this.#system.truncateLater(this.#descriptor, size));
+  }
+
+  sync(): Promise<void> {
+    return this.#later("sync", () => this.#system.syncDataLater(this.#descriptor));
+  }
+
+  syncNow(): void {
+    translated("sync", this.#path, () => this.#system.syncData(this.#descriptor));
+  }
+
+  isLockedByOthers(at: number): boolean | undefined {
+    return this.#system.isLockedByOthers(this.#descriptor, at);
+  }
+
+  close(): void {
+    this.#assertUnchanging();
+    translated("close", this.#path, () => this.#system.close(this.#descriptor));
+  }
+
+  async closeLater(): Promise<void> {
+    await Promise.allSettled(this.#changes);
+    await this.#later("close", () => {
+      this.#assertUnchanging();
+      return this.#system.closeLater(this.#descriptor);
+    });
+  }
+
+  #assertUnchanging(): void {
+    assert(this.#changes.size === 0, "a file is closed when its last write has ended");
+  }
+
+  #change(act: string, work: () => Promise<void>): Promise<void> {
+    const change = this.#later(act, work).finally(() => this.#changes.delete(change));
+    this.#changes.add(change);
+    return change;
+  }
+
+  #later<T>(act: string, work: () => Promise<T>): Promise<T> {
+    const translatedWork = () => translatedLater(act, this.#path, work);
+    return this.#calls === undefined ? translatedWork() : this.#calls.run(translatedWork);
+  }
+}

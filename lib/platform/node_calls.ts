@@ -1,0 +1,112 @@
+/** The calls of the system by way of Node's functions, where those of `libc_calls.ts` are not to be had. */
+import { node } from "./node_modules.ts";
+import type { OpenMode, SystemCalls } from "./system_calls.ts";
+
+export class NodeCalls implements SystemCalls {
+  open(path: string, mode: OpenMode, permissions: number): number {
+    return node.fs.openSync(path, openFlags(mode), permissions);
+  }
+
+  openLater(path: string, mode: OpenMode, permissions: number): Promise<number> {
+    return promised<number>((done) => node.fs.open(path, openFlags(mode), permissions, done));
+  }
+
+  read(descriptor: number, into: Uint8Array, position: number): number {
+    return node.fs.readSync(descriptor, into, 0, into.length, position);
+  }
+
+  readLater(descriptor: number, into: Uint8Array, position: number): Promise<number> {
+    return promised<number>((done) => node.fs.read(descriptor, into, 0, into.length, position, done));
+  }
+
+  write(descriptor: number, bytes: Uint8Array, position: number): number {
+    return node.fs.writeSync(descriptor, bytes, 0, bytes.length, position);
+  }
+
+  writeLater(descriptor: number, bytes: Uint8Array, position: number): Promise<number> {
+    return promised<number>((done) => node.fs.write(descriptor, bytes, 0, bytes.length, position, done));
+  }
+
+  size(descriptor: number): number {
+    return node.fs.fstatSync(descriptor).size;
+  }
+
+  truncate(descriptor: number, size: number): void {
+    node.fs.ftruncateSync(descriptor, size);
+  }
+
+  truncateLater(descriptor: number, size: number): Promise<void> {
+    return promised<void>((done) => node.fs.ftruncate(descriptor, size, done));
+  }
+
+  syncData(descriptor: number): void {
+    node.fs.fdatasyncSync(descriptor);
+  }
+
+  syncDataLater(descriptor: number): Promise<void> {
+    return promised<void>((done) => node.fs.fdatasync(descriptor, done));
+  }
+
+  close(descriptor: number): void {
+    node.fs.closeSync(descriptor);
+  }
+
+  closeLater(descriptor: number): Promise<void> {
+    return promised<void>((done) => node.fs.close(descriptor, done));
+  }
+
+  isLockedByOthers(): undefined {
+    return undefined;
+  }
+
+  remove(path: string): void {
+    if (Deno.lstatSync(path).isDirectory) throw isFolder(path);
+    Deno.removeSync(path);
+  }
+
+  async removeLater(path: string): Promise<void> {
+    if ((await Deno.lstat(path)).isDirectory) throw isFolder(path);
+    await Deno.remove(path);
+  }
+
+  removeFolderLater(path: string): Promise<void> {
+    return promised<void>((done) => node.fs.rmdir(path, done));
+  }
+
+  /** From the mode's bits alone: it knows neither of root, nor of groups, nor of access lists. */
+  mayAccess(path: string, access: "read" | "write"): boolean {
+    const { accessSync, constants } = node.fs;
+    try {
+      accessSync(path, access === "read" ? constants.R_OK : constants.W_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  fileSystem(path: string): { readonly type: number; readonly freeBytes: number } {
+    const { type, bavail, bsize } = node.fs.statfsSync(path);
+    return { type, freeBytes: bavail * bsize };
+  }
+}
+
+function openFlags(mode: OpenMode): number {
+  const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = node.fs.constants;
+  const flags: Readonly<Record<OpenMode, number>> = {
+    "read": O_RDONLY,
+    "write": O_RDWR,
+    "create": O_RDWR | O_CREAT,
+    "create-new": O_RDWR | O_CREAT | O_EXCL,
+  };
+  return flags[mode] | (O_NOFOLLOW ?? 0); // Windows has none.
+}
+
+/** The run-time would remove it, were it empty. */
+function isFolder(path: string): Error {
+  return Object.assign(new Error(`${path} is a folder`), { code: "EISDIR" });
+}
+
+/** A callback function of `node:fs` as a promise. */
+function promised<T>(start: (callback: (error: Error | null, value?: T) => void) => void): Promise<T> {
+  return new Promise((resolve, reject) => start((error, value) => error ? reject(error) : resolve(value as T)));
+}

@@ -1,0 +1,38 @@
+/**
+ * What is done with files below `FileSystem`: calls of the system, by descriptor or path. Each throws an `Error` whose
+ * `code` is the system's name of what is wrong (`ENOENT`); `file_error.ts` makes it an error of this program.
+ *
+ * On Linux they are the C library's own (`libc_calls.ts`), else Node's (`node_calls.ts`). A name with `Later` works on
+ * another thread.
+ */
+
+/** `read`: must exist · `write`: must exist, read and write · `create`: made when absent · `create-new`: must be absent. */
+export type OpenMode = "read" | "write" | "create" | "create-new";
+
+export interface SystemCalls {
+  /** Without following a link in the last component; children do not inherit the descriptor. */
+  open(path: string, mode: OpenMode, permissions: number): number;
+  openLater(path: string, mode: OpenMode, permissions: number): Promise<number>;
+  /** Some of what is asked for; 0 at the end of the file. */
+  read(descriptor: number, into: Uint8Array, position: number): number;
+  readLater(descriptor: number, into: Uint8Array, position: number): Promise<number>;
+  /** Some of the bytes. */
+  write(descriptor: number, bytes: Uint8Array, position: number): number;
+  writeLater(descriptor: number, bytes: Uint8Array, position: number): Promise<number>;
+  size(descriptor: number): number;
+  truncate(descriptor: number, size: number): void;
+  truncateLater(descriptor: number, size: number): Promise<void>;
+  /** The data, and what is needed to read it, is on stable storage. An error is told once: it is never tried again. */
+  syncData(descriptor: number): void;
+  syncDataLater(descriptor: number): Promise<void>;
+  close(descriptor: number): void;
+  closeLater(descriptor: number): Promise<void>;
+  /** Whether another process has locked that byte in any way; undefined where it cannot be told. Takes no lock. */
+  isLockedByOthers(descriptor: number, at: number): boolean | undefined;
+  /** A file or a link, never a folder. */
+  remove(path: string): void;
+  removeLater(path: string): Promise<void>;
+  removeFolderLater(path: string): Promise<void>;
+  mayAccess(path: string, access: "read" | "write"): boolean;
+  fileSystem(path: string): { readonly type: number; readonly freeBytes: number };
+}
