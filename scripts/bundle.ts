@@ -11,15 +11,15 @@ export const BUNDLE_PATH = `${DIST_FOLDER}/${product.name}.js`;
  * The bundler gives modules that are no ES modules (the YAML parser's) a `require` that loads much of Node's interface when
  * the program starts: 40 of 100 ms, and 4 MB. They need it for two modules of Node, and only once a config is read.
  */
-const EAGER_REQUIRE = `import { createRequire as __deno_internal_createRequire } from "node:module";
-var __require = __deno_internal_createRequire(import.meta.url);
-`;
-const LAZY_REQUIRE = `var __require = (name) => globalThis.process.getBuiltinModule(name);
-`;
+const EAGER_REQUIRE =
+  /import ?\{ ?createRequire as (\w+) ?\} from "node:module";\s*var ([\w$]+) ?= ?\1\(import\.meta\.url\);/;
+const LAZY_REQUIRE = "var $2=(name)=>globalThis.process.getBuiltinModule(name);";
+/** Text of the program stays in memory: half of it is 4 MB less, and the program starts sooner. */
+const MAKE = ["bundle", "--quiet", "--minify", "--platform", "deno", "--output"];
 
 /** What went wrong, as a sentence; undefined when the bundle is made and has answered. */
 export async function makeBundle(entry = `${ROOT}/main.ts`, output = BUNDLE_PATH): Promise<string | undefined> {
-  const made = await run(Deno.execPath(), ["bundle", "--quiet", "--platform", "deno", "--output", output, entry]);
+  const made = await run(Deno.execPath(), [...MAKE, output, entry]);
   if (made.code !== 0 || !exists(output)) {
     return `Cannot bundle ${entry}: ${made.stderr.trim()} (esbuild comes from the npm registry at first use)`;
   }
