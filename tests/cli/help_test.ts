@@ -13,6 +13,7 @@ Deno.test("COMMANDS has exactly the commands of this version, and each has examp
     "snapshots",
     "wal",
     "points",
+    "status",
     "verify",
     "prune",
     "version",

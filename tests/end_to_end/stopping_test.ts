@@ -110,7 +110,7 @@ for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
     assertLess(performance.now() - start, 1_000);
     child.end();
     await daemon.ended();
-    assertMatch(daemon.lines.at(-1) ?? "", /Leaving at once/);
+    assertEquals(daemon.saying("Leaving at once").length, 1, daemon.text);
     application.close();
     assert(exists(scene.database));
   });
