@@ -8,6 +8,7 @@ import { SystemClock } from "./lib/platform/clock.ts";
 import { DenoFileSystem } from "./lib/platform/deno_file_system.ts";
 import { DenoProcess } from "./lib/platform/deno_process.ts";
 import { SystemRandom } from "./lib/platform/random.ts";
+import { SystemWeb } from "./lib/platform/web.ts";
 
 const SOFTWARE_FAULT = 70;
 const process = new DenoProcess();
@@ -21,5 +22,10 @@ addEventListener("error", (event) => abandon(event.error));
 addEventListener("unhandledrejection", (event) => abandon(event.reason));
 addEventListener("beforeunload", () => abandon("nothing is left that could ever finish the command"));
 
-const platform = { clock: new SystemClock(), files: new DenoFileSystem(), random: new SystemRandom() };
+const platform = {
+  clock: new SystemClock(),
+  files: new DenoFileSystem(),
+  random: new SystemRandom(),
+  web: new SystemWeb(),
+};
 run(Deno.args, process, platform).then((code) => Deno.exit(code)); // Not awaited: an await that can never end has no event.

@@ -77,7 +77,7 @@ async function bench(folder: string): Promise<boolean> {
     for (let round = 0; round <= Number(option("rounds") ?? "3"); round++) {
       const restored = await measure(["restore", "-o", `${folder}/copy.db`, url]);
       Deno.removeSync(`${folder}/copy.db`);
-      const proven = await measure(["verify", "--scratch", folder, url]);
+      const proven = await measure(["verify", "--level", "equal", "--scratch", folder, url]);
       if (round === 0) continue; // Touches memory that the machine has not handed out yet.
       restores?.push(restored);
       proofs?.push(proven);

@@ -10,6 +10,8 @@ const LEVEL_NAMES: Readonly<Record<ConfigLevel, string>> = {
   database: "database",
   replica: "replica",
   age: "`age`",
+  verify: "`verify`",
+  check: "`checks`",
 };
 
 const TYPE_NAMES: Readonly<Record<ConfigKey["type"], string>> = {
@@ -19,6 +21,8 @@ const TYPE_NAMES: Readonly<Record<ConfigKey["type"], string>> = {
   duration: "duration",
   size: "size",
   integer: "whole number",
+  number: "number",
+  change: "number or part",
   boolean: "true or false",
   choice: "word",
   url: "URL",

@@ -12,6 +12,8 @@ export interface Command {
   readonly name: string;
   /** One sentence, without a final period. */
   readonly summary: string;
+  /** For this program only: help does not list it. */
+  readonly isInternal?: boolean;
   /** Lines after `tailrace <name> `, one a form. */
   readonly usage: readonly string[];
   /** Lines after `tailrace `; help shows them first. */

@@ -260,7 +260,7 @@ const verify: Command = {
     "verify --quiet",
     "verify file:///backup/app",
     "verify --max-age 1h --report out.json /data/app.db",
-    "verify --sample 5 --level equal file:///backup/app",
+    "verify --sample 5 --level full file:///backup/app",
   ],
   flags: [
     CONFIG,
@@ -270,8 +270,8 @@ const verify: Command = {
     {
       name: "level",
       value: "RUNG",
-      meaning: `How far to go: ${RUNGS.join(", ")} (default: as far as can be).`,
-      check: oneOf(...RUNGS),
+      meaning: `How far to go: ${RUNGS.join(", ")}, or full (default: as far as can be).`,
+      check: oneOf(...RUNGS, "full"),
     },
     ...STATES,
     {
@@ -292,18 +292,35 @@ const verify: Command = {
       meaning: "Fail when the newest state is further behind the database (of a URL: older) than this.",
       check: longDuration("1h"),
     },
+    {
+      name: "timeout",
+      value: "DURATION",
+      meaning: "Give up after so long: what was not proven by then is inconclusive.",
+      check: longDuration("2h"),
+    },
+    {
+      name: "jitter",
+      value: "DURATION",
+      meaning: "Wait first, for a random time up to this: many hosts then do not read at the same moment.",
+      check: longDuration("10m"),
+    },
     { name: "quiet", meaning: "Write nothing when all is proven; without a terminal that is so anyway." },
     {
       name: "format",
       value: "FORMAT",
-      meaning: "text, json (docs/json.md), or nagios: one line with performance data, and its own exit codes 0, 2, 3.",
-      check: oneOf("text", "json", "nagios"),
+      meaning: "text, json (docs/json.md), junit, or nagios: one line with performance data and exit codes of its own.",
+      check: oneOf("text", "json", "junit", "nagios"),
     },
     { name: "report", value: "FILE", meaning: "Write the JSON document to this file, too, whatever comes of it." },
     {
       name: "metrics-textfile",
       value: "FILE",
       meaning: "Write metrics for a textfile collector to this file, FILE.prom.",
+    },
+    {
+      name: "ping",
+      value: "URL",
+      meaning: "Tell a monitoring service: URL/start, URL when all is proven, else URL/fail. @FILE holds the URL.",
     },
     { name: "scratch", value: "DIR", meaning: "Where to restore (default $TMPDIR, else /tmp); removed at the end." },
     { name: "keep", meaning: "Keep what was restored last, until the next run." },
@@ -383,6 +400,17 @@ const help: Command = {
   load: () => import("./help.ts"),
 };
 
+const inspect: Command = {
+  name: "inspect",
+  isInternal: true,
+  summary: "Look inside a restored database, for verify",
+  usage: ["ORDER"],
+  examples: [`inspect '{"path":"copy.db","structure":true,"queries":[]}'`],
+  flags: [],
+  positionals: { min: 1, max: 1, expected: "one order" },
+  load: () => import("./inspect.ts"),
+};
+
 /** In the order of the help. */
 export const COMMANDS: readonly Command[] = [
   replicate,
@@ -397,6 +425,7 @@ export const COMMANDS: readonly Command[] = [
   prune,
   version,
   help,
+  inspect,
 ];
 
 export function findCommand(name: string): Command | undefined {

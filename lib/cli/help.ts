@@ -19,7 +19,7 @@ export function run(context: CommandContext): Promise<number> {
 export function commandNamed(name: string): Command {
   const command = findCommand(name);
   if (command !== undefined) return command;
-  const suggestion = nearest(name, COMMANDS.map((known) => known.name));
+  const suggestion = nearest(name, COMMANDS.filter(isForPeople).map((known) => known.name));
   const help = suggestion === undefined ? "" : ` (did you mean "${suggestion}"?)`;
   throw new ReplicationError("usage", `Cannot run ${JSON.stringify(name)}: there is no such command${help}`, {
     advice: suggestion === undefined ? `${product.name} help` : `${product.name} ${suggestion} --help`,
@@ -39,7 +39,7 @@ export function formatOverview(isDecorated: boolean): string {
     `  ${product.name} COMMAND [flags] [DB | URL]`,
     "",
     heading("Commands:"),
-    ...indentPairs(COMMANDS.map((command) => [command.name, command.summary])),
+    ...indentPairs(COMMANDS.filter(isForPeople).map((command) => [command.name, command.summary])),
     "",
     `Every command has --help. Exit codes are the same everywhere: docs/exit_codes.md.`,
     "",
@@ -62,6 +62,10 @@ export function formatCommandHelp(command: Command, isDecorated: boolean): strin
     "",
     ...(command.notes === undefined ? [] : [...command.notes, ""]),
   ].join("\n");
+}
+
+function isForPeople({ isInternal }: Command): boolean {
+  return isInternal !== true;
 }
 
 function formatFlag(flag: Flag): string {

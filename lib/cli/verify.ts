@@ -1,7 +1,7 @@
 import { ExitCode, messageOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { dirname, resolve } from "../base/path.ts";
 import { Progress } from "../base/progress.ts";
-import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
+import type { DatabaseConfig, ReplicaConfig, VerifyConfig } from "../config/config.ts";
 import { parseDuration } from "../config/duration.ts";
 import { openReplica } from "../daemon/open_replica.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
@@ -9,20 +9,23 @@ import { openPageWriter } from "../platform/page_writer.ts";
 import { lowerPriority } from "../platform/priority.ts";
 import { statePathOf } from "../daemon/status.ts";
 import { exitCodeFor } from "../verify/judgement.ts";
-import { type ReplicaReport, type Rung, RUNGS, type VerifyReport, worstOutcome } from "../verify/report.ts";
-import { type KeptRun, keptRunOf, rememberProof } from "../verify/proof_memory.ts";
+import { type ReplicaReport, type Rung, rungNamed, RUNGS, type VerifyReport, worstOutcome } from "../verify/report.ts";
+import { type KeptRun, keptRunOf, recallProof, rememberProof } from "../verify/proof_memory.ts";
 import { takeScratch } from "../verify/scratch.ts";
 import type { TrialTools } from "../verify/trial.ts";
 import { type LadderOptions, type ReplicaRequest, verifyReplica } from "../verify/verify.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
+import { inspectInChild } from "./inspector.ts";
 import { withSignals } from "./interruption.ts";
 import { changedAtMs } from "./last_change.ts";
 import { loadConfigFor } from "./load_config.ts";
 import { writeJson, writeLine } from "./output.ts";
 import { targetFrom } from "./restore_target.ts";
 import { printable } from "./table.ts";
+import { junitText } from "./verify_junit.ts";
 import { metricsText } from "./verify_metrics.ts";
+import { ping, pingAddress } from "./verify_ping.ts";
 import { nagiosCode, nagiosLine } from "./verify_nagios.ts";
 import { verifyDocument, verifyLines } from "./verify_report.ts";
 
@@ -30,6 +33,7 @@ const SCHEMA_VERSION = 1;
 const DEFAULT_SCRATCH = "/tmp";
 
 interface Request extends ReplicaRequest {
+  readonly options: LadderOptions;
   /** Where what is found is remembered: the database's state, and the replica's place in it. */
   readonly state?: { readonly path: string; readonly place: string };
 }
@@ -39,34 +43,62 @@ export function run(context: CommandContext): Promise<number> {
 }
 
 async function verify(context: CommandContext, signal: AbortSignal): Promise<number> {
-  const { platform: { clock }, arguments: arguments_ } = context;
-  const options = optionsFrom(context);
+  const { platform: { clock, files, web }, arguments: arguments_ } = context;
+  const seed = seedFrom(context);
   const reports = reportsOf(context);
-  const requests = await requestsFrom(context);
-  lowerPriority();
-  const startedAtMs = clock.now().getTime();
-  const beganMs = clock.monotonicMs();
-  const replicas = await inScratch(context, signal, requests, options);
-  const report: VerifyReport = {
-    startedAtMs,
-    durationMs: clock.monotonicMs() - beganMs,
-    level: options.level,
-    outcome: worstOutcome(replicas.map(({ outcome }) => outcome)),
-    ...(options.sample > 0 ? { seed: options.seed } : {}),
-    replicas,
+  const typedPing = arguments_.text("ping");
+  const toPath = (path: string) => resolve(context.currentFolder(), path);
+  const address = typedPing === undefined ? undefined : pingAddress(files, typedPing, toPath);
+  const tell = async (outcome: "/start" | "" | "/fail", text: string) => {
+    const complain = (problem: string) => writeLine(context.stderr, printable(problem));
+    if (address !== undefined) await ping({ web, clock, complain }, address, outcome, text);
   };
+  const requests = await requestsFrom(context, seed);
+  lowerPriority();
+  const jitterMs = parseDuration(arguments_.text("jitter") ?? "") ?? 0;
+  if (jitterMs > 0) await clock.sleep(jitterMs * fractionOf(context), signal);
+  await tell("/start", "");
+  let report: VerifyReport;
+  try {
+    report = await prove(context, signal, requests, seed);
+  } catch (error) {
+    await tell("/fail", messageOf(error));
+    throw error;
+  }
   const written = await writeReports(context, reports, report);
+  const lines = verifyLines(report, clock.now().getTime()).map(printable);
+  await tell(report.outcome === "pass" ? "" : "/fail", lines.join("\n"));
   const format = arguments_.text("format");
   if (format === "nagios") {
     writeLine(context.stdout, printable(nagiosLine(report)));
     return nagiosCode(report);
   }
-  if (format === "json") writeJson(context.stdout, SCHEMA_VERSION, verifyDocument(report));
+  if (format === "junit") context.stdout.write(junitText(report));
+  else if (format === "json") writeJson(context.stdout, SCHEMA_VERSION, verifyDocument(report));
   else if (report.outcome !== "pass" || isTalkative(context)) {
-    const nowMs = clock.now().getTime();
-    for (const line of verifyLines(report, nowMs)) writeLine(context.stdout, printable(line));
+    for (const line of lines) writeLine(context.stdout, line);
   }
-  return worstExitCode([written, exitCodeFor(replicas.flatMap(({ findings }) => findings))]);
+  return worstExitCode([written, exitCodeFor(report.replicas.flatMap(({ findings }) => findings))]);
+}
+
+async function prove(
+  context: CommandContext,
+  signal: AbortSignal,
+  requests: readonly Request[],
+  seed: number,
+): Promise<VerifyReport> {
+  const { clock } = context.platform;
+  const startedAtMs = clock.now().getTime();
+  const beganMs = clock.monotonicMs();
+  const replicas = await withDeadline(context, signal, (deadline) => inScratch(context, signal, deadline, requests));
+  return {
+    startedAtMs,
+    durationMs: clock.monotonicMs() - beganMs,
+    level: highestOf(requests.map(({ options }) => options.level)),
+    outcome: worstOutcome(replicas.map(({ outcome }) => outcome)),
+    ...(requests.some(({ options }) => options.sample > 0) ? { seed } : {}),
+    replicas,
+  };
 }
 
 /** Cron mails what is written: of what is proven it need not hear. */
@@ -76,10 +108,11 @@ function isTalkative({ arguments: arguments_, stdout }: CommandContext): boolean
 
 async function inScratch(
   context: CommandContext,
-  signal: AbortSignal,
+  interruption: AbortSignal,
+  deadline: AbortSignal | undefined,
   requests: readonly Request[],
-  options: LadderOptions,
 ): Promise<ReplicaReport[]> {
+  const signal = deadline === undefined ? interruption : AbortSignal.any([interruption, deadline]);
   const { platform, arguments: arguments_, userId } = context;
   const keep = arguments_.isOn("keep");
   const parent = arguments_.text("scratch") ?? context.environment("TMPDIR") ?? DEFAULT_SCRATCH;
@@ -94,12 +127,14 @@ async function inScratch(
     notice: () => undefined, // What a plan passes over stands in the report.
     folder: scratch.folder,
     keep,
+    inspect: (order, signal) => inspectInChild(context, order, signal),
+    ...(deadline === undefined ? {} : { deadline }),
   };
   try {
     const reports: ReplicaReport[] = [];
     for (const request of requests) {
       const atMs = platform.clock.now().getTime();
-      const report = await verifyReplica(request, options, tools);
+      const report = await verifyReplica(request, request.options, tools);
       reports.push(report);
       await remember(context, request, keptRunOf(report, atMs));
     }
@@ -120,45 +155,92 @@ async function remember(context: CommandContext, { state }: Request, run: KeptRu
   }
 }
 
-function optionsFrom(context: CommandContext): LadderOptions {
-  const { arguments: arguments_, platform: { clock, random } } = context;
-  const level = arguments_.text("level") as Rung | undefined;
-  const maxAgeMs = parseDuration(arguments_.text("max-age") ?? "");
-  const [a = 0, b = 0, c = 0] = random.bytes(3);
+/** The work with a signal that is aborted when `--timeout` is over; without that flag there is none. */
+async function withDeadline<T>(
+  { arguments: arguments_, platform: { clock } }: CommandContext,
+  interruption: AbortSignal,
+  work: (deadline: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  const timeoutMs = parseDuration(arguments_.text("timeout") ?? "");
+  if (timeoutMs === undefined) return await work(undefined);
+  const [deadline, done] = [new AbortController(), new AbortController()];
+  const waiting = clock.sleep(timeoutMs, AbortSignal.any([interruption, done.signal]));
+  waiting.then(() => {
+    if (!done.signal.aborted && !interruption.aborted) deadline.abort();
+  });
+  try {
+    return await work(deadline.signal);
+  } finally {
+    done.abort();
+    await waiting;
+  }
+}
+
+/** What the command line says, else the database's config, else the default. */
+function optionsFrom(context: CommandContext, seed: number, config: Partial<VerifyConfig> = {}): LadderOptions {
+  const { arguments: arguments_, platform: { clock } } = context;
+  const level = arguments_.text("level");
+  const maxAgeMs = parseDuration(arguments_.text("max-age") ?? "") ?? config.maxAgeMs;
   return {
-    level: level ?? RUNGS.at(-1) ?? "equal",
+    level: level === undefined ? config.level ?? rungNamed("full") : rungNamed(level),
     isLevelExplicit: level !== undefined,
     target: targetFrom(arguments_, clock.now().getTime()),
-    sample: arguments_.integer("sample") ?? 0,
-    seed: arguments_.integer("seed") ?? (a << 16 | b << 8 | c),
+    sample: arguments_.integer("sample") ?? config.sample ?? 0,
+    seed,
     ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
   };
 }
 
+function seedFrom({ arguments: arguments_, platform: { random } }: CommandContext): number {
+  const [a = 0, b = 0, c = 0] = random.bytes(3);
+  return arguments_.integer("seed") ?? (a << 16 | b << 8 | c);
+}
+
+function fractionOf({ platform: { random } }: CommandContext): number {
+  const [a = 0, b = 0] = random.bytes(2);
+  return (a << 8 | b) / 65_535;
+}
+
+function highestOf(levels: readonly Rung[]): Rung {
+  return RUNGS.findLast((rung) => levels.includes(rung)) ?? rungNamed("full");
+}
+
 /** Of the database or URL that was named; without one, every replica of the config. */
-async function requestsFrom(context: CommandContext): Promise<Request[]> {
+async function requestsFrom(context: CommandContext, seed: number): Promise<Request[]> {
   if (context.arguments.positionals.length > 0) {
     const { database, replicas } = await chooseReplicas(context);
-    return replicas.map((replica) => requestOf(context, replica, database));
+    return replicas.map((replica) => requestOf(context, seed, replica, database));
   }
   const config = await loadConfigFor(context);
   const requests = config.databases.flatMap((database) =>
-    database.replicas.map((replica) => requestOf(context, replica, database))
+    database.replicas.map((replica) => requestOf(context, seed, replica, database))
   );
   if (requests.length > 0) return requests;
   throw new ReplicationError("config-invalid", `Cannot verify: ${config.source} names no database (expected dbs)`);
 }
 
-function requestOf(context: CommandContext, replica: ReplicaConfig, database?: DatabaseConfig): Request {
+function requestOf(
+  context: CommandContext,
+  seed: number,
+  replica: ReplicaConfig,
+  database?: DatabaseConfig,
+): Request {
   const { files } = context.platform;
-  return {
+  const request = {
     replica: { name: replica.name, store: openReplica(files, replica) },
     url: replica.url,
-    ...(database === undefined ? {} : {
-      database: database.path,
-      sourceChangedMs: () => changedAtMs(files, database.path),
-      state: { path: statePathOf(files, database), place: replica.path },
-    }),
+    options: optionsFrom(context, seed, database?.verify),
+  };
+  if (database === undefined) return request;
+  const state = { path: statePathOf(files, database), place: replica.path };
+  const before = recallProof(files, state.path, state.place)?.lastPass;
+  return {
+    ...request,
+    database: database.path,
+    sourceChangedMs: () => changedAtMs(files, database.path),
+    checks: database.verify.checks,
+    ...(before === undefined ? {} : { before }),
+    state,
   };
 }
 

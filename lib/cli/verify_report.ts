@@ -23,10 +23,10 @@ function replicaLines(report: ReplicaReport, nowMs: number): string[] {
   const known = new Set(rungs.map(({ says }) => says));
   return [
     `${TITLES[outcome]}  ${whose}: ${upTo}`,
-    ...rungs.map((rung) => `  ${rung.rung.padEnd(8)} ${rung.outcome.padEnd(13)} ${rung.says}`),
+    ...rungs.map((rung) => `  ${rung.rung.padEnd(9)} ${rung.outcome.padEnd(13)} ${rung.says}`),
     ...findings.filter(({ problem }) => !known.has(problem)).map((finding) => `  also: ${finding.problem}`),
     ...proofs.filter(({ why }) => why === "sample").map((proof) =>
-      `  sample   ${proof.outcome.padEnd(13)} ${pointText(proof, nowMs)}`
+      `  sample    ${proof.outcome.padEnd(13)} ${pointText(proof, nowMs)}`
     ),
     ...suspicions.map((suspicion) => `  note: ${suspicion}`),
     ...(outcome === "pass" ? [] : [
@@ -79,6 +79,8 @@ function replicaDocument(report: ReplicaReport): Record<string, unknown> {
     newest: pointDocument(report.newest),
     proven: pointDocument(report.proven),
     proofs: report.proofs.map(proofDocument),
+    schema: report.schema ?? null,
+    values: report.values,
     recovery_time_ms: report.recoveryTimeMs === undefined ? null : Math.round(report.recoveryTimeMs),
     recovery_point_ms: report.recoveryPointMs === undefined ? null : Math.round(report.recoveryPointMs),
     duration_ms: Math.round(report.durationMs),

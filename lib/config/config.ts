@@ -1,5 +1,7 @@
 import type { LogLevel } from "../base/log.ts";
 import type { Secret } from "../base/secret.ts";
+import type { Check } from "../verify/check.ts";
+import type { Rung } from "../verify/report.ts";
 import type { Layout } from "../position/object_names.ts";
 
 /** A config, read and checked: paths absolute, defaults filled in, nothing left to decide. */
@@ -37,8 +39,17 @@ export interface DatabaseConfig {
   /** How long one look at the whole database file takes; 0: it is not looked at. */
   readonly scrubIntervalMs: number;
   readonly enableWal: boolean;
+  readonly verify: VerifyConfig;
   /** At least one; names differ. */
   readonly replicas: readonly ReplicaConfig[];
+}
+
+/** What is absent is as the command line says, or its default. */
+export interface VerifyConfig {
+  readonly level?: Rung;
+  readonly sample?: number;
+  readonly maxAgeMs?: number;
+  readonly checks: readonly Check[];
 }
 
 export interface ReplicaConfig {

@@ -14,6 +14,7 @@ export const defaults = {
   maxStateSizeBytes: 4 * 2 ** 30,
   scrubIntervalMs: 24 * 3_600_000,
   enableWal: false,
+  verify: { checks: [] },
 } as const satisfies Omit<DatabaseConfig, "path" | "statePath" | "replicas">;
 
 const HOUR_MS = 3_600_000;

@@ -2,11 +2,12 @@
  * Every key of a config, once: the parser reads by this table, and `docs/config.md` is generated from it.
  * A key that is written means what it means in Litestream 0.3; a key that is absent has the default given here.
  */
+import { RUNGS } from "../verify/report.ts";
 import { limits } from "../base/limits.ts";
 import { product } from "../base/product.ts";
 import type { Secret } from "../base/secret.ts";
 
-export type ConfigLevel = "global" | "logging" | "database" | "replica" | "age";
+export type ConfigLevel = "global" | "logging" | "database" | "replica" | "age" | "verify" | "check";
 
 /** What the values of each type are once they are read. */
 export interface ConfigTypes {
@@ -20,6 +21,8 @@ export interface ConfigTypes {
   /** Bytes. */
   readonly size: number;
   readonly integer: number;
+  readonly number: number;
+  readonly change: { readonly amount: number; readonly isPart: boolean };
   readonly boolean: boolean;
   readonly choice: string;
   /** The folder that a replica's URL names. */
@@ -198,6 +201,88 @@ export const CONFIG_KEYS = [
     default: "`24h`",
     meaning:
       "In this time the whole database file is read once, slowly, and compared with what was captured. `0`: never.",
+  },
+  {
+    key: "verify",
+    levels: ["global", "database"],
+    type: "section",
+    holds: "verify",
+    default: "see its keys",
+    meaning:
+      "What `verify` does where its command line does not say. A key of the database wins over one of the top level.",
+  },
+  {
+    key: "level",
+    levels: ["verify"],
+    type: "choice",
+    choices: [...RUNGS, "full"],
+    default: "`full`",
+    meaning: "How far to go: `reach`, `chain`, `intact`, `restore`, `equal`, `structure`, `checks`, or `full`.",
+  },
+  {
+    key: "sample",
+    levels: ["verify"],
+    type: "integer",
+    default: "`0`",
+    meaning: "How many past points are restored as well, chosen by chance.",
+  },
+  {
+    key: "max-age",
+    levels: ["verify"],
+    type: "duration",
+    maxMs: limits.periodMaxMs,
+    default: "none",
+    meaning: "How far the newest state may be behind the database.",
+  },
+  {
+    key: "checks",
+    levels: ["verify"],
+    type: "list",
+    holds: "check",
+    default: "none",
+    meaning: "What must be true of the restored database.",
+  },
+  {
+    key: "name",
+    levels: ["check"],
+    type: "text",
+    default: "required",
+    meaning: "What the check is called; no two of one database alike.",
+  },
+  {
+    key: "query",
+    levels: ["check"],
+    type: "text",
+    default: "required",
+    meaning: "Its answer is the first column of the first row. It runs in a process of its own, and only reads.",
+  },
+  {
+    key: "equals",
+    levels: ["check"],
+    type: "text",
+    default: "none",
+    meaning: "The answer, as a text.",
+  },
+  {
+    key: "min",
+    levels: ["check"],
+    type: "number",
+    default: "none",
+    meaning: "The least number that the answer may be.",
+  },
+  {
+    key: "max",
+    levels: ["check"],
+    type: "number",
+    default: "none",
+    meaning: "The greatest number that the answer may be.",
+  },
+  {
+    key: "max-change",
+    levels: ["check"],
+    type: "change",
+    default: "none",
+    meaning: "How far the answer may be from that of the last proof: `500`, or `10%` of it.",
   },
   {
     key: "enable-wal",

@@ -1,5 +1,7 @@
+import type { Check } from "../verify/check.ts";
+import { rungNamed } from "../verify/report.ts";
 import type { LogLevel } from "../base/log.ts";
-import type { AgeConfig, Config, DatabaseConfig, LoggingConfig, ReplicaConfig } from "./config.ts";
+import type { AgeConfig, Config, DatabaseConfig, LoggingConfig, ReplicaConfig, VerifyConfig } from "./config.ts";
 import { defaultLogging, defaults, defaultStatePath, replicaDefaults, statePathInside } from "./defaults.ts";
 import type { Layout } from "../position/object_names.ts";
 import { ConfigDocument, type ConfigNode } from "./document.ts";
@@ -100,10 +102,71 @@ class ConfigParser {
       maxStateSizeBytes: inherited("max-state-size", [section, global]) ?? defaults.maxStateSizeBytes,
       scrubIntervalMs: inherited("scrub-interval", [section, global]) ?? defaults.scrubIntervalMs,
       enableWal: inherited("enable-wal", [section, global]) ?? defaults.enableWal,
+      verify: this.#verify([section, global]),
       replicas: this.#replicas(section, path, global),
     };
     this.#places.set(database, this.#document.place(section.child("path")));
     return database;
+  }
+
+  /** Key by key, the database's own before that of the top level. */
+  #verify(levels: readonly Section[]): VerifyConfig {
+    const sections = levels.flatMap((level) => {
+      const node = level.child("verify");
+      return node === undefined ? [] : [this.#section(node, "verify")];
+    });
+    const level = inherited("level", sections);
+    const sample = inherited("sample", sections);
+    const maxAgeMs = inherited("max-age", sections);
+    const own = sections.find((section) => section.child("checks") !== undefined);
+    return {
+      ...(level === undefined ? {} : { level: rungNamed(level) }),
+      ...(sample === undefined ? {} : { sample }),
+      ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+      checks: own === undefined ? [] : this.#checks(own),
+    };
+  }
+
+  #checks(verify: Section): Check[] {
+    const checks: Check[] = [];
+    for (const node of this.#items(verify, "checks")) {
+      const check = this.#check(node);
+      if (checks.some(({ name }) => name === check.name)) {
+        throw this.#document.problem(
+          node,
+          `the check name "${check.name}" is used twice (give each a name of its own)`,
+        );
+      }
+      checks.push(check);
+    }
+    return checks;
+  }
+
+  #check(node: ConfigNode): Check {
+    const section = this.#section(node, "check");
+    const [name, query] = [section.get("name"), section.get("query")];
+    if (name === undefined || query === undefined) {
+      throw this.#document.problem(node, 'a check needs a "name" and a "query"');
+    }
+    const [equals, min, max] = [section.get("equals"), section.get("min"), section.get("max")];
+    const maxChange = section.get("max-change");
+    if ([equals, min, max, maxChange].every((bound) => bound === undefined)) {
+      throw this.#document.problem(
+        node,
+        `the check "${name}" expects nothing (write "equals", "min", "max" or "max-change")`,
+      );
+    }
+    if (equals !== undefined && [min, max, maxChange].some((bound) => bound !== undefined)) {
+      throw this.#document.problem(node, `the check "${name}" has "equals" beside a range (write one of them)`);
+    }
+    return {
+      name,
+      query,
+      ...(equals === undefined ? {} : { equals }),
+      ...(min === undefined ? {} : { min }),
+      ...(max === undefined ? {} : { max }),
+      ...(maxChange === undefined ? {} : { maxChange }),
+    };
   }
 
   #replicas(database: Section, databasePath: string, global: Section): ReplicaConfig[] {

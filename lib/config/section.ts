@@ -54,6 +54,8 @@ const LEVEL_NAMES: Readonly<Record<ConfigLevel, string>> = {
   database: "a database",
   replica: "a replica",
   age: '"age"',
+  verify: '"verify"',
+  check: "a check",
 };
 
 /** What a replica is decides what its other keys mean: trouble with that is told first. */

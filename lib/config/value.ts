@@ -42,6 +42,10 @@ export function readValue(row: ConfigKey, value: ValueText, surroundings: Surrou
       return readSize(row, value);
     case "integer":
       return readInteger(row, value);
+    case "number":
+      return readNumber(value);
+    case "change":
+      return readChange(value);
     case "boolean":
       return readBoolean(value);
     case "choice":
@@ -110,6 +114,21 @@ function readInteger(row: ConfigKey, { text, plain }: ValueText): Reading {
   if (!Number.isSafeInteger(value)) return wrong("a whole number");
   if (value < (row.min ?? 0)) return wrong(`at least ${row.min ?? 0}`);
   return { kind: "value", value };
+}
+
+function readNumber({ text, plain }: ValueText): Reading {
+  return plain && isNumber(text) ? { kind: "value", value: Number(text) } : wrong("a number");
+}
+
+function readChange({ text }: ValueText): Reading {
+  const isPart = text.endsWith("%");
+  const number = isPart ? text.slice(0, -1) : text;
+  if (!isNumber(number) || Number(number) < 0) return wrong("a number such as 500, or a part such as 10%");
+  return { kind: "value", value: { amount: isPart ? Number(number) / 100 : Number(number), isPart } };
+}
+
+function isNumber(text: string): boolean {
+  return /^-?\d+(\.\d+)?$/.test(text);
 }
 
 /** No leading zeros: to some readers of YAML they make the number octal. */

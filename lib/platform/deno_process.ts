@@ -1,5 +1,5 @@
 import { messageOf, ReplicationError } from "../base/errors.ts";
-import type { ChildHandle, OutputStream, Process, StopSignal } from "./process.ts";
+import type { ChildHandle, ChildOutput, OutputStream, Process, StopSignal } from "./process.ts";
 
 interface Terminal {
   writeSync(bytes: Uint8Array): number;
@@ -82,19 +82,38 @@ export class DenoProcess implements Process {
     };
   }
 
+  async runAgain(words: readonly string[], signal: AbortSignal): Promise<ChildOutput> {
+    const command = new Deno.Command(Deno.execPath(), {
+      args: ownCommandLine(words),
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+    const child = command.spawn();
+    const kill = () => killIfThere(child, "SIGKILL");
+    signal.addEventListener("abort", kill);
+    try {
+      if (signal.aborted) kill();
+      const { code, signal: endedBy, stdout, stderr } = await child.output();
+      const decoder = new TextDecoder();
+      return { code, signal: endedBy ?? undefined, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+    } finally {
+      signal.removeEventListener("abort", kill);
+    }
+  }
+
   spawn(command: string, arguments_: readonly string[]): ChildHandle {
     const child = startChild(command, arguments_);
     return {
       status: child.status.then(({ code, signal }) => ({ code, signal: signal ?? undefined })),
-      kill: (signal) => {
-        try {
-          child.kill(signal);
-        } catch (error) {
-          if (!hasEnded(error)) throw error;
-        }
-      },
+      kill: (signal) => killIfThere(child, signal),
     };
   }
+}
+
+/** An executable is its own program; else the run-time is told which one. */
+function ownCommandLine(words: readonly string[]): string[] {
+  return Deno.build.standalone ? [...words] : ["run", "--allow-all", "--quiet", Deno.mainModule, ...words];
 }
 
 function startChild(command: string, arguments_: readonly string[]): Deno.ChildProcess {
@@ -112,6 +131,14 @@ function startChild(command: string, arguments_: readonly string[]): Deno.ChildP
       ? "permission denied (is it executable?)"
       : messageOf(error);
     throw new ReplicationError("usage", `Cannot start the program ${command}: ${reason}`, { cause: error });
+  }
+}
+
+function killIfThere(child: Deno.ChildProcess, signal: StopSignal | "SIGKILL"): void {
+  try {
+    child.kill(signal);
+  } catch (error) {
+    if (!hasEnded(error)) throw error;
   }
 }
 

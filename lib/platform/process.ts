@@ -15,6 +15,8 @@ export interface Process {
    * started. It outlives us unless somebody waits for it.
    */
   spawn(command: string, arguments_: readonly string[]): ChildHandle;
+  /** Runs this very program once more, to its end, with no input; killed when the signal is aborted. */
+  runAgain(words: readonly string[], signal: AbortSignal): Promise<ChildOutput>;
   /** The run-time's version, `2.9.6`. */
   readonly runtimeVersion: string;
 }
@@ -37,6 +39,11 @@ export interface ChildHandle {
   readonly status: Promise<ChildStatus>;
   /** Sends the signal; nothing happens when the child has ended. */
   kill(signal: StopSignal | "SIGKILL"): void;
+}
+
+export interface ChildOutput extends ChildStatus {
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 export interface ChildStatus {

@@ -97,7 +97,7 @@ function openDatabase(path: string, options: OpenOptions): DatabaseSync {
 }
 
 /** A plain path would be opened in a mode that makes the file when it is absent. */
-function uriOf(path: string, options: OpenOptions): string {
+export function uriOf(path: string, options: OpenOptions): string {
   const mode = options.readOnly ? "ro" : options.create ? "rwc" : "rw";
   return `file:${path.startsWith("/") ? "//" : ""}${path.split("/").map(encodeURIComponent).join("/")}?mode=${mode}`;
 }

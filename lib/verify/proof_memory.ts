@@ -7,6 +7,7 @@ import { replaceFile } from "../platform/atomic_write.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import { withOwner } from "../platform/owned_files.ts";
 import { formatPosition } from "../position/position.ts";
+import type { CheckValues } from "./check.ts";
 import { type Outcome, OUTCOMES, type ReplicaReport, type Rung, RUNGS } from "./report.ts";
 
 export interface KeptRun {
@@ -16,6 +17,10 @@ export interface KeptRun {
   readonly reached?: Rung;
   /** The newest point that was proven, as text, and when it was captured; absent when none was. */
   readonly proven?: { readonly position: string; readonly capturedAtMs: number };
+  /** Of the restored database; absent when nobody looked into it. */
+  readonly schema?: string;
+  /** The numbers that checks gave. */
+  readonly values: CheckValues;
   /** What was wrong first; absent when nothing was. */
   readonly problem?: string;
 }
@@ -53,7 +58,7 @@ export async function rememberProof(
 }
 
 export function keptRunOf(report: ReplicaReport, atMs: number): KeptRun {
-  const { outcome, reached, proven, findings } = report;
+  const { outcome, reached, proven, schema, values, findings } = report;
   const problem = findings[0]?.problem;
   return {
     atMs,
@@ -62,6 +67,8 @@ export function keptRunOf(report: ReplicaReport, atMs: number): KeptRun {
     ...(proven === undefined
       ? {}
       : { proven: { position: formatPosition(proven.position), capturedAtMs: proven.capturedAtMs } }),
+    ...(schema === undefined ? {} : { schema }),
+    values,
     ...(problem === undefined ? {} : { problem }),
   };
 }
@@ -69,7 +76,8 @@ export function keptRunOf(report: ReplicaReport, atMs: number): KeptRun {
 function isRun(value: unknown): value is KeptRun {
   const run = value as Partial<KeptRun> | null | undefined;
   return Number.isFinite(run?.atMs) && OUTCOMES.includes(run?.outcome as Outcome) &&
-    (run?.reached === undefined || RUNGS.includes(run.reached));
+    (run?.reached === undefined || RUNGS.includes(run.reached)) &&
+    typeof run?.values === "object" && run.values !== null;
 }
 
 function pathOf(statePath: string, place: string): string {

@@ -34,8 +34,9 @@ export class Proofs {
     return newest && { position: newest.position, capturedAtMs: newest.capturedAtMs };
   }
 
-  async askedFor(target: RestoreTarget): Promise<Trial> {
-    const trial = await this.#tryTwice(target);
+  /** `look` is shown what was restored, before it is removed. */
+  async askedFor(target: RestoreTarget, look?: (path: string) => Promise<void>): Promise<Trial> {
+    const trial = await this.#tryTwice(target, look);
     if (trial.kind === "restored") this.#note("asked for", trial);
     return trial;
   }
@@ -101,12 +102,12 @@ export class Proofs {
   }
 
   /** Retention may remove what a plan was made of, and leaves another that serves. */
-  async #tryTwice(target: RestoreTarget): Promise<Trial> {
-    const trial = await tryRestore(this.#replica, target, this.#tools);
+  async #tryTwice(target: RestoreTarget, look?: (path: string) => Promise<void>): Promise<Trial> {
+    const trial = await tryRestore(this.#replica, target, this.#tools, look);
     if (trial.kind !== "refused" || outcomeOf(trial.error) !== "fail") return trial;
     await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);
     if (this.#tools.signal.aborted) throw interrupted();
-    return await tryRestore(this.#replica, target, this.#tools);
+    return await tryRestore(this.#replica, target, this.#tools, look);
   }
 
   #note(why: Proof["why"], { point, bytes, durationMs, isCompared, confirmedAt }: Restored): void {

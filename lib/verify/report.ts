@@ -4,11 +4,17 @@
  */
 import type { ErrorCode } from "../base/errors.ts";
 import type { Place } from "../pages/page_table_header.ts";
+import type { CheckValues } from "./check.ts";
 import type { Position } from "../position/position.ts";
 
 /** The ladder, from the bottom: each rung proves what those below it cannot. */
-export const RUNGS = ["reach", "chain", "intact", "restore", "equal"] as const;
+export const RUNGS = ["reach", "chain", "intact", "restore", "equal", "structure", "checks"] as const;
 export type Rung = typeof RUNGS[number];
+
+/** `full` is the highest, whatever that is called. */
+export function rungNamed(name: string): Rung {
+  return RUNGS.find((rung) => rung === name) ?? "checks";
+}
 
 /** `inconclusive`: nothing was shown to be wrong, and nothing could be proven either; another run may tell. */
 export const OUTCOMES = ["pass", "fail", "inconclusive"] as const;
@@ -25,8 +31,11 @@ export interface RungResult {
   readonly durationMs: number;
 }
 
-/** `stale`: older than the limit; `no-checksum`: equality was asked for, and there is nothing to compare with. */
-export type FindingCode = ErrorCode | "stale" | "no-checksum";
+/**
+ * `stale`: older than the limit · `no-checksum`: equality was asked for, and there is nothing to compare with · `check`: the
+ * database is not as a check wants it · `timeout`: there was no time for it.
+ */
+export type FindingCode = ErrorCode | "stale" | "no-checksum" | "check" | "timeout";
 
 /** Something that is wrong; also of an inconclusive rung, what stood in the way. */
 export interface Finding {
@@ -75,6 +84,10 @@ export interface ReplicaReport {
   /** The newest point that this run restored, and found equal where there is something to compare with. */
   readonly proven?: ReportedPoint;
   readonly proofs: readonly Proof[];
+  /** Of the restored database: 16 hex digits, the same as long as its schema is. */
+  readonly schema?: string;
+  /** The numbers that its checks gave. */
+  readonly values: CheckValues;
   /** How long the restore of the newest state took. */
   readonly recoveryTimeMs?: number;
   /** How much would have been lost: by how much the source is newer than the newest state. Absent without the source. */

@@ -5,6 +5,7 @@ import type { RestoreReplica } from "../restore/choose.ts";
 import { restore, type RestoreTools } from "../restore/restore.ts";
 import type { RestoreTarget } from "../restore/target.ts";
 import { WrongChecksum } from "../restore/wrong_checksum.ts";
+import type { InspectionOrder, InspectionResult } from "../sqlite/inspection.ts";
 import type { ReportedPoint } from "./report.ts";
 
 export interface TrialTools extends RestoreTools {
@@ -12,6 +13,10 @@ export interface TrialTools extends RestoreTools {
   readonly folder: string;
   /** Whether the last one stays there. */
   readonly keep: boolean;
+  /** Looks inside a database that was restored; absent where nobody can. */
+  readonly inspect?: (order: InspectionOrder, signal: AbortSignal) => Promise<InspectionResult>;
+  /** Aborted when there is no more time; `signal` is then too. */
+  readonly deadline?: AbortSignal;
 }
 
 export interface Restored {
@@ -29,13 +34,20 @@ export type Trial =
   | { readonly kind: "unequal"; readonly error: WrongChecksum; readonly durationMs: number }
   | { readonly kind: "refused"; readonly error: ReplicationError };
 
-export async function tryRestore(replica: RestoreReplica, target: RestoreTarget, tools: TrialTools): Promise<Trial> {
+/** `look` is shown what was restored, before it is removed. */
+export async function tryRestore(
+  replica: RestoreReplica,
+  target: RestoreTarget,
+  tools: TrialTools,
+  look?: (path: string) => Promise<void>,
+): Promise<Trial> {
   const startedMs = tools.clock.monotonicMs();
   const path = `${tools.folder}/restored.db`;
   removeIfThere(tools, path);
   try {
     const request = { replicas: [replica], target, output: path, force: false };
     const { plan, checksum, durationMs } = await restore(request, tools);
+    await look?.(path);
     const { generation, end, databaseBytes } = plan;
     const { index, offset, capturedAtMs, confirmedAt } = end;
     return {

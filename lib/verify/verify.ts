@@ -10,7 +10,9 @@ import { expectReadable, gatherFacts } from "../restore/gather.ts";
 import { type GenerationFacts, newestMs } from "../restore/history.ts";
 import { planRestore } from "../restore/plan.ts";
 import type { RestoreTarget } from "../restore/target.ts";
+import type { InspectionResult } from "../sqlite/inspection.ts";
 import { viewChain } from "./chain.ts";
+import { type Check, type CheckValues, judgeAnswer, numberOf } from "./check.ts";
 import { checkObjects } from "./intact.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import { imagesToCompare, interrupted, Proofs, SECOND_LOOK_MS } from "./proofs.ts";
@@ -32,6 +34,10 @@ export interface ReplicaRequest {
   readonly database?: string;
   readonly replica: RestoreReplica;
   readonly url: string;
+  /** What the config asserts of the database. */
+  readonly checks?: readonly Check[];
+  /** Of the last proof. */
+  readonly before?: { readonly schema?: string; readonly values: CheckValues };
   /** When the source changed last; absent when it is not known. */
   readonly sourceChangedMs?: () => number | undefined;
 }
@@ -70,6 +76,8 @@ class Ladder {
   #recoveryTimeMs: number | undefined;
   #recoveryPointMs: number | undefined;
   #trial: Trial | undefined;
+  #inspected: InspectionResult | { readonly kind: "failed"; readonly error: ReplicationError } | undefined;
+  #inspectionMs = 0;
   #beganMs = 0;
 
   constructor(request: ReplicaRequest, options: LadderOptions, tools: TrialTools) {
@@ -87,6 +95,8 @@ class Ladder {
       intact: () => this.#intact(),
       restore: () => this.#restore(),
       equal: () => Promise.resolve(this.#equal()),
+      structure: () => Promise.resolve(this.#structure()),
+      checks: () => Promise.resolve(this.#checks()),
     };
     for (const rung of RUNGS.slice(0, RUNGS.indexOf(this.#options.level) + 1)) {
       this.#beganMs = this.#tools.clock.monotonicMs();
@@ -94,8 +104,14 @@ class Ladder {
         if (rung === "reach" || this.#hasBackup) await steps[rung]();
         else this.#note(rung, "not-run", "there is nothing to look at");
       } catch (error) {
-        if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
-        this.#find(rung, [findingOf(rung, error)], "");
+        if (!(error instanceof ReplicationError)) throw error;
+        if (error.code !== "cancelled") {
+          this.#find(rung, [findingOf(rung, error)], "");
+          continue;
+        }
+        if (this.#tools.deadline?.aborted !== true) throw error;
+        this.#find(rung, [{ rung, code: "timeout", problem: "there was no more time for it" }], "");
+        break;
       }
     }
     return this.#report(this.#tools.clock.monotonicMs() - startedMs);
@@ -169,13 +185,13 @@ class Ladder {
     const facts = await this.#facts(target);
     const plan = planRestore(facts, target);
     if (plan.kind === "plan") this.#expectRoom(plan.databaseBytes);
-    const trial = await this.#proofs.askedFor(target);
+    const trial = await this.#proofs.askedFor(target, (path) => this.#look(path));
     this.#trial = trial;
     if (trial.kind !== "restored") {
       const newest = facts.toSorted((a, b) => newestMs(b) - newestMs(a))[0];
       await this.#proofs.before(trial, newest);
     } else if (target.kind === "latest") this.#recoveryTimeMs = trial.durationMs;
-    if (this.#options.level === "equal") {
+    if (this.#isWanted("equal")) {
       this.#findings.push(...await this.#proofs.each("snapshot", imagesToCompare(facts)));
     }
     if (sample > 0) {
@@ -183,6 +199,27 @@ class Ladder {
       this.#findings.push(...await this.#proofs.each("sample", points));
     }
     this.#find("restore", trial.kind === "refused" ? [findingOf("restore", trial.error)] : [], this.#restored(trial));
+  }
+
+  #isWanted(rung: Rung): boolean {
+    return RUNGS.indexOf(rung) <= RUNGS.indexOf(this.#options.level);
+  }
+
+  /** While what was restored is there. What it takes is the time of the rungs that ask for it. */
+  async #look(path: string): Promise<void> {
+    const { inspect, signal, clock } = this.#tools;
+    const { checks = [] } = this.#request;
+    if (inspect === undefined || !this.#isWanted("structure")) return;
+    const beganMs = clock.monotonicMs();
+    const queries = this.#isWanted("checks") ? checks.map(({ query }) => query) : [];
+    try {
+      this.#inspected = await inspect({ path, structure: true, queries }, signal);
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
+      this.#inspected = { kind: "failed", error };
+    }
+    this.#inspectionMs = clock.monotonicMs() - beganMs;
+    this.#beganMs += this.#inspectionMs;
   }
 
   #restored(trial: Trial): string {
@@ -199,8 +236,63 @@ class Ladder {
     if (trial.kind === "unequal") return this.#find("equal", [findingOf("equal", trial.error)], "");
     if (trial.isCompared) return this.#find("equal", [], `the checksum is the source's, ${confirmation(trial)}`);
     const problem = "not available: the writer kept no checksum of this state";
-    if (this.#options.isLevelExplicit) this.#find("equal", [{ rung: "equal", code: "no-checksum", problem }], "");
+    const isAskedFor = this.#options.isLevelExplicit && this.#options.level === "equal";
+    if (isAskedFor) this.#find("equal", [{ rung: "equal", code: "no-checksum", problem }], "");
     else this.#note("equal", "not-available", problem);
+  }
+
+  /** Of a database that is the source's, so is whatever is wrong inside: it is no less wrong. */
+  #structure(): void {
+    this.#beganMs -= this.#inspectionMs;
+    const inspected = this.#inspected;
+    if (inspected === undefined) return this.#note("structure", "not-run", "nothing was looked into");
+    if (inspected.kind === "failed") return this.#find("structure", [findingOf("structure", inspected.error)], "");
+    if (inspected.kind === "unreadable") {
+      const isEqual = this.#trial?.kind === "restored" && this.#trial.isCompared;
+      const problem = `it cannot be opened without a key, or is no SQLite database: ${inspected.problem}`;
+      if (isEqual) return this.#note("structure", "not-available", problem);
+      return this.#find("structure", [{ rung: "structure", code: "corrupt", problem }], "");
+    }
+    const { faults, orphans, objects, schema } = inspected.inspection;
+    for (const [table, rows] of Object.entries(orphans)) {
+      this.#suspicions.add(
+        `${count(rows, "row")} of the table ${table} ${rows === 1 ? "has" : "have"} a foreign key without its parent`,
+      );
+    }
+    const before = this.#request.before?.schema;
+    if (before !== undefined && before !== schema) this.#suspicions.add("the schema is not that of the last proof");
+    const advice = "PRAGMA integrity_check in the source: the restored copy is what it holds";
+    const findings = faults.map((fault): Finding => ({
+      rung: "structure",
+      code: "corrupt",
+      problem: `integrity_check: ${fault}`,
+      ...(this.#trial?.kind === "restored" && this.#trial.isCompared ? { advice } : {}),
+    }));
+    this.#find("structure", findings, `integrity_check is ok, ${count(objects, "object")} in the schema ${schema}`);
+  }
+
+  #checks(): void {
+    const { checks = [], before } = this.#request;
+    if (checks.length === 0) return this.#note("checks", "not-available", "not available: the config has no checks");
+    if (this.#inspected?.kind !== "inspected") return this.#note("checks", "not-run", "nothing was looked into");
+    const { answers } = this.#inspected.inspection;
+    const problems = checks.flatMap((check, slot) =>
+      judgeAnswer(check, answers[slot], before?.values[check.name]) ?? []
+    );
+    const findings = problems.map((problem): Finding => ({ rung: "checks", code: "check", problem }));
+    this.#find("checks", findings, `${count(checks.length, "check")} passed`);
+  }
+
+  /** The numbers that checks gave, for the next proof to compare with. */
+  #values(): CheckValues {
+    const values: Record<string, number> = {};
+    const answers = this.#inspected?.kind === "inspected" ? this.#inspected.inspection.answers : [];
+    for (const [slot, { name }] of (this.#request.checks ?? []).entries()) {
+      const answer = answers[slot];
+      const number = answer?.kind === "value" ? numberOf(answer.value) : undefined;
+      if (number !== undefined) values[name] = number;
+    }
+    return values;
   }
 
   async #lookTwice(look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
@@ -265,6 +357,8 @@ class Ladder {
       ...(this.#newest === undefined ? {} : { newest: this.#newest }),
       ...(proven === undefined ? {} : { proven }),
       proofs: this.#proofs.all,
+      ...(this.#inspected?.kind === "inspected" ? { schema: this.#inspected.inspection.schema } : {}),
+      values: this.#values(),
       ...(this.#recoveryTimeMs === undefined ? {} : { recoveryTimeMs: this.#recoveryTimeMs }),
       ...(this.#recoveryPointMs === undefined ? {} : { recoveryPointMs: this.#recoveryPointMs }),
       durationMs,

@@ -18,6 +18,7 @@ Deno.test("COMMANDS has exactly the commands of this version, and each has examp
     "prune",
     "version",
     "help",
+    "inspect",
   ]);
   for (const command of COMMANDS) assert(command.examples.length > 0, command.name);
 });
@@ -51,7 +52,9 @@ Deno.test("formatCommandHelp() gives examples that the parser accepts", () => {
 });
 
 Deno.test("formatOverview() lists every command", () => {
-  for (const command of COMMANDS) assertStringIncludes(formatOverview(false), `  ${command.name} `);
+  for (const { name, isInternal = false } of COMMANDS) {
+    assertEquals(formatOverview(false).includes(`  ${name} `), !isInternal, name);
+  }
   assertFalse(formatOverview(false).includes("\x1b"));
   assertStringIncludes(formatOverview(true), "\x1b[1mCommands:\x1b[0m");
 });

@@ -51,6 +51,7 @@ Deno.test("parseConfig() fills in the defaults", () => {
       maxStateSizeBytes: 4 * 2 ** 30,
       scrubIntervalMs: 86_400_000,
       enableWal: false,
+      verify: { checks: [] },
       replicas: [{
         type: "file",
         name: "file",
@@ -87,6 +88,7 @@ dbs:
     max-state-size: 8GiB
     scrub-interval: 12h
     enable-wal: true
+    verify: {level: equal, sample: 3, max-age: 2h, checks: [{name: rows, query: SELECT 1, min: 1}]}
     replicas:
       - {type: file, name: near, path: ../backup, sync-interval: 1s, layout: raw}
       - name: far
@@ -116,6 +118,7 @@ dbs:
     maxStateSizeBytes: 8 * 2 ** 30,
     scrubIntervalMs: 43_200_000,
     enableWal: true,
+    verify: { level: "equal", sample: 3, maxAgeMs: 7_200_000, checks: [{ name: "rows", query: "SELECT 1", min: 1 }] },
     replicas: [{ name: "near", path: "/backup" }, { name: "far", path: "/mnt/backup" }],
   });
   assertEquals(database?.replicas.map((replica) => replica.syncIntervalMs), [1_000, undefined]);

@@ -4,6 +4,7 @@ import { Daemon } from "../../lib/daemon/daemon.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
+import { SystemWeb } from "../../lib/platform/web.ts";
 import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { sleep, until } from "../support/daemon.ts";
@@ -13,7 +14,12 @@ import { type Scene, withScene } from "../end_to_end/scene.ts";
 /** In this process, and without file events: a quiet database is looked at four times a second. */
 function daemonOf(scene: Scene): Daemon {
   return new Daemon({
-    platform: { clock: new SystemClock(), files: new DenoFileSystem(), random: new SystemRandom() },
+    platform: {
+      clock: new SystemClock(),
+      files: new DenoFileSystem(),
+      random: new SystemRandom(),
+      web: new SystemWeb(),
+    },
     driver: createNodeDriver(),
     databases: [databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder)],
     log: silentLogger,

@@ -6,6 +6,7 @@ import { silentLogger } from "../../lib/base/log.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
+import { SystemWeb } from "../../lib/platform/web.ts";
 import { formatRawName } from "../../lib/position/keys.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
@@ -36,7 +37,12 @@ async function withWatched(work: (stage: Stage) => Promise<void>): Promise<void>
       "SELECT 'first', n, randomblob(1000) FROM i",
     ]);
     const settings = { ...defaults, path, statePath: `${folder}/state`, userId: Deno.uid() ?? undefined };
-    const platform = { clock: new SystemClock(), files: new DenoFileSystem(), random: new SystemRandom() };
+    const platform = {
+      clock: new SystemClock(),
+      files: new DenoFileSystem(),
+      random: new SystemRandom(),
+      web: new SystemWeb(),
+    };
     const database = new WatchedDatabase(platform, createNodeDriver(), settings, silentLogger, () => undefined);
     database.start();
     try {

@@ -7,6 +7,7 @@ import type { DatabaseSettings } from "../../lib/database/session.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
+import { SystemWeb } from "../../lib/platform/web.ts";
 import type { Generation } from "../../lib/position/generation.ts";
 import { formatRawName } from "../../lib/position/keys.ts";
 import { asIndex, type Position } from "../../lib/position/position.ts";
@@ -54,7 +55,12 @@ export class WatchedStage {
       now: () => this.clock.now(),
       writeLine: (line) => this.lines.push(line),
     });
-    const platform = { clock: this.clock, files: new DenoFileSystem(), random: new SystemRandom() };
+    const platform = {
+      clock: this.clock,
+      files: new DenoFileSystem(),
+      random: new SystemRandom(),
+      web: new SystemWeb(),
+    };
     this.database = new WatchedDatabase(
       platform,
       driver ?? createNodeDriver(),

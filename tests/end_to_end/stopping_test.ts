@@ -6,6 +6,7 @@ import { awaitDaemonOf } from "../../lib/daemon/await_daemon.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
+import { SystemWeb } from "../../lib/platform/web.ts";
 import {
   assert,
   assertEquals,
@@ -215,7 +216,12 @@ stopping("replicate --once beside a daemon gives up with 75 when that one does n
   await scene.replicated();
   daemon.signal("SIGSTOP");
   insert(application, 5);
-  const platform = { clock: new SystemClock(), files: new DenoFileSystem(), random: new SystemRandom() };
+  const platform = {
+    clock: new SystemClock(),
+    files: new DenoFileSystem(),
+    random: new SystemRandom(),
+    web: new SystemWeb(),
+  };
   const config = databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder);
   application.close(); // Reading -shm in this process would drop its locks.
   const error = await assertRejects(() => awaitDaemonOf(platform, config, 300), ReplicationError);

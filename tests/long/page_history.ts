@@ -10,6 +10,7 @@ import { defaults } from "../../lib/config/defaults.ts";
 import { WatchedDatabase } from "../../lib/database/database.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
+import { SystemWeb } from "../../lib/platform/web.ts";
 import type { Layout } from "../../lib/position/object_names.ts";
 import { FileReplicator } from "../../lib/replica/file_replicator.ts";
 import { ReplicaStore } from "../../lib/store/replica_store.ts";
@@ -237,7 +238,7 @@ class History {
       userId: Deno.uid() ?? undefined,
       scrubIntervalMs: 500,
     };
-    const platform = { clock, files: FILES, random: new SystemRandom() };
+    const platform = { clock, files: FILES, random: new SystemRandom(), web: new SystemWeb() };
     for (let tries = 1;; tries++) {
       const database = new WatchedDatabase(platform, createNodeDriver(), settings, log, () => undefined);
       database.start();

@@ -1,6 +1,7 @@
 import { Progress } from "../../lib/base/progress.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
+import { SystemWeb } from "../../lib/platform/web.ts";
 import { restore, type RestoreResult, type RestoreTools } from "../../lib/restore/restore.ts";
 import type { RestoreTarget } from "../../lib/restore/target.ts";
 import type { GenerationStore } from "../../lib/store/generation_store.ts";
@@ -17,6 +18,7 @@ export function restoreTools(overrides: Partial<RestoreTools> = {}): TestTools {
     clock: new SystemClock(),
     files: unsyncedFiles(),
     random: new SystemRandom(),
+    web: new SystemWeb(),
     whoHasOpen: () => [],
     signal: new AbortController().signal,
     notice: (sentence) => notices.push(sentence),

@@ -8,9 +8,11 @@ const passed: KeptRun = {
   atMs: 1_000,
   outcome: "pass",
   reached: "equal",
+  schema: "0123456789abcdef",
+  values: { rows: 3 },
   proven: { position: "00000000000000aa/0000000000000001:4152", capturedAtMs: 900 },
 };
-const failed: KeptRun = { atMs: 2_000, outcome: "fail", reached: "chain", problem: "a bit is flipped" };
+const failed: KeptRun = { atMs: 2_000, outcome: "fail", reached: "chain", values: {}, problem: "a bit is flipped" };
 
 Deno.test("rememberProof() keeps the last run and the last that passed, each replica's its own", () =>
   withTemporaryFolder(async (folder) => {

@@ -1,0 +1,30 @@
+/** Tells a web address something. What it answers is read and forgotten. */
+import { messageOf, ReplicationError } from "../base/errors.ts";
+import { product } from "../base/product.ts";
+import type { Secret } from "../base/secret.ts";
+
+export interface Web {
+  /** Throws `unavailable` when the address cannot be reached in time or refuses; the message never holds the address. */
+  post(address: Secret, body: string, timeoutMs: number): Promise<void>;
+}
+
+export class SystemWeb implements Web {
+  async post(address: Secret, body: string, timeoutMs: number): Promise<void> {
+    let problem: string;
+    try {
+      const response = await fetch(address.reveal(), {
+        method: "POST",
+        body,
+        headers: { "content-type": "text/plain; charset=utf-8", "user-agent": `${product.name}/${product.version}` },
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      await response.arrayBuffer();
+      if (response.ok) return;
+      problem = `it answers ${response.status}`;
+    } catch (error) {
+      // What the run-time says repeats the address.
+      problem = messageOf(error).replaceAll(address.reveal(), String(address)).split("(http")[0]?.trim() ?? "";
+    }
+    throw new ReplicationError("unavailable", `Cannot ping ${address}: ${problem}`);
+  }
+}
