@@ -21,6 +21,8 @@ interface Plan {
   readonly logging: LoggingConfig;
   readonly exec: string | undefined;
   readonly sqliteLibrary: string | undefined;
+  /** The config file; undefined without one. */
+  readonly source?: string;
 }
 
 /** Follows databases until a signal, the end of `--exec`'s program, or (`--once`) until everything is replicated. */
@@ -48,6 +50,7 @@ export async function run(context: CommandContext): Promise<number> {
     log,
     watchFolder: (folder, listener) => events?.watchFolder(folder, listener),
     userId: context.userId,
+    ...(plan.source === undefined ? {} : { verify: verifier(context, plan.source) }),
   });
   return context.arguments.isOn("once")
     ? await replicateOnce(context, plan, daemon, log)
@@ -71,7 +74,14 @@ async function planFor(context: CommandContext): Promise<Plan> {
     logging: { level: level ?? config.logging.level, format: format ?? config.logging.format },
     exec: exec ?? config.exec,
     sqliteLibrary: config.sqliteLibrary,
+    source: config.source,
   };
+}
+
+/** The config is read anew by the process that verifies. */
+function verifier(context: CommandContext, source: string) {
+  const flags = ["--config", source, ...(context.arguments.isOn("no-expand-env") ? ["--no-expand-env"] : [])];
+  return ({ path }: DatabaseConfig, signal: AbortSignal) => context.runAgain(["verify", ...flags, path], signal);
 }
 
 function loggerFor(context: CommandContext, logging: LoggingConfig): Logger {

@@ -1,5 +1,6 @@
 import type { LogLevel } from "../base/log.ts";
 import type { Secret } from "../base/secret.ts";
+import type { CronSchedule } from "../schedule/cron.ts";
 import type { Check } from "../verify/check.ts";
 import type { Rung } from "../verify/report.ts";
 import type { Layout } from "../position/object_names.ts";
@@ -46,6 +47,8 @@ export interface DatabaseConfig {
 
 /** What is absent is as the command line says, or its default. */
 export interface VerifyConfig {
+  /** When a daemon verifies; absent: never. */
+  readonly schedule?: CronSchedule;
   readonly level?: Rung;
   readonly sample?: number;
   readonly maxAgeMs?: number;

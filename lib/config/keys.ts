@@ -2,6 +2,7 @@
  * Every key of a config, once: the parser reads by this table, and `docs/config.md` is generated from it.
  * A key that is written means what it means in Litestream 0.3; a key that is absent has the default given here.
  */
+import type { CronSchedule } from "../schedule/cron.ts";
 import { RUNGS } from "../verify/report.ts";
 import { limits } from "../base/limits.ts";
 import { product } from "../base/product.ts";
@@ -20,6 +21,7 @@ export interface ConfigTypes {
   readonly duration: number;
   /** Bytes. */
   readonly size: number;
+  readonly schedule: CronSchedule;
   readonly integer: number;
   readonly number: number;
   readonly change: { readonly amount: number; readonly isPart: boolean };
@@ -210,6 +212,15 @@ export const CONFIG_KEYS = [
     default: "see its keys",
     meaning:
       "What `verify` does where its command line does not say. A key of the database wins over one of the top level.",
+  },
+  {
+    key: "schedule",
+    levels: ["verify"],
+    type: "schedule",
+    default: "never",
+    meaning:
+      "When `replicate` verifies by itself, as in a crontab and in local time: `0 3 * * *`. In a process of its own, one " +
+      "database at a time.",
   },
   {
     key: "level",

@@ -115,11 +115,13 @@ class ConfigParser {
       const node = level.child("verify");
       return node === undefined ? [] : [this.#section(node, "verify")];
     });
+    const schedule = inherited("schedule", sections);
     const level = inherited("level", sections);
     const sample = inherited("sample", sections);
     const maxAgeMs = inherited("max-age", sections);
     const own = sections.find((section) => section.child("checks") !== undefined);
     return {
+      ...(schedule === undefined ? {} : { schedule }),
       ...(level === undefined ? {} : { level: rungNamed(level) }),
       ...(sample === undefined ? {} : { sample }),
       ...(maxAgeMs === undefined ? {} : { maxAgeMs }),

@@ -1,4 +1,5 @@
 import { limits } from "../base/limits.ts";
+import { parseCron } from "../schedule/cron.ts";
 import { absolutePath, type PathSurroundings } from "./absolute_path.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import type { ConfigKey, ConfigTypes } from "./keys.ts";
@@ -42,6 +43,8 @@ export function readValue(row: ConfigKey, value: ValueText, surroundings: Surrou
       return readSize(row, value);
     case "integer":
       return readInteger(row, value);
+    case "schedule":
+      return readSchedule(value);
     case "number":
       return readNumber(value);
     case "change":
@@ -114,6 +117,11 @@ function readInteger(row: ConfigKey, { text, plain }: ValueText): Reading {
   if (!Number.isSafeInteger(value)) return wrong("a whole number");
   if (value < (row.min ?? 0)) return wrong(`at least ${row.min ?? 0}`);
   return { kind: "value", value };
+}
+
+function readSchedule({ text }: ValueText): Reading {
+  const parsed = parseCron(text);
+  return typeof parsed === "string" ? wrong(parsed) : { kind: "value", value: parsed };
 }
 
 function readNumber({ text, plain }: ValueText): Reading {

@@ -3,14 +3,17 @@
  * each database captures what is committed, then each replica gets it.
  */
 import { ExitCode, exitCodeOf, isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
+import { Semaphore } from "../base/semaphore.ts";
 import { type Logger, observed } from "../base/log.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { EventLog } from "../database/event_log.ts";
 import { type FolderWatcher, WatchedDatabase } from "../database/database.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { ChildOutput } from "../platform/process.ts";
 import { formatPosition, type Position } from "../position/position.ts";
 import { FileReplicator } from "../replica/file_replicator.ts";
 import { openReplica } from "./open_replica.ts";
+import { VerifySchedule } from "./verify_schedule.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 
 export interface DaemonOptions {
@@ -20,6 +23,8 @@ export interface DaemonOptions {
   readonly log: Logger;
   readonly watchFolder: FolderWatcher;
   readonly userId: number | undefined;
+  /** Runs `verify` over one database of the config; absent where nothing is verified on a schedule. */
+  readonly verify?: (database: DatabaseConfig, signal: AbortSignal) => Promise<ChildOutput>;
 }
 
 /** What became of one replica in a final sync. */
@@ -45,15 +50,21 @@ interface Problem {
 }
 
 interface Pair {
+  readonly config: DatabaseConfig;
   readonly database: WatchedDatabase;
+  readonly log: Logger;
   readonly replicators: readonly FileReplicator[];
 }
 
 export class Daemon {
   readonly #pairs: readonly Pair[];
   readonly #log: Logger;
+  readonly #options: DaemonOptions;
+  readonly #verifications = new Semaphore(1);
+  #schedules: readonly VerifySchedule[] = [];
 
   constructor(options: DaemonOptions) {
+    this.#options = options;
     this.#log = options.log;
     this.#pairs = options.databases.map((config) => createPair(options, config));
   }
@@ -67,6 +78,7 @@ export class Daemon {
       database.start();
       for (const replicator of replicators) await replicator.start();
     }
+    this.#schedules = this.#pairs.flatMap((pair) => this.#scheduleOf(pair));
     const refusals = await Promise.all(this.#pairs.map(({ database }) => refusalOf(database)));
     const [first] = refusals;
     const isEveryRefused = refusals.every((refusal) => refusal !== undefined);
@@ -76,6 +88,7 @@ export class Daemon {
 
   /** Captures and replicates everything that is committed at this moment, and says what could not be. */
   async finish(): Promise<readonly FinalSync[]> {
+    await this.#stopVerifying();
     const results = await Promise.all(this.#pairs.map((pair) => this.#finishPair(pair)));
     return results.flat();
   }
@@ -87,11 +100,26 @@ export class Daemon {
 
   /** For a process that goes on living: stops, and lets go of every database without writing to it. */
   async release(): Promise<void> {
+    await this.#stopVerifying();
     for (const { database, replicators } of this.#pairs) {
       for (const replicator of replicators) await replicator.stop();
       await database.stop();
       await database.release();
     }
+  }
+
+  /** One verification at a time, since each has the memory and the reads of a restore. */
+  #scheduleOf({ config, log }: Pair): VerifySchedule[] {
+    const { schedule } = config.verify;
+    const { verify, platform: { clock } } = this.#options;
+    if (schedule === undefined || verify === undefined) return [];
+    const run = (signal: AbortSignal) => this.#verifications.run(() => verify(config, signal));
+    return [new VerifySchedule({ clock, log: log.with({ database: config.path }), schedule, verify: run })];
+  }
+
+  async #stopVerifying(): Promise<void> {
+    await Promise.all(this.#schedules.map((schedule) => schedule.stop()));
+    this.#schedules = [];
   }
 
   #say({ database, error }: Refusal): void {
@@ -173,7 +201,7 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
       upkeep: replica,
     })
   );
-  return { database, replicators };
+  return { config, database, replicators, log };
 }
 
 function problemOf(error: unknown, text: string): Problem {

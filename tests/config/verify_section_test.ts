@@ -52,7 +52,8 @@ Deno.test("a check that cannot be meant is refused with its place", () => {
       { level: "most" },
       'the value of "level" is "most" (it must be reach, chain, intact, restore, equal, structure, checks, full)',
     ],
-    [{ schedule: "0 3 * * *" }, 'unknown key "schedule"'],
+    [{ schedule: "0 25 * * *" }, 'the value of "schedule" is "0 25 * * *" (it must be hours from 0 to 23'],
+    [{ scedule: "0 3 * * *" }, 'unknown key "scedule" (did you mean "schedule"?)'],
   ];
   for (const [verify, problem] of cases) {
     const { message } = assertThrows(() => verifyOf(undefined, verify), ReplicationError);

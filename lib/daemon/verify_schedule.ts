@@ -1,0 +1,64 @@
+/**
+ * Verifies at the times of a schedule, by a process of this very program: it reads the config by itself, gives way to
+ * everything else, and keeps what it finds in the state folder, where `status` reads it.
+ */
+import type { Logger } from "../base/log.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { ChildOutput } from "../platform/process.ts";
+import { type CronSchedule, nextTime } from "../schedule/cron.ts";
+
+/** The wall clock may jump: it is looked at again so often. */
+const LOOK_AGAIN_MS = 30_000;
+
+export interface VerifyScheduleOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly schedule: CronSchedule;
+  /** Runs `verify`; killed when the signal is aborted. */
+  readonly verify: (signal: AbortSignal) => Promise<ChildOutput>;
+}
+
+export class VerifySchedule {
+  readonly #options: VerifyScheduleOptions;
+  readonly #stopped = new AbortController();
+  readonly #finished: Promise<void>;
+
+  constructor(options: VerifyScheduleOptions) {
+    this.#options = options;
+    this.#finished = this.#run();
+  }
+
+  /** A run that goes on is ended. */
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#finished;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, schedule } = this.#options;
+    const { signal } = this.#stopped;
+    let last = clock.now();
+    for (;;) {
+      const due = nextTime(schedule, last);
+      if (due === undefined) return;
+      for (let leftMs = Infinity; leftMs > 0 && !signal.aborted;) {
+        leftMs = due.getTime() - clock.now().getTime();
+        if (leftMs > 0) await clock.sleep(Math.min(leftMs, LOOK_AGAIN_MS), signal);
+      }
+      if (signal.aborted) return;
+      await this.#verify(signal);
+      last = clock.now(); // What came due meanwhile is left out.
+    }
+  }
+
+  async #verify(signal: AbortSignal): Promise<void> {
+    const { clock, log, verify } = this.#options;
+    const began = clock.monotonicMs();
+    const { code, stdout, stderr } = await verify(signal);
+    if (signal.aborted) return;
+    const seconds = Math.round(clock.monotonicMs() - began) / 1_000;
+    if (code === 0) return log.info("Verified: every replica is proven", { seconds });
+    const said = (stdout.trim() || stderr.trim()).split("\n")[0] ?? "";
+    log.error("Verification did not prove every replica", { code, said, seconds });
+  }
+}

@@ -1,0 +1,82 @@
+import { createLogger } from "../../lib/base/log.ts";
+import { VerifySchedule } from "../../lib/daemon/verify_schedule.ts";
+import type { ChildOutput } from "../../lib/platform/process.ts";
+import { parseCron } from "../../lib/schedule/cron.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { SimulatedClock } from "../support/simulated_clock.ts";
+
+const START = new Date(2025, 5, 1, 2, 58, 30);
+
+function schedule(text: string, verify: (signal: AbortSignal) => Promise<ChildOutput>) {
+  const parsed = parseCron(text);
+  assert(typeof parsed !== "string");
+  const clock = new SimulatedClock(START.getTime());
+  const lines: string[] = [];
+  const log = createLogger({
+    level: "info",
+    format: "text",
+    now: () => clock.now(),
+    writeLine: (line) => lines.push(line),
+  });
+  return { clock, lines, running: new VerifySchedule({ clock, log, schedule: parsed, verify }) };
+}
+
+const ended = (code: number, stdout = ""): ChildOutput => ({ code, signal: undefined, stdout, stderr: "" });
+
+async function pass(clock: SimulatedClock, ms: number): Promise<void> {
+  for (let left = ms; left > 0; left -= 10_000) {
+    clock.advance(Math.min(left, 10_000));
+    await clock.yield();
+  }
+}
+
+Deno.test("VerifySchedule runs at its times, and says what came of it", async () => {
+  const outputs = [ended(0), ended(4, "FAILED  /data/app.db\n  more\n"), ended(0)];
+  let runs = 0;
+  const { clock, lines, running } = schedule("0 3 * * *", () => Promise.resolve(outputs[runs++] ?? ended(0)));
+  await pass(clock, 80_000);
+  assertEquals(runs, 0);
+  await pass(clock, 20_000);
+  assertEquals(runs, 1);
+  await pass(clock, 86_400_000);
+  assertEquals(runs, 2);
+  assert(lines[0]?.includes("Verified: every replica is proven"));
+  assert(
+    lines[1]?.includes('ERROR Verification did not prove every replica code=4 said="FAILED  /data/app.db"'),
+    lines[1],
+  );
+  await running.stop();
+  await pass(clock, 86_400_000);
+  assertEquals(runs, 2);
+});
+
+Deno.test("VerifySchedule follows a wall clock that is set, and leaves out what came due during a run", async () => {
+  let runs = 0;
+  let end = () => {};
+  const { clock, running } = schedule("*/5 * * * *", () => {
+    runs++;
+    return new Promise((resolve) => end = () => resolve(ended(0)));
+  });
+  clock.set(new Date(2025, 5, 1, 6, 0, 1).getTime());
+  await pass(clock, 40_000);
+  assertEquals(runs, 1);
+  await pass(clock, 20 * 60_000);
+  assertEquals(runs, 1);
+  end();
+  await pass(clock, 10_000);
+  assertEquals(runs, 1);
+  await pass(clock, 5 * 60_000);
+  assertEquals(runs, 2);
+  end();
+  await running.stop();
+});
+
+Deno.test("VerifySchedule.stop() ends a run that goes on, and says nothing of it", async () => {
+  const { clock, lines, running } = schedule(
+    "* * * * *",
+    (signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve(ended(137)))),
+  );
+  await pass(clock, 60_000);
+  await running.stop();
+  assertEquals(lines, []);
+});
