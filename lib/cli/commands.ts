@@ -287,6 +287,10 @@ const verify: Command = {
       check: (value) => /^\d{1,9}$/.test(value) ? undefined : "a whole number",
     },
     {
+      name: "against-live",
+      meaning: "Compare page by page with the database itself at one moment, which its daemon has then replicated.",
+    },
+    {
       name: "max-age",
       value: "DURATION",
       meaning: "Fail when the newest state is further behind the database (of a URL: older) than this.",
@@ -326,7 +330,11 @@ const verify: Command = {
     { name: "keep", meaning: "Keep what was restored last, until the next run." },
   ],
   positionals: { min: 0, max: 1, expected: "one database of the config, one replica URL, or neither" },
-  refuse: (arguments_) => refuseSeveralStates(arguments_) ?? refuseConfigBesideUrl(arguments_),
+  refuse: (arguments_) => {
+    const isUrl = isReplicaUrl(arguments_.positionals[0] ?? "");
+    if (isUrl && arguments_.isOn("against-live")) return "--against-live with a URL: it needs a database of the config";
+    return refuseSeveralStates(arguments_) ?? refuseConfigBesideUrl(arguments_);
+  },
   notes: [
     "Nothing is written to replicas or databases. What each rung proves: docs/verification.md.",
     "Exit codes: 0 proven, 4 damaged or a gap, 3 no backup, 5 older than --max-age, 75 could not tell.",
@@ -405,7 +413,7 @@ const inspect: Command = {
   isInternal: true,
   summary: "Look inside a restored database, for verify",
   usage: ["ORDER"],
-  examples: [`inspect '{"path":"copy.db","structure":true,"queries":[]}'`],
+  examples: [`inspect '{"path":"copy.db","structure":true,"queries":[],"pages":[]}'`],
   flags: [],
   positionals: { min: 1, max: 1, expected: "one order" },
   load: () => import("./inspect.ts"),

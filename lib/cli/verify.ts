@@ -3,11 +3,13 @@ import { dirname, resolve } from "../base/path.ts";
 import { Progress } from "../base/progress.ts";
 import type { DatabaseConfig, ReplicaConfig, VerifyConfig } from "../config/config.ts";
 import { parseDuration } from "../config/duration.ts";
+import { liveDatabase } from "../daemon/live_database.ts";
 import { openReplica } from "../daemon/open_replica.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { lowerPriority } from "../platform/priority.ts";
 import { statePathOf } from "../daemon/status.ts";
+import type { SqliteDriver } from "../sqlite/driver.ts";
 import { exitCodeFor } from "../verify/judgement.ts";
 import { type ReplicaReport, type Rung, rungNamed, RUNGS, type VerifyReport, worstOutcome } from "../verify/report.ts";
 import { type KeptRun, keptRunOf, recallProof, rememberProof } from "../verify/proof_memory.ts";
@@ -205,15 +207,29 @@ function highestOf(levels: readonly Rung[]): Rung {
   return RUNGS.findLast((rung) => levels.includes(rung)) ?? rungNamed("full");
 }
 
+interface RequestTools {
+  readonly seed: number;
+  /** Only where a live database is compared with. */
+  readonly driver?: SqliteDriver;
+}
+
+async function requestTools(context: CommandContext, seed: number): Promise<RequestTools> {
+  if (!context.arguments.isOn("against-live")) return { seed };
+  const { sqliteLibrary } = await loadConfigFor(context);
+  const { selectDriver } = await import("../sqlite/select_driver.ts");
+  return { seed, driver: await selectDriver(sqliteLibrary) };
+}
+
 /** Of the database or URL that was named; without one, every replica of the config. */
 async function requestsFrom(context: CommandContext, seed: number): Promise<Request[]> {
+  const tools = await requestTools(context, seed);
   if (context.arguments.positionals.length > 0) {
     const { database, replicas } = await chooseReplicas(context);
-    return replicas.map((replica) => requestOf(context, seed, replica, database));
+    return replicas.map((replica) => requestOf(context, tools, replica, database));
   }
   const config = await loadConfigFor(context);
   const requests = config.databases.flatMap((database) =>
-    database.replicas.map((replica) => requestOf(context, seed, replica, database))
+    database.replicas.map((replica) => requestOf(context, tools, replica, database))
   );
   if (requests.length > 0) return requests;
   throw new ReplicationError("config-invalid", `Cannot verify: ${config.source} names no database (expected dbs)`);
@@ -221,7 +237,7 @@ async function requestsFrom(context: CommandContext, seed: number): Promise<Requ
 
 function requestOf(
   context: CommandContext,
-  seed: number,
+  tools: RequestTools,
   replica: ReplicaConfig,
   database?: DatabaseConfig,
 ): Request {
@@ -229,9 +245,11 @@ function requestOf(
   const request = {
     replica: { name: replica.name, store: openReplica(files, replica) },
     url: replica.url,
-    options: optionsFrom(context, seed, database?.verify),
+    options: optionsFrom(context, tools.seed, database?.verify),
   };
   if (database === undefined) return request;
+  const { driver } = tools;
+  const { store } = request.replica;
   const state = { path: statePathOf(files, database), place: replica.path };
   const before = recallProof(files, state.path, state.place)?.lastPass;
   return {
@@ -239,6 +257,7 @@ function requestOf(
     database: database.path,
     sourceChangedMs: () => changedAtMs(files, database.path),
     checks: database.verify.checks,
+    ...(driver === undefined ? {} : { live: liveDatabase(context.platform, driver, database, store) }),
     ...(before === undefined ? {} : { before }),
     state,
   };

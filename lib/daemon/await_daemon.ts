@@ -57,7 +57,11 @@ function readCommitted(files: FileSystem, path: string): WalIndexHeader | undefi
 }
 
 /** The position that the running daemon gives to what was committed; undefined until it has captured that. */
-function locate(files: FileSystem, statePath: string, committed: WalIndexHeader | undefined): Position | undefined {
+export function locate(
+  files: FileSystem,
+  statePath: string,
+  committed: WalIndexHeader | undefined,
+): Position | undefined {
   const generation = readGenerationRecord(files, statePath)?.generation;
   const folder = `${statePath}/shadow/${generation}`;
   if (generation === undefined || committed === undefined || files.status(folder) === undefined) return undefined;
@@ -92,7 +96,7 @@ async function areHeld(stores: readonly GenerationStore[], wanted: Position): Pr
 }
 
 /** A generation counts once it has a snapshot; one that was taken there needs no WAL. */
-async function isHeld(store: GenerationStore, wanted: Position): Promise<boolean> {
+export async function isHeld(store: GenerationStore, wanted: Position): Promise<boolean> {
   const { generation } = wanted;
   const { snapshots } = await store.catalog(generation);
   const snapshot = snapshots.findLast(({ record }) => record !== undefined);

@@ -32,20 +32,33 @@ export function withoutTrailerEnding(payload: Uint8Array): Uint8Array | undefine
   return endingLength(payload) === payload.length ? payload.subarray(0, -ENDING_BYTES) : undefined;
 }
 
-/** What the trailer of the object says, without its ending, read from the end of the object alone; undefined without one. */
-export async function readTail(source: StoredBytes): Promise<Uint8Array | undefined> {
+/**
+ * What the trailer of the object says, without its ending, read from the end of the object alone; undefined when there is
+ * none. "damaged": header and ending of the frame do not agree. Either of them is enough to know that it was one of ours,
+ * since nobody else writes such a thing: a bit that is flipped in the other must not make it look like foreign.
+ */
+export async function readTail(source: StoredBytes): Promise<Uint8Array | "damaged" | undefined> {
   const tail = await readLast(source, Math.min(TAIL_BYTES, source.sizeBytes));
-  const payloadBytes = endingLength(tail);
-  if (payloadBytes === undefined || payloadBytes < ENDING_BYTES) return undefined;
+  if (tail.length < ENDING_BYTES) return undefined;
+  const view = viewOf(tail);
+  const hasEnding = view.getUint32(tail.length - 4, true) === ENDING_MAGIC;
+  const payloadBytes = view.getUint32(tail.length - ENDING_BYTES, true);
   const frameBytes = payloadBytes + SKIPPABLE_HEADER_BYTES;
-  if (payloadBytes > limits.lz4TrailerMaxBytes || frameBytes > source.sizeBytes) return undefined;
-  const frame = frameBytes <= tail.length
-    ? tail.subarray(tail.length - frameBytes)
-    : await readLast(source, frameBytes);
-  if (frame.length !== frameBytes) return undefined;
-  const view = viewOf(frame);
-  if (view.getUint32(0, true) !== TRAILER_MAGIC || view.getUint32(4, true) !== payloadBytes) return undefined;
-  return withoutTrailerEnding(frame.subarray(SKIPPABLE_HEADER_BYTES));
+  const isPossible = payloadBytes >= ENDING_BYTES && payloadBytes <= limits.lz4TrailerMaxBytes &&
+    frameBytes <= source.sizeBytes;
+  if (!isPossible) return hasEnding ? "damaged" : undefined;
+  const isInTail = frameBytes <= tail.length;
+  const header = isInTail ? tail.subarray(-frameBytes) : await readAt(source, frameBytes, SKIPPABLE_HEADER_BYTES);
+  if (!isHeaderOf(header, payloadBytes)) return hasEnding ? "damaged" : undefined;
+  if (!hasEnding) return "damaged";
+  const frame = isInTail ? header : await readLast(source, frameBytes);
+  return frame.length === frameBytes ? withoutTrailerEnding(frame.subarray(SKIPPABLE_HEADER_BYTES)) : "damaged";
+}
+
+function isHeaderOf(bytes: Uint8Array, payloadBytes: number): boolean {
+  if (bytes.length < SKIPPABLE_HEADER_BYTES) return false;
+  const view = viewOf(bytes);
+  return view.getUint32(0, true) === TRAILER_MAGIC && view.getUint32(4, true) === payloadBytes;
 }
 
 function endingLength(bytes: Uint8Array): number | undefined {
@@ -55,8 +68,13 @@ function endingLength(bytes: Uint8Array): number | undefined {
   return view.getUint32(bytes.length - ENDING_BYTES, true);
 }
 
-async function readLast(source: StoredBytes, length: number): Promise<Uint8Array> {
+function readLast(source: StoredBytes, length: number): Promise<Uint8Array> {
+  return readAt(source, length, length);
+}
+
+/** So many bytes, so far from the end. */
+async function readAt(source: StoredBytes, fromEnd: number, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
-  const count = await source.read(source.sizeBytes - length, bytes);
+  const count = await source.read(source.sizeBytes - fromEnd, bytes);
   return bytes.subarray(0, count);
 }

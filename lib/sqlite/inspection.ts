@@ -18,6 +18,8 @@ export interface InspectionOrder {
   /** Runs `integrity_check` and `foreign_key_check`. */
   readonly structure: boolean;
   readonly queries: readonly string[];
+  /** Pages whose tables and indexes are asked for. */
+  readonly pages: readonly number[];
 }
 
 export interface Inspection {
@@ -31,6 +33,8 @@ export interface Inspection {
   readonly schema: string;
   /** First column of the first row of each query. */
   readonly answers: readonly Answer[];
+  /** Names of the tables and indexes that the pages belong to. */
+  readonly owners: readonly string[];
 }
 
 export type Answer =
@@ -43,7 +47,7 @@ export type InspectionResult =
   /** It is encrypted, or no database at all. */
   | { readonly kind: "unreadable"; readonly problem: string };
 
-export async function inspectDatabase({ path, structure, queries }: InspectionOrder): Promise<InspectionResult> {
+export async function inspectDatabase({ path, structure, queries, pages }: InspectionOrder): Promise<InspectionResult> {
   try {
     // The type knows no `defensive`, which the built-in library takes.
     const options = { readOnly: true, defensive: true, timeout: 0 } as DatabaseSyncOptions;
@@ -58,6 +62,7 @@ export async function inspectDatabase({ path, structure, queries }: InspectionOr
         objects: rows.length,
         schema: await schemaHash(rows.map(({ type, name, tbl_name, sql }) => [type, name, tbl_name, sql])),
         answers: queries.map((query) => answerOf(database, query)),
+        owners: ownersOf(database, pages),
       },
     };
   } catch (error) {
@@ -88,6 +93,17 @@ function orphansIn(database: DatabaseSync): Record<string, number> {
     // A foreign key names a table or column that is not there: nothing to do with the copy.
   }
   return orphans;
+}
+
+function ownersOf(database: DatabaseSync, pages: readonly number[]): string[] {
+  if (pages.length === 0) return [];
+  try {
+    const list = pages.map((page) => Math.trunc(page)).join();
+    return database.prepare(`SELECT DISTINCT name FROM dbstat WHERE pageno IN (${list}) ORDER BY 1`).all()
+      .map(({ name }) => String(name));
+  } catch {
+    return []; // Where the structure is broken nobody can tell.
+  }
 }
 
 async function schemaHash(rows: readonly unknown[]): Promise<string> {

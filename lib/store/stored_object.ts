@@ -82,6 +82,7 @@ export async function readObjectTail(
   const stored: StoredBytes = { sizeBytes, read: (at, into) => client.read(key, at, into) };
   const bytes = await readTail(await decrypted(stored, key, encryption));
   if (bytes === undefined) return undefined;
+  if (bytes === "damaged") return { problem: `${object.key} is damaged: its tail does not begin or end as it should` };
   const parsed = parseObjectTail(bytes);
   if (parsed.ok) return parsed.tail;
   if (parsed.unsupported) throw unsupportedRecord(object.key, parsed.reason);

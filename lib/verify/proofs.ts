@@ -41,6 +41,13 @@ export class Proofs {
     return trial;
   }
 
+  /** The moment at which the live database was read; `look` is shown what was restored. */
+  async live(position: Position, look: (path: string) => Promise<void>): Promise<Trial> {
+    const trial = await this.#tryTwice({ kind: "position", generation: position.generation, position }, look);
+    if (trial.kind === "restored") this.#note("live", trial);
+    return trial;
+  }
+
   /** What was asked for cannot be had, or is wrong: which state before it can? */
   async before(trial: Exclude<Trial, Restored>, facts: GenerationFacts | undefined): Promise<void> {
     const places: Position[] = [];

@@ -55,7 +55,7 @@ export interface ReportedPoint {
 
 /** A point of the history that was restored. */
 export interface Proof extends ReportedPoint {
-  readonly why: "asked for" | "snapshot" | "sample" | "newest before the damage";
+  readonly why: "asked for" | "live" | "snapshot" | "sample" | "newest before the damage";
   readonly outcome: Outcome;
   readonly says: string;
   /** Size of the database, and how long its restore took; absent where it could not be restored. */

@@ -14,6 +14,7 @@ import type { InspectionResult } from "../sqlite/inspection.ts";
 import { viewChain } from "./chain.ts";
 import { type Check, type CheckValues, judgeAnswer, numberOf } from "./check.ts";
 import { checkObjects } from "./intact.ts";
+import type { LiveDatabase, LiveMoment } from "./live.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import { imagesToCompare, interrupted, Proofs, SECOND_LOOK_MS } from "./proofs.ts";
 import {
@@ -29,11 +30,16 @@ import {
 import { choosePoints } from "./sample.ts";
 import type { Trial, TrialTools } from "./trial.ts";
 
+/** So many pages that differ stand in a report. */
+const SHOWN_PAGES = 10;
+
 export interface ReplicaRequest {
   /** The database of the config; absent for a replica that was given by its URL. */
   readonly database?: string;
   readonly replica: RestoreReplica;
   readonly url: string;
+  /** The database itself, where it is to be compared with. */
+  readonly live?: LiveDatabase;
   /** What the config asserts of the database. */
   readonly checks?: readonly Check[];
   /** Of the last proof. */
@@ -78,6 +84,8 @@ class Ladder {
   #trial: Trial | undefined;
   #inspected: InspectionResult | { readonly kind: "failed"; readonly error: ReplicationError } | undefined;
   #inspectionMs = 0;
+  /** What the live database was found equal to; undefined when it was not compared with. */
+  #live: string | undefined;
   #beganMs = 0;
 
   constructor(request: ReplicaRequest, options: LadderOptions, tools: TrialTools) {
@@ -94,7 +102,7 @@ class Ladder {
       chain: () => this.#chain(),
       intact: () => this.#intact(),
       restore: () => this.#restore(),
-      equal: () => Promise.resolve(this.#equal()),
+      equal: () => this.#equalToAll(),
       structure: () => Promise.resolve(this.#structure()),
       checks: () => Promise.resolve(this.#checks()),
     };
@@ -213,7 +221,7 @@ class Ladder {
     const beganMs = clock.monotonicMs();
     const queries = this.#isWanted("checks") ? checks.map(({ query }) => query) : [];
     try {
-      this.#inspected = await inspect({ path, structure: true, queries }, signal);
+      this.#inspected = await inspect({ path, structure: true, queries, pages: [] }, signal);
     } catch (error) {
       if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
       this.#inspected = { kind: "failed", error };
@@ -230,11 +238,52 @@ class Ladder {
     }`;
   }
 
+  async #equalToAll(): Promise<void> {
+    const { live } = this.#request;
+    if (live !== undefined) this.#findings.push(...await this.#againstLive(live));
+    this.#equal();
+  }
+
+  /** A restore of the moment at which the live database was read: what differs, differs. */
+  async #againstLive(live: LiveDatabase): Promise<Finding[]> {
+    const { folder, signal, inspect } = this.#tools;
+    let moment: LiveMoment | undefined;
+    try {
+      moment = await live.pin(folder, signal);
+      const { position } = moment;
+      let differences: Awaited<ReturnType<LiveMoment["differences"]>> = { pages: [], count: 0 };
+      let owners: readonly string[] = [];
+      const trial = await this.#proofs.live(position, async (path) => {
+        if (moment !== undefined) differences = await moment.differences(path);
+        if (differences.count === 0 || inspect === undefined) return;
+        const inspected = await inspect({ path, structure: false, queries: [], pages: differences.pages }, signal);
+        if (inspected.kind === "inspected") owners = inspected.inspection.owners;
+      });
+      if (trial.kind !== "restored") return [findingOf("equal", trial.error)];
+      this.#live = `page by page the live database at ${formatPosition(position)}`;
+      if (differences.count === 0) return [];
+      const where = owners.length === 0 ? "" : `, of ${owners.join(", ")}`;
+      const problem = `${count(differences.count, "page")} of ${formatPosition(position)} ${
+        differences.count === 1 ? "is" : "are"
+      } not as in the live database: ${differences.pages.slice(0, SHOWN_PAGES).join(", ")}${where}`;
+      return [{ rung: "equal", code: "corrupt", problem }];
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
+      return [findingOf("equal", error)];
+    } finally {
+      moment?.forget();
+    }
+  }
+
   #equal(): void {
     const trial = this.#trial;
     if (trial === undefined || trial.kind === "refused") return this.#note("equal", "not-run", "nothing was restored");
     if (trial.kind === "unequal") return this.#find("equal", [findingOf("equal", trial.error)], "");
-    if (trial.isCompared) return this.#find("equal", [], `the checksum is the source's, ${confirmation(trial)}`);
+    const live = this.#live === undefined ? "" : `; ${this.#live}`;
+    if (trial.isCompared) {
+      return this.#find("equal", [], `the checksum is the source's, ${confirmation(trial)}${live}`);
+    }
+    if (this.#live !== undefined) return this.#find("equal", [], `it is ${this.#live}; the writer kept no checksum`);
     const problem = "not available: the writer kept no checksum of this state";
     const isAskedFor = this.#options.isLevelExplicit && this.#options.level === "equal";
     if (isAskedFor) this.#find("equal", [{ rung: "equal", code: "no-checksum", problem }], "");

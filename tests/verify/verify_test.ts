@@ -81,6 +81,24 @@ function outcomes({ rungs }: ReplicaReport): string[] {
   return rungs.map(({ rung, outcome }) => `${rung} ${outcome}`);
 }
 
+Deno.test("verifyReplica() finds every bit that is flipped at either end of what stands behind the data of an object", () =>
+  withReplica("litestream", async ({ verify, root }) => {
+    const path = `${root}/generations/00000000000000aa/wal/00000000_00000000.wal.lz4`;
+    const whole = Deno.readFileSync(path);
+    const payload = new DataView(whole.buffer).getUint32(whole.length - 8, true);
+    const places = [whole.length - payload - 8, whole.length - 8].flatMap((from) =>
+      Array.from({ length: 8 }, (_, i) => from + i)
+    );
+    for (const at of places) {
+      for (let bit = 0; bit < 8; bit++) {
+        Deno.writeFileSync(path, whole.with(at, (whole[at] ?? 0) ^ (1 << bit)));
+        const { outcome, findings } = await verify();
+        assertEquals(outcome, "fail", `bit ${bit} of byte ${at - whole.length}`);
+        assertStringIncludes(findings[0]?.problem ?? "", "/wal/00000000_");
+      }
+    }
+  }));
+
 for (const layout of ["raw", "litestream"] as const) {
   Deno.test(`verifyReplica() proves a whole ${layout} replica up to "equal"`, () =>
     withReplica(layout, async ({ verify, built }) => {
