@@ -1,7 +1,7 @@
 /** A database that a daemon replicates, as `verify --against-live` sees it: its pages at a moment, and where that moment is. */
 import { ReplicationError } from "../base/errors.ts";
 import type { DatabaseConfig } from "../config/config.ts";
-import { comparePages, readLivePages } from "../database/live_pages.ts";
+import { comparePages, isStillMoment, readLivePages } from "../database/live_pages.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Position } from "../position/position.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
@@ -20,31 +20,35 @@ export function liveDatabase(
   store: GenerationStore,
 ): LiveDatabase {
   const { clock, files } = platform;
-  return {
-    pin: async (folder, signal): Promise<LiveMoment> => {
-      const real = files.realPath(config.path);
-      const valuesPath = `${folder}/live.values`;
-      const pages = await readLivePages(platform, driver, real, valuesPath);
-      const start = clock.monotonicMs();
-      let position: Position | undefined;
-      while (clock.monotonicMs() - start < PATIENCE_MS && !signal.aborted) {
-        position ??= locate(files, statePathOf(files, config), pages.moment);
-        if (position !== undefined && await isHeld(store, position)) {
-          return {
-            position,
-            differences: async (path) => await comparePages(platform, pages, valuesPath, path),
-            forget: () => files.remove(valuesPath),
-          };
+  const real = files.realPath(config.path);
+  const pin = async (folder: string, signal: AbortSignal): Promise<LiveMoment> => {
+    const valuesPath = `${folder}/live.values`;
+    const pages = await readLivePages(platform, driver, real, valuesPath);
+    const start = clock.monotonicMs();
+    let position: Position | undefined;
+    while (clock.monotonicMs() - start < PATIENCE_MS && !signal.aborted) {
+      if (position === undefined) {
+        position = locate(files, statePathOf(files, config), pages.moment);
+        // Of an empty WAL that is the end of what is captured: that moment, as long as nothing else was committed.
+        const isEmpty = pages.moment.mxFrame === 0;
+        if (position !== undefined && isEmpty && !isStillMoment(files, real, pages.moment)) {
+          return await pin(folder, signal);
         }
-        await clock.sleep(LOOK_AGAIN_MS, signal);
       }
-      files.remove(valuesPath);
-      throw new ReplicationError(
-        "unavailable",
-        `Cannot compare with ${config.path}: ${
-          position === undefined ? "no daemon captures it" : "the replica did not get there"
-        } within ${PATIENCE_MS / 1_000} s`,
-      );
-    },
+      if (position !== undefined && await isHeld(store, position)) {
+        return {
+          position,
+          pageSize: pages.pageSize,
+          differences: (path, later) => comparePages(platform, pages, valuesPath, path, later),
+          forget: () => files.remove(valuesPath),
+        };
+      }
+      await clock.sleep(LOOK_AGAIN_MS, signal);
+    }
+    files.remove(valuesPath);
+    const why = position === undefined ? "no daemon captures it" : "the replica did not get there";
+    const seconds = PATIENCE_MS / 1_000;
+    throw new ReplicationError("unavailable", `Cannot compare with ${config.path}: ${why} within ${seconds} s`);
   };
+  return { pin };
 }

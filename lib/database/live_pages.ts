@@ -81,12 +81,27 @@ export async function readLivePages(
   }
 }
 
-/** Pages of the file that differ from those values: at most so many of them, and how many there are. */
+/** Whether nothing was committed since. Not while this process has connections to the database. */
+export function isStillMoment(files: FileSystem, path: string, moment: WalIndexHeader): boolean {
+  const index = WalIndex.open(files, `${path}-shm`);
+  try {
+    const now = index.read();
+    return now !== undefined && isSameMoment(now, moment);
+  } finally {
+    index.close();
+  }
+}
+
+/** Pages of the file, with what was changed after it, that differ from those values: some of them, and how many there are. */
 export async function comparePages(
   { files, clock }: { readonly files: FileSystem; readonly clock: Clock },
   { pageSize, databasePages }: LivePages,
   valuesPath: string,
   path: string,
+  later: {
+    readonly values: ReadonlyMap<number, readonly [low: number, high: number]>;
+    readonly databasePages: number | undefined;
+  },
 ): Promise<{ readonly pages: readonly number[]; readonly count: number }> {
   const [file, values] = [files.open(path, "read"), files.open(valuesPath, "read")];
   try {
@@ -105,6 +120,10 @@ export async function comparePages(
       bytes.fill(0);
       file.readAt(bytes, (first - 1) * pageSize);
       pageHasher().hashPages(bytes, pageSize, first, own);
+      for (let page = first; page < first + due; page++) {
+        const changed = later.values.get(page);
+        if (changed !== undefined) own.set(changed, 2 * (page - first));
+      }
       values.readAt(new Uint8Array(live.buffer, 0, due * VALUE_BYTES), (first - 1) * VALUE_BYTES);
       for (let slot = 0; slot < due; slot++) {
         const isEqual = own[2 * slot] === live[2 * slot] && own[2 * slot + 1] === live[2 * slot + 1];
@@ -112,7 +131,7 @@ export async function comparePages(
       }
       await clock.yield();
     }
-    const ownPages = Math.ceil(file.size() / pageSize);
+    const ownPages = later.databasePages ?? Math.ceil(file.size() / pageSize);
     for (let page = databasePages + 1; page <= ownPages; page++) note(page);
     return { pages, count };
   } finally {

@@ -4,7 +4,7 @@ import type { RestoreReplica } from "../restore/choose.ts";
 import { Unrestorable } from "../restore/failure.ts";
 import { type GenerationFacts, wholeSnapshots } from "../restore/history.ts";
 import type { RestoreTarget } from "../restore/target.ts";
-import type { Position } from "../position/position.ts";
+import { comparePositions, type Position } from "../position/position.ts";
 import { gatherFacts, gatherRecords } from "../restore/gather.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import type { Finding, Proof, ReportedPoint } from "./report.ts";
@@ -39,6 +39,15 @@ export class Proofs {
     const trial = await this.#tryTwice(target, look);
     if (trial.kind === "restored") this.#note("asked for", trial);
     return trial;
+  }
+
+  /** The last point that is not behind the position, in its index or, where that has none yet, at the end of the one before. */
+  async lastBefore(position: Position): Promise<Position> {
+    const facts = await gatherFacts(this.#replica.store, { kind: "latest", generation: position.generation });
+    const own = facts.filter(({ catalog }) => catalog.generation === position.generation);
+    const points = (await this.points(own)).map((point) => point.position);
+    const before = points.filter((point) => comparePositions(point, position) <= 0);
+    return before.toSorted(comparePositions).at(-1) ?? position;
   }
 
   /** The moment at which the live database was read; `look` is shown what was restored. */

@@ -14,7 +14,7 @@ import type { InspectionResult } from "../sqlite/inspection.ts";
 import { viewChain } from "./chain.ts";
 import { type Check, type CheckValues, judgeAnswer, numberOf } from "./check.ts";
 import { checkObjects } from "./intact.ts";
-import type { LiveDatabase, LiveMoment } from "./live.ts";
+import { type LiveDatabase, type LiveMoment, readLaterPages } from "./live.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import { imagesToCompare, interrupted, Proofs, SECOND_LOOK_MS } from "./proofs.ts";
 import {
@@ -253,8 +253,12 @@ class Ladder {
       const { position } = moment;
       let differences: Awaited<ReturnType<LiveMoment["differences"]>> = { pages: [], count: 0 };
       let owners: readonly string[] = [];
-      const trial = await this.#proofs.live(position, async (path) => {
-        if (moment !== undefined) differences = await moment.differences(path);
+      const point = await this.#proofs.lastBefore(position);
+      const trial = await this.#proofs.live(point, async (path) => {
+        if (moment === undefined) return;
+        const from = point.index === position.index ? point.offset : 0;
+        const later = await readLaterPages(this.#request.replica.store, position, from, moment.pageSize);
+        differences = await moment.differences(path, later);
         if (differences.count === 0 || inspect === undefined) return;
         const inspected = await inspect({ path, structure: false, queries: [], pages: differences.pages }, signal);
         if (inspected.kind === "inspected") owners = inspected.inspection.owners;
