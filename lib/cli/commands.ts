@@ -3,6 +3,8 @@ import { parseDuration } from "../config/duration.ts";
 import { isReplicaUrl } from "../config/replica_url.ts";
 import { parseGeneration } from "../position/generation.ts";
 import { parseIndex, parsePosition } from "../position/position.ts";
+import { parseSize } from "../config/size.ts";
+import { parseSlice } from "../verify/slice.ts";
 import { RUNGS } from "../verify/report.ts";
 import type { Command, Flag, ParsedArguments, Positionals } from "./command.ts";
 
@@ -285,6 +287,19 @@ const verify: Command = {
       value: "N",
       meaning: "Choose the same past points as a run that named this seed.",
       check: (value) => /^\d{1,9}$/.test(value) ? undefined : "a whole number",
+    },
+    {
+      name: "slice",
+      value: "N/T",
+      meaning:
+        "Read only this part of all objects whole, so that T runs read everything; what is restored is read anyway.",
+      check: (value) => parseSlice(value) === undefined ? "a part such as 2/7" : undefined,
+    },
+    {
+      name: "limit-rate",
+      value: "SIZE",
+      meaning: "Read at most so much of replicas a second, 20MB.",
+      check: (value) => (parseSize(value) ?? 0) < 1 ? "a size such as 20MB" : undefined,
     },
     {
       name: "against-live",

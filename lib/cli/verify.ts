@@ -2,9 +2,12 @@ import { ExitCode, messageOf, ReplicationError, worstExitCode } from "../base/er
 import { dirname, resolve } from "../base/path.ts";
 import { Progress } from "../base/progress.ts";
 import type { DatabaseConfig, ReplicaConfig, VerifyConfig } from "../config/config.ts";
+import { parseSize } from "../config/size.ts";
 import { parseDuration } from "../config/duration.ts";
 import { liveDatabase } from "../daemon/live_database.ts";
 import { openReplica } from "../daemon/open_replica.ts";
+import type { FileSystem } from "../platform/file_system.ts";
+import { RateLimit, withRateLimit } from "../platform/limited_files.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { lowerPriority } from "../platform/priority.ts";
@@ -13,6 +16,7 @@ import type { SqliteDriver } from "../sqlite/driver.ts";
 import { exitCodeFor } from "../verify/judgement.ts";
 import { type ReplicaReport, type Rung, rungNamed, RUNGS, type VerifyReport, worstOutcome } from "../verify/report.ts";
 import { type KeptRun, keptRunOf, recallProof, rememberProof } from "../verify/proof_memory.ts";
+import { parseSlice } from "../verify/slice.ts";
 import { takeScratch } from "../verify/scratch.ts";
 import type { TrialTools } from "../verify/trial.ts";
 import { type LadderOptions, type ReplicaRequest, verifyReplica } from "../verify/verify.ts";
@@ -183,12 +187,14 @@ function optionsFrom(context: CommandContext, seed: number, config: Partial<Veri
   const { arguments: arguments_, platform: { clock } } = context;
   const level = arguments_.text("level");
   const maxAgeMs = parseDuration(arguments_.text("max-age") ?? "") ?? config.maxAgeMs;
+  const slice = parseSlice(arguments_.text("slice") ?? "");
   return {
     level: level === undefined ? config.level ?? rungNamed("full") : rungNamed(level),
     isLevelExplicit: level !== undefined,
     target: targetFrom(arguments_, clock.now().getTime()),
     sample: arguments_.integer("sample") ?? config.sample ?? 0,
     seed,
+    ...(slice === undefined ? {} : { slice }),
     ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
   };
 }
@@ -209,15 +215,20 @@ function highestOf(levels: readonly Rung[]): Rung {
 
 interface RequestTools {
   readonly seed: number;
+  /** By which replicas are read. */
+  readonly files: FileSystem;
   /** Only where a live database is compared with. */
   readonly driver?: SqliteDriver;
 }
 
 async function requestTools(context: CommandContext, seed: number): Promise<RequestTools> {
-  if (!context.arguments.isOn("against-live")) return { seed };
+  const rate = parseSize(context.arguments.text("limit-rate") ?? "");
+  const { files: system, clock } = context.platform;
+  const files = rate === undefined ? system : withRateLimit(system, new RateLimit(clock, rate));
+  if (!context.arguments.isOn("against-live")) return { seed, files };
   const { sqliteLibrary } = await loadConfigFor(context);
   const { selectDriver } = await import("../sqlite/select_driver.ts");
-  return { seed, driver: await selectDriver(sqliteLibrary) };
+  return { seed, files, driver: await selectDriver(sqliteLibrary) };
 }
 
 /** Of the database or URL that was named; without one, every replica of the config. */
@@ -243,7 +254,7 @@ function requestOf(
 ): Request {
   const { files } = context.platform;
   const request = {
-    replica: { name: replica.name, store: openReplica(files, replica) },
+    replica: { name: replica.name, store: openReplica(tools.files, replica) },
     url: replica.url,
     options: optionsFrom(context, tools.seed, database?.verify),
   };

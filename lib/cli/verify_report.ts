@@ -87,8 +87,8 @@ function replicaDocument(report: ReplicaReport): Record<string, unknown> {
   };
 }
 
-function findingDocument({ rung, code, problem, advice }: Finding): Record<string, unknown> {
-  return { rung, code, problem, advice: advice ?? null };
+function findingDocument({ rung, code, problem, advice, pages }: Finding): Record<string, unknown> {
+  return { rung, code, problem, advice: advice ?? null, pages: pages ?? [] };
 }
 
 function pointDocument(point: ReportedPoint | undefined) {

@@ -3,14 +3,14 @@ import { equalBytes, hex, viewOf } from "../base/bytes.ts";
 import { limits } from "../base/limits.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { nameObject } from "../position/object_names.ts";
-import { formatIndex, type Offset } from "../position/position.ts";
+import { formatIndex, type Index, type Offset } from "../position/position.ts";
 import type { GenerationFacts } from "../restore/history.ts";
 import { WrittenPages } from "../restore/written_pages.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import { DamagedSegment } from "../store/damaged_segment.ts";
 import type { GenerationCatalog, GenerationStore, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
-import { COMMIT_SIZE_AT, frameSize } from "../wal/frame.ts";
+import { COMMIT_SIZE_AT, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
 import { scanFrames } from "../wal/scanner.ts";
 import { outcomeOf } from "./judgement.ts";
@@ -21,9 +21,11 @@ export interface IntactTools {
   readonly turn: () => Promise<void>;
   /** Bytes of WAL and images as they were read. */
   readonly read: (bytes: number) => void;
+  /** Whether the objects of that index are read this time. */
+  readonly isDue: (index: Index) => boolean;
 }
 
-type Problem = Pick<Finding, "code" | "problem">;
+type Problem = Pick<Finding, "code" | "problem" | "pages">;
 
 export async function checkObjects(
   store: GenerationStore,
@@ -34,11 +36,14 @@ export async function checkObjects(
   const note = (problem: Problem | undefined) => {
     if (problem !== undefined) findings.push({ rung: "intact", ...problem });
   };
-  for (const entry of catalog.snapshots) note(await checked(() => checkSnapshot(store, catalog, entry, tools)));
+  const snapshots = catalog.snapshots.filter(({ index }) => tools.isDue(index));
+  for (const entry of snapshots) note(await checked(() => checkSnapshot(store, catalog, entry, tools)));
   for (const entry of catalog.wals) {
     const isLast = entry === catalog.wals.at(-1);
     const end = entry.lastRecord?.end ?? (isLast ? unrecorded?.offset : undefined);
-    if (end !== undefined) note(await checked(() => checkWal(store, catalog, entry, end, tools)));
+    if (end !== undefined && tools.isDue(entry.index)) {
+      note(await checked(() => checkWal(store, catalog, entry, end, tools)));
+    }
   }
   return findings;
 }
@@ -126,10 +131,12 @@ async function checkWal(
     const scan = scanFrames(wanted.subarray(0, got), header, chain);
     if (scan.frames * size < wanted.length) {
       const broken = at + scan.frames * size;
-      const why = got < wanted.length && scan.stoppedBy === "end-of-bytes" ? "it ends there" : scan.stoppedBy;
+      const isCut = got < wanted.length && scan.stoppedBy === "end-of-bytes";
+      const why = isCut ? "it ends there" : scan.stoppedBy;
       return {
         code: "corrupt",
         problem: `${key}, index ${formatIndex(index)}: the frame at offset ${broken} is damaged (${why})`,
+        ...(isCut ? {} : { pages: [viewOf(wanted).getUint32(scan.frames * size + PAGE_NUMBER_AT)] }),
       };
     }
     for (; due < records.length && (records[due]?.end ?? 0) <= at + got; due++) {

@@ -58,7 +58,11 @@ export class Proofs {
   }
 
   /** What was asked for cannot be had, or is wrong: which state before it can? */
-  async before(trial: Exclude<Trial, Restored>, facts: GenerationFacts | undefined): Promise<void> {
+  async before(
+    trial: Exclude<Trial, Restored>,
+    facts: GenerationFacts | undefined,
+    look: (path: string) => Promise<void>,
+  ): Promise<void> {
     const places: Position[] = [];
     if (trial.kind === "refused" && trial.error instanceof Unrestorable) {
       const { generation, point: { index, offset } } = trial.error.reachable;
@@ -70,7 +74,7 @@ export class Proofs {
     }
     for (const position of places.slice(0, EARLIER_MAX)) {
       const { generation } = position;
-      const earlier = await tryRestore(this.#replica, { kind: "position", generation, position }, this.#tools);
+      const earlier = await tryRestore(this.#replica, { kind: "position", generation, position }, this.#tools, look);
       if (earlier.kind === "restored") return this.#note("newest before the damage", earlier);
     }
   }

@@ -45,6 +45,8 @@ export interface Finding {
   readonly problem: string;
   /** The next command, or what to do. */
   readonly advice?: string;
+  /** Pages of the database that it is about, where that is known. */
+  readonly pages?: readonly number[];
 }
 
 /** A moment in the history, as reports name it. */

@@ -27,6 +27,7 @@ import {
   RUNGS,
   worstOutcome,
 } from "./report.ts";
+import type { Slice } from "./slice.ts";
 import { choosePoints } from "./sample.ts";
 import type { Trial, TrialTools } from "./trial.ts";
 
@@ -57,6 +58,8 @@ export interface LadderOptions {
   /** How many past points are restored as well, and by which chance they are chosen. */
   readonly sample: number;
   readonly seed: number;
+  /** Which indexes are read whole this time: each one in turn, over so many runs. Absent: all of them. */
+  readonly slice?: Slice;
   /** How much older than the source, or than now where the source is not known, the newest state may be. */
   readonly maxAgeMs?: number;
 }
@@ -178,14 +181,20 @@ class Ladder {
   async #intact(): Promise<void> {
     const { store } = this.#request.replica;
     let bytes = 0;
-    const tools = { turn: () => this.#turn(), read: (read: number) => void (bytes += read) };
+    const { slice } = this.#options;
+    const tools = {
+      turn: () => this.#turn(),
+      read: (read: number) => void (bytes += read),
+      isDue: (index: number) => slice === undefined || index % slice.of === slice.part % slice.of,
+    };
     const findings = await this.#lookTwice(async () => {
       bytes = 0;
       const found: Finding[] = [];
       for (const facts of await this.#facts()) found.push(...await checkObjects(store, facts, tools));
       return found;
     });
-    this.#find("intact", findings, `${bytes} bytes read: each frame, record and image of the chain is whole`);
+    const part = slice === undefined ? "the chain" : `part ${slice.part} of ${slice.of} of the chain`;
+    this.#find("intact", findings, `${bytes} bytes read: each frame, record and image of ${part} is whole`);
   }
 
   async #restore(): Promise<void> {
@@ -197,7 +206,7 @@ class Ladder {
     this.#trial = trial;
     if (trial.kind !== "restored") {
       const newest = facts.toSorted((a, b) => newestMs(b) - newestMs(a))[0];
-      await this.#proofs.before(trial, newest);
+      await this.#proofs.before(trial, newest, (path) => this.#nameOwners(path));
     } else if (target.kind === "latest") this.#recoveryTimeMs = trial.durationMs;
     if (this.#isWanted("equal")) {
       this.#findings.push(...await this.#proofs.each("snapshot", imagesToCompare(facts)));
@@ -207,6 +216,24 @@ class Ladder {
       this.#findings.push(...await this.#proofs.each("sample", points));
     }
     this.#find("restore", trial.kind === "refused" ? [findingOf("restore", trial.error)] : [], this.#restored(trial));
+  }
+
+  /** To which tables the damaged pages belong, by a state that is good. */
+  async #nameOwners(path: string): Promise<void> {
+    const { inspect, signal } = this.#tools;
+    const pages = [...new Set(this.#findings.flatMap((finding) => finding.pages ?? []))];
+    if (inspect === undefined || pages.length === 0) return;
+    try {
+      const inspected = await inspect({ path, structure: false, queries: [], pages }, signal);
+      const owners = inspected.kind === "inspected" ? inspected.inspection.owners : [];
+      if (owners.length === 0) return;
+      const what = pages.length === 1 ? "page" : "pages";
+      this.#suspicions.add(
+        `the damaged ${what} ${pages.slice(0, SHOWN_PAGES).join(", ")} belonged to ${owners.join(", ")} before`,
+      );
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
+    }
   }
 
   #isWanted(rung: Rung): boolean {

@@ -11,7 +11,7 @@ interface Members {
   readonly values: Readonly<Record<string, number>>;
   readonly suspicions: readonly string[];
   readonly rungs: readonly { readonly rung: string; readonly outcome: string; readonly says: string }[];
-  readonly findings: readonly { readonly problem: string; readonly code: string }[];
+  readonly findings: readonly { readonly problem: string; readonly code: string; readonly pages?: number[] }[];
 }
 
 class Inside {
@@ -150,5 +150,29 @@ inside(
     assertMatch(stdout, /<testsuite name=".*app\.db file" tests="7" failures="0" errors="0" skipped="1" time=/);
     assertEquals(stdout.match(/<testcase /g)?.length, 7);
     assertMatch(stdout, /name="checks" time="0\.\d{3}"><skipped message="not available: the config has no checks"\/>/);
+  },
+);
+
+inside(
+  "verify names the page of a damaged frame, and the table that it belonged to before",
+  async (inside, application) => {
+    for (let i = 0; i < 40; i++) application.exec(`INSERT INTO entry(body) VALUES(randomblob(3000))`);
+    await inside.replicate();
+    application.exec("UPDATE entry SET body = randomblob(3000) WHERE n = 20");
+    await inside.replicate();
+    const wal =
+      [...Deno.readDirSync(`${inside.scene.replica}/generations`)].flatMap(({ name }) =>
+        [...Deno.readDirSync(`${inside.scene.replica}/generations/${name}/wal`)]
+          .filter((file) => file.name.endsWith(".wal"))
+          .map((file) => `${inside.scene.replica}/generations/${name}/wal/${file.name}`)
+      ).sort().at(-1) ?? "";
+    const bytes = Deno.readFileSync(wal);
+    bytes[bytes.length - 500] = (bytes[bytes.length - 500] ?? 0) ^ 1;
+    Deno.writeFileSync(wal, bytes);
+    const { code, findings, suspicions } = await inside.verify();
+    assertEquals(code, 4);
+    const [page] = findings.flatMap((finding) => finding.pages ?? []);
+    assert(page !== undefined && page > 1);
+    assertEquals(suspicions.at(-1), `the damaged page ${page} belonged to entry before`);
   },
 );

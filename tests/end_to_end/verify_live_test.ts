@@ -1,8 +1,7 @@
 /** `verify --against-live` compares, page by page, with the database itself, which is written to meanwhile. */
-import { DatabaseSync } from "node:sqlite";
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { startReplicate } from "../support/daemon.ts";
-import { runTailrace, tailraceCommand } from "../support/tailrace.ts";
+import { runTailrace } from "../support/tailrace.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
 interface Members {

@@ -81,6 +81,28 @@ function outcomes({ rungs }: ReplicaReport): string[] {
   return rungs.map(({ rung, outcome }) => `${rung} ${outcome}`);
 }
 
+Deno.test("verifyReplica() reads each index whole in one of the runs of a slice, and what it restores in any", () =>
+  withReplica("raw", async ({ verify, built }) => {
+    const runs = await Promise.all([1, 2].map((part) => verify({ slice: { part, of: 2 } })));
+    assertEquals(runs.map(({ outcome }) => outcome), ["pass", "pass"]);
+    const says = runs.map(({ rungs }) => rungs.find(({ rung }) => rung === "intact")?.says ?? "");
+    assertEquals(says[0], "4120 bytes read: each frame, record and image of part 1 of 2 of the chain is whole");
+    assertEquals(
+      says[1],
+      `${3 * 4120 + 2 * 4096} bytes read: each frame, record and image of part 2 of 2 of the chain is whole`,
+    );
+    const path = built.path(1, "wal");
+    const bytes = Deno.readFileSync(path);
+    bytes[200] = (bytes[200] ?? 0) ^ 1;
+    Deno.writeFileSync(path, bytes);
+    const found = async (part: number) => {
+      const { rungs } = await verify({ level: "intact", slice: { part, of: 2 } });
+      return rungs.at(-1)?.outcome;
+    };
+    assertEquals([await found(1), await found(2)], ["fail", "pass"]);
+    assertEquals((await verify({ slice: { part: 2, of: 2 } })).outcome, "fail");
+  }));
+
 Deno.test("verifyReplica() finds every bit that is flipped at either end of what stands behind the data of an object", () =>
   withReplica("litestream", async ({ verify, root }) => {
     const path = `${root}/generations/00000000000000aa/wal/00000000_00000000.wal.lz4`;
