@@ -21,6 +21,7 @@ const TYPE_NAMES: Readonly<Record<ConfigKey["type"], string>> = {
   duration: "duration",
   size: "size",
   integer: "whole number",
+  secret: "text",
   schedule: "five fields",
   number: "number",
   change: "number or part",

@@ -1,14 +1,32 @@
 /** Runs `inspect` as a process of its own: a hostile database may crash it or never end, and neither is our end. */
 import { messageOf, ReplicationError } from "../base/errors.ts";
+import type { ChildOutput } from "../platform/process.ts";
 import type { InspectionOrder, InspectionResult } from "../sqlite/inspection.ts";
 import type { CommandContext } from "./command.ts";
+
+/** Of a database that is no trap: checking a hundred gigabytes takes less. */
+const INSPECTION_MAX_MS = 3_600_000;
 
 export async function inspectInChild(
   context: CommandContext,
   order: InspectionOrder,
   signal: AbortSignal,
 ): Promise<InspectionResult> {
-  const ended = await context.runAgain(["inspect", JSON.stringify(order)], signal);
+  const [limit, done] = [new AbortController(), new AbortController()];
+  const waiting = context.platform.clock.sleep(INSPECTION_MAX_MS, done.signal).then(() => {
+    if (!done.signal.aborted) limit.abort();
+  });
+  let ended: ChildOutput;
+  try {
+    const either = AbortSignal.any([signal, limit.signal]);
+    ended = await context.runAgain(["inspect", JSON.stringify(order)], either);
+  } finally {
+    done.abort();
+    await waiting;
+  }
+  if (limit.signal.aborted) {
+    throw new ReplicationError("unavailable", `Cannot inspect ${order.path}: it took longer than an hour`);
+  }
   if (signal.aborted) throw new ReplicationError("cancelled", `Cannot inspect ${order.path}: it was interrupted`);
   if (ended.code !== 0) {
     const why = ended.signal ?? `exit code ${ended.code}`;

@@ -1,5 +1,6 @@
 import { ExitCode, messageOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { dirname, resolve } from "../base/path.ts";
+import type { Secret } from "../base/secret.ts";
 import { Progress } from "../base/progress.ts";
 import type { DatabaseConfig, ReplicaConfig, VerifyConfig } from "../config/config.ts";
 import { parseSize } from "../config/size.ts";
@@ -31,7 +32,7 @@ import { targetFrom } from "./restore_target.ts";
 import { printable } from "./table.ts";
 import { junitText } from "./verify_junit.ts";
 import { metricsText } from "./verify_metrics.ts";
-import { ping, pingAddress } from "./verify_ping.ts";
+import { ping, pingAddress, type PingOutcome } from "./verify_ping.ts";
 import { nagiosCode, nagiosLine } from "./verify_nagios.ts";
 import { verifyDocument, verifyLines } from "./verify_report.ts";
 
@@ -39,6 +40,7 @@ const SCHEMA_VERSION = 1;
 const DEFAULT_SCRATCH = "/tmp";
 
 interface Request extends ReplicaRequest {
+  readonly pingUrl?: Secret;
   readonly options: LadderOptions;
   /** Where what is found is remembered: the database's state, and the replica's place in it. */
   readonly state?: { readonly path: string; readonly place: string };
@@ -49,31 +51,34 @@ export function run(context: CommandContext): Promise<number> {
 }
 
 async function verify(context: CommandContext, signal: AbortSignal): Promise<number> {
-  const { platform: { clock, files, web }, arguments: arguments_ } = context;
+  const { platform: { clock }, arguments: arguments_ } = context;
   const seed = seedFrom(context);
   const reports = reportsOf(context);
-  const typedPing = arguments_.text("ping");
-  const toPath = (path: string) => resolve(context.currentFolder(), path);
-  const address = typedPing === undefined ? undefined : pingAddress(files, typedPing, toPath);
-  const tell = async (outcome: "/start" | "" | "/fail", text: string) => {
-    const complain = (problem: string) => writeLine(context.stderr, printable(problem));
-    if (address !== undefined) await ping({ web, clock, complain }, address, outcome, text);
-  };
   const requests = await requestsFrom(context, seed);
+  const listeners = listenersOf(context, requests);
   lowerPriority();
   const jitterMs = parseDuration(arguments_.text("jitter") ?? "") ?? 0;
   if (jitterMs > 0) await clock.sleep(jitterMs * fractionOf(context), signal);
-  await tell("/start", "");
+  for (const { address } of listeners) await tell(context, address, "/start", "");
   let report: VerifyReport;
   try {
     report = await prove(context, signal, requests, seed);
   } catch (error) {
-    await tell("/fail", messageOf(error));
+    for (const { address } of listeners) await tell(context, address, "/fail", messageOf(error));
     throw error;
   }
   const written = await writeReports(context, reports, report);
-  const lines = verifyLines(report, clock.now().getTime()).map(printable);
-  await tell(report.outcome === "pass" ? "" : "/fail", lines.join("\n"));
+  const linesOf = (about: VerifyReport) => verifyLines(about, clock.now().getTime()).map(printable);
+  for (const { address, slots } of listeners) {
+    const replicas = report.replicas.filter((_, slot) => slots.includes(slot));
+    const outcome = worstOutcome(replicas.map((replica) => replica.outcome));
+    await tell(
+      context,
+      address,
+      outcome === "pass" ? "" : "/fail",
+      linesOf({ ...report, outcome, replicas }).join("\n"),
+    );
+  }
   const format = arguments_.text("format");
   if (format === "nagios") {
     writeLine(context.stdout, printable(nagiosLine(report)));
@@ -82,9 +87,35 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
   if (format === "junit") context.stdout.write(junitText(report));
   else if (format === "json") writeJson(context.stdout, SCHEMA_VERSION, verifyDocument(report));
   else if (report.outcome !== "pass" || isTalkative(context)) {
-    for (const line of lines) writeLine(context.stdout, line);
+    for (const line of linesOf(report)) writeLine(context.stdout, line);
   }
   return worstExitCode([written, exitCodeFor(report.replicas.flatMap(({ findings }) => findings))]);
+}
+
+/** A service that is told, and of which requests. */
+interface Listener {
+  readonly address: Secret;
+  readonly slots: readonly number[];
+}
+
+/** The one of the command line for all requests, else each database's own. */
+function listenersOf(context: CommandContext, requests: readonly Request[]): Listener[] {
+  const toPath = (path: string) => resolve(context.currentFolder(), path);
+  const everything = context.arguments.text("ping");
+  const slotsOf = new Map<string, number[]>();
+  for (const [slot, { pingUrl }] of requests.entries()) {
+    const typed = everything ?? pingUrl?.reveal();
+    if (typed !== undefined) slotsOf.set(typed, [...slotsOf.get(typed) ?? [], slot]);
+  }
+  return [...slotsOf].map(([typed, slots]) => ({
+    address: pingAddress(context.platform.files, typed, toPath),
+    slots,
+  }));
+}
+
+async function tell(context: CommandContext, address: Secret, outcome: PingOutcome, text: string): Promise<void> {
+  const complain = (problem: string) => writeLine(context.stderr, printable(problem));
+  await ping({ ...context.platform, complain }, address, outcome, text);
 }
 
 async function prove(
@@ -268,6 +299,7 @@ function requestOf(
     database: database.path,
     sourceChangedMs: () => changedAtMs(files, database.path),
     checks: database.verify.checks,
+    ...(database.verify.pingUrl === undefined ? {} : { pingUrl: database.verify.pingUrl }),
     ...(driver === undefined ? {} : { live: liveDatabase(context.platform, driver, database, store) }),
     ...(before === undefined ? {} : { before }),
     state,

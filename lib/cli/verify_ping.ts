@@ -13,6 +13,9 @@ const TRIES = 3;
 const TIMEOUT_MS = 10_000;
 const PAUSE_MS = 1_000;
 
+/** What is appended to the address. */
+export type PingOutcome = "/start" | "" | "/fail";
+
 export interface PingTools {
   readonly web: Web;
   readonly clock: Clock;
@@ -33,11 +36,11 @@ export function pingAddress(files: FileSystem, typed: string, resolve: (path: st
   return new Secret(address.replace(/\/$/, ""));
 }
 
-/** `outcome` is appended to the address; the text is cut to what such services take. */
+/** The text is cut to what such services take. */
 export async function ping(
   { web, clock, complain }: PingTools,
   address: Secret,
-  outcome: "/start" | "" | "/fail",
+  outcome: PingOutcome,
   text: string,
 ): Promise<void> {
   const target = new Secret(`${address.reveal()}${outcome}`);

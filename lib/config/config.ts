@@ -52,6 +52,8 @@ export interface VerifyConfig {
   readonly level?: Rung;
   readonly sample?: number;
   readonly maxAgeMs?: number;
+  /** The address, or `@` and the file that holds it. */
+  readonly pingUrl?: Secret;
   readonly checks: readonly Check[];
 }
 

@@ -21,6 +21,7 @@ export interface ConfigTypes {
   readonly duration: number;
   /** Bytes. */
   readonly size: number;
+  readonly secret: Secret;
   readonly schedule: CronSchedule;
   readonly integer: number;
   readonly number: number;
@@ -244,6 +245,13 @@ export const CONFIG_KEYS = [
     maxMs: limits.periodMaxMs,
     default: "none",
     meaning: "How far the newest state may be behind the database.",
+  },
+  {
+    key: "ping-url",
+    levels: ["verify"],
+    type: "secret",
+    default: "none",
+    meaning: "A monitoring service that is told of each run, as by `--ping`; `@FILE` holds the address.",
   },
   {
     key: "checks",

@@ -119,12 +119,14 @@ class ConfigParser {
     const level = inherited("level", sections);
     const sample = inherited("sample", sections);
     const maxAgeMs = inherited("max-age", sections);
+    const pingUrl = inherited("ping-url", sections);
     const own = sections.find((section) => section.child("checks") !== undefined);
     return {
       ...(schedule === undefined ? {} : { schedule }),
       ...(level === undefined ? {} : { level: rungNamed(level) }),
       ...(sample === undefined ? {} : { sample }),
       ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+      ...(pingUrl === undefined ? {} : { pingUrl }),
       checks: own === undefined ? [] : this.#checks(own),
     };
   }

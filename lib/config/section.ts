@@ -185,7 +185,8 @@ const SHOWN_MAX = 60;
 
 /** A secret key may stand at the place of a public one by mistake. */
 function shown(row: ConfigKey, text: string): string {
-  const isSecret = row.type === "identities" || (row.type === "recipients" && /secret/i.test(text));
+  const isSecret = row.type === "identities" || row.type === "secret" ||
+    (row.type === "recipients" && /secret/i.test(text));
   return isSecret ? "(secret)" : shorten(text);
 }
 

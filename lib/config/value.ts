@@ -1,5 +1,6 @@
 import { limits } from "../base/limits.ts";
 import { parseCron } from "../schedule/cron.ts";
+import { Secret } from "../base/secret.ts";
 import { absolutePath, type PathSurroundings } from "./absolute_path.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import type { ConfigKey, ConfigTypes } from "./keys.ts";
@@ -33,6 +34,10 @@ export function readValue(row: ConfigKey, value: ValueText, surroundings: Surrou
   switch (row.type) {
     case "text":
       return readText(value);
+    case "secret": {
+      const reading = readText(value);
+      return reading.kind === "value" ? { kind: "value", value: new Secret(value.text) } : reading;
+    }
     case "path":
       return readPath(value, surroundings);
     case "library":

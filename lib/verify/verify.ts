@@ -268,7 +268,7 @@ class Ladder {
   async #equalToAll(): Promise<void> {
     const { live } = this.#request;
     if (live !== undefined) this.#findings.push(...await this.#againstLive(live));
-    this.#equal();
+    await this.#equal();
   }
 
   /** A restore of the moment at which the live database was read: what differs, differs. */
@@ -306,13 +306,24 @@ class Ladder {
     }
   }
 
-  #equal(): void {
+  /** "confirmed at <position>, <age>": how long ago that was captured. */
+  async #confirmation({ point, confirmedAt }: Extract<Trial, { kind: "restored" }>): Promise<string> {
+    if (confirmedAt === undefined) return "which was not compared in full with what was captured yet";
+    const { generation } = point.position;
+    const { index, offset } = confirmedAt;
+    const records = await this.#request.replica.store.records(generation, index).catch(() => []);
+    const atMs = records.findLast(({ end }) => end <= offset)?.capturedAtMs;
+    const age = atMs === undefined ? "" : `, ${seconds(this.#tools.clock.now().getTime() - atMs)} ago`;
+    return `which was confirmed at ${formatPosition({ generation, index, offset })}${age}`;
+  }
+
+  async #equal(): Promise<void> {
     const trial = this.#trial;
     if (trial === undefined || trial.kind === "refused") return this.#note("equal", "not-run", "nothing was restored");
     if (trial.kind === "unequal") return this.#find("equal", [findingOf("equal", trial.error)], "");
     const live = this.#live === undefined ? "" : `; ${this.#live}`;
     if (trial.isCompared) {
-      return this.#find("equal", [], `the checksum is the source's, ${confirmation(trial)}${live}`);
+      return this.#find("equal", [], `the checksum is the source's, ${await this.#confirmation(trial)}${live}`);
     }
     if (this.#live !== undefined) return this.#find("equal", [], `it is ${this.#live}; the writer kept no checksum`);
     const problem = "not available: the writer kept no checksum of this state";
@@ -449,11 +460,6 @@ class Ladder {
 /** What is wrong with what: how far the history goes meanwhile, which messages say in brackets, is nothing of it. */
 function subjectOf({ problem }: Finding): string {
   return problem.split(" (")[0] ?? problem;
-}
-
-function confirmation({ point, confirmedAt }: Extract<Trial, { kind: "restored" }>): string {
-  if (confirmedAt === undefined) return "which was not compared in full with what was captured yet";
-  return `which was confirmed at ${formatPosition({ generation: point.position.generation, ...confirmedAt })}`;
 }
 
 function timeOf(ms: number): string {

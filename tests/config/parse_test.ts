@@ -88,7 +88,7 @@ dbs:
     max-state-size: 8GiB
     scrub-interval: 12h
     enable-wal: true
-    verify: {level: equal, sample: 3, max-age: 2h, checks: [{name: rows, query: SELECT 1, min: 1}]}
+    verify: {schedule: 0 3 * * *, level: equal, sample: 3, max-age: 2h, ping-url: "@url", checks: [{name: rows, query: SELECT 1, min: 1}]}
     replicas:
       - {type: file, name: near, path: ../backup, sync-interval: 1s, layout: raw}
       - name: far
@@ -106,7 +106,10 @@ dbs:
   assertEquals(config.sqliteLibrary, "/work/lib/libsqlite3.so");
   assertEquals(config.logging, { level: "warn", format: "json" });
   const [database] = config.databases;
-  assertEquals({ ...database, replicas: database?.replicas.map(({ name, path }) => ({ name, path })) }, {
+  assertEquals(database?.verify.pingUrl?.reveal(), "@url");
+  assertEquals([...database?.verify.schedule?.hours ?? []], [3]);
+  const { schedule: _schedule, pingUrl: _pingUrl, ...verify } = database?.verify ?? { checks: [] };
+  assertEquals({ ...database, verify, replicas: database?.replicas.map(({ name, path }) => ({ name, path })) }, {
     path: "/work/app.db",
     statePath: "/home/me/state/tailrace",
     monitorIntervalMs: 2_000,

@@ -92,3 +92,23 @@ pings("an address that is none is a wrong usage, and not shown", async (scene) =
   const missing = await verify(scene, "--ping", "@none");
   assertEquals([missing.code, missing.stderr.split("\n")[0]], [2, "Cannot ping @none: there is no such file"]);
 });
+
+pings(
+  "verify tells the ping-url of each database of its own replicas only",
+  (scene) =>
+    withService(() => 200, async (address, heard) => {
+      const other = `${scene.folder}/other.db`;
+      const dbs = [
+        { path: scene.database, verify: { "ping-url": `${address}/app` }, replicas: [{ path: scene.replica }] },
+        { path: other, verify: { "ping-url": `${address}/other` }, replicas: [{ path: `${scene.folder}/none` }] },
+      ];
+      Deno.writeTextFileSync(`${scene.folder}/config.yml`, JSON.stringify({ dbs }));
+      const words = ["verify", "--config", "config.yml", "--scratch", scene.folder];
+      const { code, stdout } = await runTailrace(words, { folder: scene.folder });
+      assertEquals(code, 3);
+      assertFalse(stdout.includes("secret"));
+      const paths = heard.map(({ path }) => path.replace(SECRET, ""));
+      assertEquals(paths, ["/app/start", "/other/start", "/app", "/other/fail"]);
+      assertEquals([heard[2]?.body.includes("other.db"), heard[3]?.body.includes("app.db")], [false, false]);
+    }),
+);
