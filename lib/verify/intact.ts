@@ -3,9 +3,8 @@ import { equalBytes, hex, viewOf } from "../base/bytes.ts";
 import { limits } from "../base/limits.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { nameObject } from "../position/object_names.ts";
-import { formatIndex, type Index, type Offset } from "../position/position.ts";
+import { asOffset, formatIndex, type Index, type Offset } from "../position/position.ts";
 import type { GenerationFacts } from "../restore/history.ts";
-import { WrittenPages } from "../restore/written_pages.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import { DamagedSegment } from "../store/damaged_segment.ts";
 import type { GenerationCatalog, GenerationStore, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
@@ -13,7 +12,9 @@ import { snapshotState } from "../store/snapshot_state.ts";
 import { COMMIT_SIZE_AT, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
 import { scanFrames } from "../wal/scanner.ts";
+import { ImageSum } from "./image_sum.ts";
 import { outcomeOf } from "./judgement.ts";
+import { readLaterPages } from "./live.ts";
 import type { Finding } from "./report.ts";
 
 export interface IntactTools {
@@ -23,7 +24,12 @@ export interface IntactTools {
   readonly read: (bytes: number) => void;
   /** Whether the objects of that index are read this time. */
   readonly isDue: (index: Index) => boolean;
+  /** An image that was read and could not be compared, for which only a restore can tell. */
+  readonly uncompared: (entry: SnapshotEntry) => void;
 }
+
+/** Of some 30 MB; what changes more while an image is made is left to a restore. */
+const LATER_PAGES_MAX = 1 << 18;
 
 type Problem = Pick<Finding, "code" | "problem" | "pages">;
 
@@ -66,11 +72,13 @@ async function checkSnapshot(
 ): Promise<Problem | undefined> {
   const state = snapshotState(catalog, entry);
   if (state.kind !== "whole") return undefined; // Told by the chain already.
-  const { record: { pageSize, databasePages, checksum } } = state;
+  const { record: { pageSize, checksum } } = state;
   const key = nameObject(catalog, entry.index, "snapshot");
-  // An image that was streamed is a state only together with WAL; its layout has a checksum of the object instead.
-  const isState = entry.stateIndex === undefined && entry.isPeers !== true;
-  const pages = new WrittenPages(databasePages, pageSize, isState && checksum !== undefined);
+  if (entry.stateIndex !== undefined && entry.stateIndex < entry.index) {
+    const problem = `${key} is the image of an earlier index, ${formatIndex(entry.stateIndex)}`;
+    return { code: "corrupt", problem };
+  }
+  const sum = await imageSum(store, catalog, entry, state.record, tools);
   const imageBytes = entry.imageBytes ?? entry.sizeBytes;
   const buffer = new Uint8Array(Math.min(limits.restoreChunkBytes, imageBytes));
   const image = await store.openSnapshot(catalog.generation, entry.index);
@@ -81,7 +89,7 @@ async function checkSnapshot(
       if (got < wanted.length) {
         return { code: "corrupt", problem: `${key} ends at byte ${at + got} (expected ${imageBytes} bytes)` };
       }
-      if (isState) pages.addRest(at / pageSize + 1, wanted);
+      sum?.add(at / pageSize + 1, wanted);
       at += got;
       tools.read(got);
       await tools.turn();
@@ -90,12 +98,41 @@ async function checkSnapshot(
   } finally {
     image.close();
   }
-  const found = pages.checksum(databasePages + 1);
+  const found = sum?.bytes();
   if (found === undefined || checksum === undefined || equalBytes(found, checksum)) return undefined;
   const problem = `${key} is not the database that was recorded: its checksum is ${hex(found)} (expected ${
     hex(checksum)
   })`;
   return { code: "corrupt", problem };
+}
+
+/**
+ * The sum that the image must lead to. One that was streamed is a state only with the WAL from the first frame of its name's
+ * index to the position of its record: what that changes counts instead of what the image holds. Undefined where there is
+ * nothing to compare with, or too much to keep in memory.
+ */
+async function imageSum(
+  store: GenerationStore,
+  catalog: GenerationCatalog,
+  entry: SnapshotEntry,
+  { pageSize, databasePages, checksum, end }: CommitRecord,
+  tools: IntactTools,
+): Promise<ImageSum | undefined> {
+  if (checksum === undefined || entry.isPeers === true) return undefined;
+  const { index, stateIndex } = entry;
+  if (stateIndex === undefined) return new ImageSum(databasePages, pageSize, new Map());
+  const later = new Map<number, readonly [number, number]>();
+  for (const wal of catalog.wals) {
+    if (wal.index < index || wal.index > stateIndex) continue;
+    const offset = wal.index === stateIndex ? end : wal.lastRecord?.end ?? asOffset(0);
+    const position = { generation: catalog.generation, index: wal.index, offset };
+    await readLaterPages(store, position, 0, pageSize, later);
+    if (later.size > LATER_PAGES_MAX) {
+      tools.uncompared(entry);
+      return undefined;
+    }
+  }
+  return new ImageSum(databasePages, pageSize, later);
 }
 
 async function checkWal(

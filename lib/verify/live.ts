@@ -32,7 +32,7 @@ export interface LaterPages {
 }
 
 /**
- * What the replica's WAL of the position's index changes from an offset on. A replica has points where captures ended, and an
+ * What the replica's WAL of the position's index changes from an offset on, added to `values`. A replica has points where captures ended, and an
  * application commits oftener: the moment may stand behind the last point.
  */
 export async function readLaterPages(
@@ -40,8 +40,8 @@ export async function readLaterPages(
   { generation, index, offset }: Position,
   fromOffset: number,
   pageSize: number,
+  values: Map<number, readonly [number, number]> = new Map(),
 ): Promise<LaterPages> {
-  const values = new Map<number, readonly [number, number]>();
   let databasePages: number | undefined;
   const size = frameSize(pageSize);
   const framesAtOnce = Math.max(1, Math.floor(limits.transferBytes / size));

@@ -4,7 +4,7 @@ import type { RestoreReplica } from "../restore/choose.ts";
 import { Unrestorable } from "../restore/failure.ts";
 import { type GenerationFacts, wholeSnapshots } from "../restore/history.ts";
 import type { RestoreTarget } from "../restore/target.ts";
-import { comparePositions, type Position } from "../position/position.ts";
+import { comparePositions, type Index, type Position } from "../position/position.ts";
 import { gatherFacts, gatherRecords } from "../restore/gather.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import type { Finding, Proof, ReportedPoint } from "./report.ts";
@@ -146,10 +146,13 @@ export class Proofs {
 }
 
 /** Of images that are a state only with the WAL that follows: nothing but a restore compares them. */
-export function imagesToCompare(generations: readonly GenerationFacts[]): ReportedPoint[] {
+export function imagesToCompare(
+  generations: readonly GenerationFacts[],
+  isWanted: (name: Index) => boolean,
+): ReportedPoint[] {
   return generations.flatMap(({ catalog }) =>
-    wholeSnapshots(catalog).flatMap(({ needsWal, checksum, index, offset, capturedAtMs }) =>
-      needsWal && checksum !== undefined
+    wholeSnapshots(catalog).flatMap(({ name, needsWal, checksum, index, offset, capturedAtMs }) =>
+      needsWal && checksum !== undefined && isWanted(name)
         ? [{ position: { generation: catalog.generation, index, offset }, capturedAtMs }]
         : []
     )

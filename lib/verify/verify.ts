@@ -11,6 +11,7 @@ import { type GenerationFacts, newestMs } from "../restore/history.ts";
 import { planRestore } from "../restore/plan.ts";
 import type { RestoreTarget } from "../restore/target.ts";
 import type { InspectionResult } from "../sqlite/inspection.ts";
+import type { SnapshotEntry } from "../store/generation_store.ts";
 import { viewChain } from "./chain.ts";
 import { type Check, type CheckValues, judgeAnswer, numberOf } from "./check.ts";
 import { checkObjects } from "./intact.ts";
@@ -87,6 +88,8 @@ class Ladder {
   #trial: Trial | undefined;
   #inspected: InspectionResult | { readonly kind: "failed"; readonly error: ReplicationError } | undefined;
   #inspectionMs = 0;
+  /** Images that were read and not compared; undefined when they were not read. */
+  #uncompared: readonly SnapshotEntry[] | undefined;
   /** What the live database was found equal to; undefined when it was not compared with. */
   #live: string | undefined;
   #beganMs = 0;
@@ -182,17 +185,21 @@ class Ladder {
     const { store } = this.#request.replica;
     let bytes = 0;
     const { slice } = this.#options;
+    const uncompared: SnapshotEntry[] = [];
     const tools = {
       turn: () => this.#turn(),
       read: (read: number) => void (bytes += read),
+      uncompared: (entry: SnapshotEntry) => void uncompared.push(entry),
       isDue: (index: number) => slice === undefined || index % slice.of === slice.part % slice.of,
     };
     const findings = await this.#lookTwice(async () => {
       bytes = 0;
+      uncompared.splice(0);
       const found: Finding[] = [];
       for (const facts of await this.#facts()) found.push(...await checkObjects(store, facts, tools));
       return found;
     });
+    this.#uncompared = uncompared;
     const part = slice === undefined ? "the chain" : `part ${slice.part} of ${slice.of} of the chain`;
     this.#find("intact", findings, `${bytes} bytes read: each frame, record and image of ${part} is whole`);
   }
@@ -209,7 +216,12 @@ class Ladder {
       await this.#proofs.before(trial, newest, (path) => this.#nameOwners(path));
     } else if (target.kind === "latest") this.#recoveryTimeMs = trial.durationMs;
     if (this.#isWanted("equal")) {
-      this.#findings.push(...await this.#proofs.each("snapshot", imagesToCompare(facts)));
+      const uncompared = this.#uncompared;
+      const images = imagesToCompare(
+        facts,
+        (entry) => uncompared === undefined || uncompared.some(({ index }) => index === entry),
+      );
+      this.#findings.push(...await this.#proofs.each("snapshot", images));
     }
     if (sample > 0) {
       const points = choosePoints(await this.#proofs.points(facts), sample, seed);
