@@ -15,6 +15,7 @@ import type { Progress } from "../base/progress.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileHandle } from "../platform/file_system.ts";
 import type { PageWriter } from "../platform/page_writer.ts";
+import type { Generation } from "../position/generation.ts";
 import { nameObject } from "../position/object_names.ts";
 import type { GenerationStore, SnapshotReader } from "../store/generation_store.ts";
 import { frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
@@ -29,6 +30,8 @@ export interface ApplyTools {
   readonly clock: Clock;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  /** Is shown all WAL that is replayed, each chunk once it is proven; the bytes are reused. */
+  readonly observe?: ((generation: Generation, chunk: WalChunk) => Promise<void>) | undefined;
   /** Another thread that writes into the draft as well; without it this one does. */
   readonly writer?: PageWriter | undefined;
 }
@@ -49,6 +52,7 @@ export async function applyPlan(
     const batch = new PageBatch(draft, tools.clock, plan.pageSize, plan.databaseBytes, tools.writer);
     for await (const chunk of newestFirst(plan, store)) {
       limit = Math.min(limit, chunk.step.databasePages);
+      await tools.observe?.(plan.generation, chunk);
       await takePages(chunk, plan.pageSize, limit, written, batch);
       tools.progress.add(chunk.frames.length);
       await takeTurn(tools);

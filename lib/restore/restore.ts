@@ -8,7 +8,7 @@ import { product } from "../base/product.ts";
 import type { FileUser } from "../platform/open_files.ts";
 import type { PageWriter } from "../platform/page_writer.ts";
 import type { Platform } from "../platform/platform.ts";
-import { applyPlan } from "./apply.ts";
+import { applyPlan, type ApplyTools } from "./apply.ts";
 import { type Candidate, decisiveError, findChoices, type RestoreReplica, type Unfit } from "./choose.ts";
 import { diagnose } from "./diagnosis.ts";
 import { restoreError } from "./failure.ts";
@@ -33,6 +33,7 @@ export interface RestoreTools extends Platform {
   readonly openPageWriter?: (path: string) => PageWriter;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  readonly observe?: ApplyTools["observe"];
   /** A sentence for the person who waits. */
   readonly notice: (sentence: string) => void;
 }

@@ -25,6 +25,8 @@ import { readAhead } from "./read_ahead.ts";
 /** Verified frames of one index, one after the other. */
 export interface WalChunk {
   readonly step: RestoreStep;
+  /** Where the first frame begins. */
+  readonly at: Offset;
   readonly frames: Uint8Array;
   readonly count: number;
 }
@@ -156,7 +158,7 @@ function verifyChunk(plan: PlanPart, { request, header, bytes }: LoadedChunk): W
     const found = commitSize === 0 ? "no commit" : `a commit of ${commitSize} pages`;
     throw new DamagedWal(step.index, intactTo, `its last frame is ${found} (expected ${step.databasePages} pages)`);
   }
-  return { step, frames, count: end - first };
+  return { step, at: asOffset(WAL_HEADER_SIZE + first * size), frames, count: end - first };
 }
 
 function describeEnd(end: ScanEnd): string {

@@ -9,10 +9,12 @@ import type { CommitRecord } from "../store/commit_record.ts";
 import { DamagedSegment } from "../store/damaged_segment.ts";
 import type { GenerationCatalog, GenerationStore, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
-import { COMMIT_SIZE_AT, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
+import { frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
 import { scanFrames } from "../wal/scanner.ts";
 import { ImageSum } from "./image_sum.ts";
+import { describeRecord, recordProblem } from "./record_check.ts";
+import type { ReplayedWal } from "./replayed_wal.ts";
 import { outcomeOf } from "./judgement.ts";
 import { readLaterPages } from "./live.ts";
 import type { Finding } from "./report.ts";
@@ -22,6 +24,8 @@ export interface IntactTools {
   readonly turn: () => Promise<void>;
   /** Bytes of WAL and images as they were read. */
   readonly read: (bytes: number) => void;
+  /** What a restore has read already. */
+  readonly replayed: ReplayedWal | undefined;
   /** Whether the objects of that index are read this time. */
   readonly isDue: (index: Index) => boolean;
   /** An image that was read and could not be compared, for which only a restore can tell. */
@@ -162,8 +166,13 @@ async function checkWal(
   const buffer = new Uint8Array(Math.max(1, Math.floor(limits.restoreChunkBytes / size)) * size);
   let chain = header.checksum;
   let due = 0;
-  for (let at: number = WAL_HEADER_SIZE; at < end;) {
-    const wanted = buffer.subarray(0, end - at);
+  const replayed = tools.replayed?.of(catalog, index);
+  const [found] = replayed?.findings ?? [];
+  if (found !== undefined) return found;
+  const until = replayed !== undefined && replayed.to >= end ? replayed.from : end;
+  tools.read(end - until); // By the restore.
+  for (let at: number = WAL_HEADER_SIZE; at < until;) {
+    const wanted = buffer.subarray(0, until - at);
     const got = await store.readWal(catalog.generation, index, at, wanted);
     const scan = scanFrames(wanted.subarray(0, got), header, chain);
     if (scan.frames * size < wanted.length) {
@@ -178,7 +187,7 @@ async function checkWal(
     }
     for (; due < records.length && (records[due]?.end ?? 0) <= at + got; due++) {
       const problem = recordProblem(records[due], wanted, at, size);
-      if (problem !== undefined) return { code: "corrupt", problem: `${key}, index ${formatIndex(index)}: ${problem}` };
+      if (problem !== undefined) return { code: "corrupt", problem: `${key}, ${describeRecord(index, problem)}` };
     }
     chain = scan.checksum;
     at += got;
@@ -186,20 +195,4 @@ async function checkWal(
     await tools.turn();
   }
   return undefined;
-}
-
-/** A record ends at a commit frame of as many pages as it says. */
-function recordProblem(
-  record: CommitRecord | undefined,
-  frames: Uint8Array,
-  at: number,
-  size: number,
-): string | undefined {
-  if (record === undefined || record.start === record.end) return undefined;
-  const { end, pageSize, databasePages } = record;
-  const isBetweenFrames = frameSize(pageSize) === size && (end - WAL_HEADER_SIZE) % size === 0;
-  if (!isBetweenFrames) return `the record that ends at ${end} does not end between two frames`;
-  const commitSize = viewOf(frames).getUint32(end - size - at + COMMIT_SIZE_AT);
-  if (commitSize === databasePages) return undefined;
-  return `the record that ends at ${end} says ${databasePages} pages (expected ${commitSize}, as its last frame says)`;
 }

@@ -9,6 +9,7 @@ import { gatherFacts, gatherRecords } from "../restore/gather.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import type { Finding, Proof, ReportedPoint } from "./report.ts";
 import { pointsOf } from "../restore/ranges.ts";
+import { ReplayedWal } from "./replayed_wal.ts";
 import type { SamplePoint } from "./sample.ts";
 import { type Restored, type Trial, type TrialTools, tryRestore } from "./trial.ts";
 
@@ -34,11 +35,18 @@ export class Proofs {
     return newest && { position: newest.position, capturedAtMs: newest.capturedAtMs };
   }
 
-  /** `look` is shown what was restored, before it is removed. */
-  async askedFor(target: RestoreTarget, look?: (path: string) => Promise<void>): Promise<Trial> {
-    const trial = await this.#tryTwice(target, look);
+  /** `look` is shown what was restored, before it is removed. The WAL that was replayed, where all of it was. */
+  async askedFor(
+    target: RestoreTarget,
+    look: (path: string) => Promise<void>,
+  ): Promise<{ readonly trial: Trial; readonly replayed: ReplayedWal | undefined }> {
+    let replayed: ReplayedWal | undefined;
+    const trial = await this.#tryTwice(target, look, () => {
+      const own = replayed = new ReplayedWal(this.#replica.store);
+      return (generation, chunk) => own.observe(generation, chunk);
+    });
     if (trial.kind === "restored") this.#note("asked for", trial);
-    return trial;
+    return { trial, replayed: trial.kind === "refused" ? undefined : replayed };
   }
 
   /** The last point that is not behind the position, in its index or, where that has none yet, at the end of the one before. */
@@ -122,12 +130,20 @@ export class Proofs {
   }
 
   /** Retention may remove what a plan was made of, and leaves another that serves. */
-  async #tryTwice(target: RestoreTarget, look?: (path: string) => Promise<void>): Promise<Trial> {
-    const trial = await tryRestore(this.#replica, target, this.#tools, look);
+  async #tryTwice(
+    target: RestoreTarget,
+    look?: (path: string) => Promise<void>,
+    observer?: () => NonNullable<TrialTools["observe"]>,
+  ): Promise<Trial> {
+    const attempt = () => {
+      const tools = observer === undefined ? this.#tools : { ...this.#tools, observe: observer() };
+      return tryRestore(this.#replica, target, tools, look);
+    };
+    const trial = await attempt();
     if (trial.kind !== "refused" || outcomeOf(trial.error) !== "fail") return trial;
     await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);
     if (this.#tools.signal.aborted) throw interrupted();
-    return await tryRestore(this.#replica, target, this.#tools, look);
+    return await attempt();
   }
 
   #note(why: Proof["why"], { point, bytes, durationMs, isCompared, confirmedAt }: Restored): void {

@@ -11,6 +11,7 @@ import { type GenerationFacts, newestMs } from "../restore/history.ts";
 import { planRestore } from "../restore/plan.ts";
 import type { RestoreTarget } from "../restore/target.ts";
 import type { InspectionResult } from "../sqlite/inspection.ts";
+import type { ReplayedWal } from "./replayed_wal.ts";
 import type { SnapshotEntry } from "../store/generation_store.ts";
 import { viewChain } from "./chain.ts";
 import { type Check, type CheckValues, judgeAnswer, numberOf } from "./check.ts";
@@ -87,7 +88,10 @@ class Ladder {
   #recoveryPointMs: number | undefined;
   #trial: Trial | undefined;
   #inspected: InspectionResult | { readonly kind: "failed"; readonly error: ReplicationError } | undefined;
-  #inspectionMs = 0;
+  /** What a rung took of the time of another one. */
+  readonly #aheadMs = new Map<Rung, number>();
+  #replayed: ReplayedWal | undefined;
+  #refusal: ReplicationError | undefined;
   /** Images that were read and not compared; undefined when they were not read. */
   #uncompared: readonly SnapshotEntry[] | undefined;
   /** What the live database was found equal to; undefined when it was not compared with. */
@@ -181,7 +185,9 @@ class Ladder {
     this.#find("chain", findings, says);
   }
 
+  /** What is restored is read on the way, and proven no less: the restore comes first, and the rest is read here. */
   async #intact(): Promise<void> {
+    if (this.#isWanted("restore")) await this.#ahead("restore", () => this.#tryAskedFor());
     const { store } = this.#request.replica;
     let bytes = 0;
     const { slice } = this.#options;
@@ -189,6 +195,7 @@ class Ladder {
     const tools = {
       turn: () => this.#turn(),
       read: (read: number) => void (bytes += read),
+      replayed: this.#replayed,
       uncompared: (entry: SnapshotEntry) => void uncompared.push(entry),
       isDue: (index: number) => slice === undefined || index % slice.of === slice.part % slice.of,
     };
@@ -204,13 +211,27 @@ class Ladder {
     this.#find("intact", findings, `${bytes} bytes read: each frame, record and image of ${part} is whole`);
   }
 
+  /** What stands in the way is for the rung `restore` to say. */
+  async #tryAskedFor(): Promise<void> {
+    const { target } = this.#options;
+    try {
+      const plan = planRestore(await this.#facts(target), target);
+      if (plan.kind === "plan") this.#expectRoom(plan.databaseBytes);
+      const { trial, replayed } = await this.#proofs.askedFor(target, (path) => this.#look(path));
+      this.#trial = trial;
+      this.#replayed = replayed;
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
+      this.#refusal = error;
+    }
+  }
+
   async #restore(): Promise<void> {
     const { target, sample, seed } = this.#options;
     const facts = await this.#facts(target);
-    const plan = planRestore(facts, target);
-    if (plan.kind === "plan") this.#expectRoom(plan.databaseBytes);
-    const trial = await this.#proofs.askedFor(target, (path) => this.#look(path));
-    this.#trial = trial;
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const trial = this.#trial;
+    if (trial === undefined) return this.#note("restore", "not-run", "there was nothing to restore");
     if (trial.kind !== "restored") {
       const newest = facts.toSorted((a, b) => newestMs(b) - newestMs(a))[0];
       await this.#proofs.before(trial, newest, (path) => this.#nameOwners(path));
@@ -254,19 +275,28 @@ class Ladder {
 
   /** While what was restored is there. What it takes is the time of the rungs that ask for it. */
   async #look(path: string): Promise<void> {
-    const { inspect, signal, clock } = this.#tools;
+    const { inspect, signal } = this.#tools;
     const { checks = [] } = this.#request;
     if (inspect === undefined || !this.#isWanted("structure")) return;
-    const beganMs = clock.monotonicMs();
     const queries = this.#isWanted("checks") ? checks.map(({ query }) => query) : [];
-    try {
-      this.#inspected = await inspect({ path, structure: true, queries, pages: [] }, signal);
-    } catch (error) {
-      if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
-      this.#inspected = { kind: "failed", error };
-    }
-    this.#inspectionMs = clock.monotonicMs() - beganMs;
-    this.#beganMs += this.#inspectionMs;
+    await this.#ahead("structure", async () => {
+      try {
+        this.#inspected = await inspect({ path, structure: true, queries, pages: [] }, signal);
+      } catch (error) {
+        if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
+        this.#inspected = { kind: "failed", error };
+      }
+    });
+  }
+
+  /** Work of a rung that is done in another one counts as its own. */
+  async #ahead(rung: Rung, work: () => Promise<void>): Promise<void> {
+    const [beganMs, before] = [this.#tools.clock.monotonicMs(), this.#beganMs];
+    await work();
+    const inner = this.#beganMs - before; // Of what was done ahead in it.
+    const tookMs = this.#tools.clock.monotonicMs() - beganMs;
+    this.#aheadMs.set(rung, (this.#aheadMs.get(rung) ?? 0) + tookMs - inner);
+    this.#beganMs = before + tookMs;
   }
 
   #restored(trial: Trial): string {
@@ -346,7 +376,6 @@ class Ladder {
 
   /** Of a database that is the source's, so is whatever is wrong inside: it is no less wrong. */
   #structure(): void {
-    this.#beganMs -= this.#inspectionMs;
     const inspected = this.#inspected;
     if (inspected === undefined) return this.#note("structure", "not-run", "nothing was looked into");
     if (inspected.kind === "failed") return this.#find("structure", [findingOf("structure", inspected.error)], "");
@@ -439,7 +468,12 @@ class Ladder {
   }
 
   #note(rung: Rung, outcome: RungOutcome, says: string): void {
-    this.#rungs.push({ rung, outcome, says, durationMs: this.#tools.clock.monotonicMs() - this.#beganMs });
+    this.#rungs.push({
+      rung,
+      outcome,
+      says,
+      durationMs: (this.#aheadMs.get(rung) ?? 0) + this.#tools.clock.monotonicMs() - this.#beganMs,
+    });
   }
 
   #report(durationMs: number): ReplicaReport {
