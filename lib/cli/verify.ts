@@ -2,49 +2,30 @@ import { ExitCode, messageOf, ReplicationError, worstExitCode } from "../base/er
 import { dirname, resolve } from "../base/path.ts";
 import type { Secret } from "../base/secret.ts";
 import { Progress } from "../base/progress.ts";
-import type { DatabaseConfig, ReplicaConfig, VerifyConfig } from "../config/config.ts";
-import { parseSize } from "../config/size.ts";
 import { parseDuration } from "../config/duration.ts";
-import { liveDatabase } from "../daemon/live_database.ts";
-import { openReplica } from "../daemon/open_replica.ts";
-import type { FileSystem } from "../platform/file_system.ts";
-import { RateLimit, withRateLimit } from "../platform/limited_files.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { lowerPriority } from "../platform/priority.ts";
-import { statePathOf } from "../daemon/status.ts";
-import type { SqliteDriver } from "../sqlite/driver.ts";
 import { exitCodeFor } from "../verify/judgement.ts";
-import { type ReplicaReport, type Rung, rungNamed, RUNGS, type VerifyReport, worstOutcome } from "../verify/report.ts";
-import { type KeptRun, keptRunOf, recallProof, rememberProof } from "../verify/proof_memory.ts";
-import { parseSlice } from "../verify/slice.ts";
+import { type ReplicaReport, type VerifyReport, worstOutcome } from "../verify/report.ts";
+import { type KeptRun, keptRunOf, rememberProof } from "../verify/proof_memory.ts";
 import { takeScratch } from "../verify/scratch.ts";
 import type { TrialTools } from "../verify/trial.ts";
-import { type LadderOptions, type ReplicaRequest, verifyReplica } from "../verify/verify.ts";
-import { chooseReplicas } from "./chosen_replicas.ts";
+import { verifyReplica } from "../verify/verify.ts";
 import type { CommandContext } from "./command.ts";
 import { inspectInChild } from "./inspector.ts";
 import { withSignals } from "./interruption.ts";
-import { changedAtMs } from "./last_change.ts";
-import { loadConfigFor } from "./load_config.ts";
 import { writeJson, writeLine } from "./output.ts";
-import { targetFrom } from "./restore_target.ts";
 import { printable } from "./table.ts";
 import { junitText } from "./verify_junit.ts";
 import { metricsText } from "./verify_metrics.ts";
 import { ping, pingAddress, type PingOutcome } from "./verify_ping.ts";
 import { nagiosCode, nagiosLine } from "./verify_nagios.ts";
 import { verifyDocument, verifyLines } from "./verify_report.ts";
+import { highestOf, requestsFrom, seedFrom, type VerifyRequest } from "./verify_requests.ts";
 
 const SCHEMA_VERSION = 1;
 const DEFAULT_SCRATCH = "/tmp";
-
-interface Request extends ReplicaRequest {
-  readonly pingUrl?: Secret;
-  readonly options: LadderOptions;
-  /** Where what is found is remembered: the database's state, and the replica's place in it. */
-  readonly state?: { readonly path: string; readonly place: string };
-}
 
 export function run(context: CommandContext): Promise<number> {
   return withSignals(context, (signal) => verify(context, signal));
@@ -99,7 +80,7 @@ interface Listener {
 }
 
 /** The one of the command line for all requests, else each database's own. */
-function listenersOf(context: CommandContext, requests: readonly Request[]): Listener[] {
+function listenersOf(context: CommandContext, requests: readonly VerifyRequest[]): Listener[] {
   const toPath = (path: string) => resolve(context.currentFolder(), path);
   const everything = context.arguments.text("ping");
   const slotsOf = new Map<string, number[]>();
@@ -121,7 +102,7 @@ async function tell(context: CommandContext, address: Secret, outcome: PingOutco
 async function prove(
   context: CommandContext,
   signal: AbortSignal,
-  requests: readonly Request[],
+  requests: readonly VerifyRequest[],
   seed: number,
 ): Promise<VerifyReport> {
   const { clock } = context.platform;
@@ -147,7 +128,7 @@ async function inScratch(
   context: CommandContext,
   interruption: AbortSignal,
   deadline: AbortSignal | undefined,
-  requests: readonly Request[],
+  requests: readonly VerifyRequest[],
 ): Promise<ReplicaReport[]> {
   const signal = deadline === undefined ? interruption : AbortSignal.any([interruption, deadline]);
   const { platform, arguments: arguments_, userId } = context;
@@ -183,7 +164,7 @@ async function inScratch(
 }
 
 /** In the state of the database, so that `status` can tell; a proof does not depend on it. */
-async function remember(context: CommandContext, { state }: Request, run: KeptRun): Promise<void> {
+async function remember(context: CommandContext, { state }: VerifyRequest, run: KeptRun): Promise<void> {
   const { platform: { files }, userId } = context;
   try {
     if (state !== undefined) await rememberProof(files, state.path, state.place, run, userId);
@@ -213,97 +194,9 @@ async function withDeadline<T>(
   }
 }
 
-/** What the command line says, else the database's config, else the default. */
-function optionsFrom(context: CommandContext, seed: number, config: Partial<VerifyConfig> = {}): LadderOptions {
-  const { arguments: arguments_, platform: { clock } } = context;
-  const level = arguments_.text("level");
-  const maxAgeMs = parseDuration(arguments_.text("max-age") ?? "") ?? config.maxAgeMs;
-  const slice = parseSlice(arguments_.text("slice") ?? "");
-  return {
-    level: level === undefined ? config.level ?? rungNamed("full") : rungNamed(level),
-    isLevelExplicit: level !== undefined,
-    target: targetFrom(arguments_, clock.now().getTime()),
-    sample: arguments_.integer("sample") ?? config.sample ?? 0,
-    seed,
-    ...(slice === undefined ? {} : { slice }),
-    ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
-  };
-}
-
-function seedFrom({ arguments: arguments_, platform: { random } }: CommandContext): number {
-  const [a = 0, b = 0, c = 0] = random.bytes(3);
-  return arguments_.integer("seed") ?? (a << 16 | b << 8 | c);
-}
-
 function fractionOf({ platform: { random } }: CommandContext): number {
   const [a = 0, b = 0] = random.bytes(2);
   return (a << 8 | b) / 65_535;
-}
-
-function highestOf(levels: readonly Rung[]): Rung {
-  return RUNGS.findLast((rung) => levels.includes(rung)) ?? rungNamed("full");
-}
-
-interface RequestTools {
-  readonly seed: number;
-  /** By which replicas are read. */
-  readonly files: FileSystem;
-  /** Only where a live database is compared with. */
-  readonly driver?: SqliteDriver;
-}
-
-async function requestTools(context: CommandContext, seed: number): Promise<RequestTools> {
-  const rate = parseSize(context.arguments.text("limit-rate") ?? "");
-  const { files: system, clock } = context.platform;
-  const files = rate === undefined ? system : withRateLimit(system, new RateLimit(clock, rate));
-  if (!context.arguments.isOn("against-live")) return { seed, files };
-  const { sqliteLibrary } = await loadConfigFor(context);
-  const { selectDriver } = await import("../sqlite/select_driver.ts");
-  return { seed, files, driver: await selectDriver(sqliteLibrary) };
-}
-
-/** Of the database or URL that was named; without one, every replica of the config. */
-async function requestsFrom(context: CommandContext, seed: number): Promise<Request[]> {
-  const tools = await requestTools(context, seed);
-  if (context.arguments.positionals.length > 0) {
-    const { database, replicas } = await chooseReplicas(context);
-    return replicas.map((replica) => requestOf(context, tools, replica, database));
-  }
-  const config = await loadConfigFor(context);
-  const requests = config.databases.flatMap((database) =>
-    database.replicas.map((replica) => requestOf(context, tools, replica, database))
-  );
-  if (requests.length > 0) return requests;
-  throw new ReplicationError("config-invalid", `Cannot verify: ${config.source} names no database (expected dbs)`);
-}
-
-function requestOf(
-  context: CommandContext,
-  tools: RequestTools,
-  replica: ReplicaConfig,
-  database?: DatabaseConfig,
-): Request {
-  const { files } = context.platform;
-  const request = {
-    replica: { name: replica.name, store: openReplica(tools.files, replica) },
-    url: replica.url,
-    options: optionsFrom(context, tools.seed, database?.verify),
-  };
-  if (database === undefined) return request;
-  const { driver } = tools;
-  const { store } = request.replica;
-  const state = { path: statePathOf(files, database), place: replica.path };
-  const before = recallProof(files, state.path, state.place)?.lastPass;
-  return {
-    ...request,
-    database: database.path,
-    sourceChangedMs: () => changedAtMs(files, database.path),
-    checks: database.verify.checks,
-    ...(database.verify.pingUrl === undefined ? {} : { pingUrl: database.verify.pingUrl }),
-    ...(driver === undefined ? {} : { live: liveDatabase(context.platform, driver, database, store) }),
-    ...(before === undefined ? {} : { before }),
-    state,
-  };
 }
 
 /** What writes a report into the file of a flag; refused before the work when there is no folder for it. */

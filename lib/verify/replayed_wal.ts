@@ -8,7 +8,6 @@ import type { Index } from "../position/position.ts";
 import type { WalChunk } from "../restore/wal_chunks.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
-import { frameSize } from "../wal/frame.ts";
 import { describeRecord, recordProblem } from "./record_check.ts";
 import type { Finding } from "./report.ts";
 

@@ -10,12 +10,11 @@ import { expectReadable, gatherFacts } from "../restore/gather.ts";
 import { type GenerationFacts, newestMs } from "../restore/history.ts";
 import { planRestore } from "../restore/plan.ts";
 import type { RestoreTarget } from "../restore/target.ts";
-import type { InspectionResult } from "../sqlite/inspection.ts";
 import type { ReplayedWal } from "./replayed_wal.ts";
 import type { SnapshotEntry } from "../store/generation_store.ts";
 import { viewChain } from "./chain.ts";
-import { type Check, type CheckValues, judgeAnswer, numberOf } from "./check.ts";
 import { checkObjects } from "./intact.ts";
+import { type Expected, Inside, type Judged, SHOWN_PAGES } from "./inside.ts";
 import { type LiveDatabase, type LiveMoment, readLaterPages } from "./live.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import { imagesToCompare, interrupted, Proofs, SECOND_LOOK_MS } from "./proofs.ts";
@@ -33,20 +32,13 @@ import type { Slice } from "./slice.ts";
 import { choosePoints } from "./sample.ts";
 import type { Trial, TrialTools } from "./trial.ts";
 
-/** So many pages that differ stand in a report. */
-const SHOWN_PAGES = 10;
-
-export interface ReplicaRequest {
+export interface ReplicaRequest extends Expected {
   /** The database of the config; absent for a replica that was given by its URL. */
   readonly database?: string;
   readonly replica: RestoreReplica;
   readonly url: string;
   /** The database itself, where it is to be compared with. */
   readonly live?: LiveDatabase;
-  /** What the config asserts of the database. */
-  readonly checks?: readonly Check[];
-  /** Of the last proof. */
-  readonly before?: { readonly schema?: string; readonly values: CheckValues };
   /** When the source changed last; absent when it is not known. */
   readonly sourceChangedMs?: () => number | undefined;
 }
@@ -87,7 +79,7 @@ class Ladder {
   #recoveryTimeMs: number | undefined;
   #recoveryPointMs: number | undefined;
   #trial: Trial | undefined;
-  #inspected: InspectionResult | { readonly kind: "failed"; readonly error: ReplicationError } | undefined;
+  readonly #inside: Inside;
   /** What a rung took of the time of another one. */
   readonly #aheadMs = new Map<Rung, number>();
   #replayed: ReplayedWal | undefined;
@@ -103,6 +95,7 @@ class Ladder {
     this.#options = options;
     this.#tools = tools;
     this.#proofs = new Proofs(request.replica, tools);
+    this.#inside = new Inside(request, tools);
   }
 
   async climb(): Promise<ReplicaReport> {
@@ -114,12 +107,14 @@ class Ladder {
       restore: () => this.#restore(),
       equal: () => this.#equalToAll(),
       structure: () => Promise.resolve(this.#structure()),
-      checks: () => Promise.resolve(this.#checks()),
+      checks: () => Promise.resolve(this.#tell("checks", this.#inside.checks())),
     };
+    let isOver = false;
     for (const rung of RUNGS.slice(0, RUNGS.indexOf(this.#options.level) + 1)) {
       this.#beganMs = this.#tools.clock.monotonicMs();
       try {
-        if (rung === "reach" || this.#hasBackup) await steps[rung]();
+        if (isOver) this.#note(rung, "not-run", "there was no more time");
+        else if (rung === "reach" || this.#hasBackup) await steps[rung]();
         else this.#note(rung, "not-run", "there is nothing to look at");
       } catch (error) {
         if (!(error instanceof ReplicationError)) throw error;
@@ -129,7 +124,7 @@ class Ladder {
         }
         if (this.#tools.deadline?.aborted !== true) throw error;
         this.#find(rung, [{ rung, code: "timeout", problem: "there was no more time for it" }], "");
-        break;
+        isOver = true;
       }
     }
     return this.#report(this.#tools.clock.monotonicMs() - startedMs);
@@ -234,7 +229,11 @@ class Ladder {
     if (trial === undefined) return this.#note("restore", "not-run", "there was nothing to restore");
     if (trial.kind !== "restored") {
       const newest = facts.toSorted((a, b) => newestMs(b) - newestMs(a))[0];
-      await this.#proofs.before(trial, newest, (path) => this.#nameOwners(path));
+      await this.#proofs.before(trial, newest, async (path) => {
+        const pages = this.#findings.flatMap((finding) => finding.pages ?? []);
+        const note = await this.#inside.ownersNote(path, pages);
+        if (note !== undefined) this.#suspicions.add(note);
+      });
     } else if (target.kind === "latest") this.#recoveryTimeMs = trial.durationMs;
     if (this.#isWanted("equal")) {
       const uncompared = this.#uncompared;
@@ -251,42 +250,14 @@ class Ladder {
     this.#find("restore", trial.kind === "refused" ? [findingOf("restore", trial.error)] : [], this.#restored(trial));
   }
 
-  /** To which tables the damaged pages belong, by a state that is good. */
-  async #nameOwners(path: string): Promise<void> {
-    const { inspect, signal } = this.#tools;
-    const pages = [...new Set(this.#findings.flatMap((finding) => finding.pages ?? []))];
-    if (inspect === undefined || pages.length === 0) return;
-    try {
-      const inspected = await inspect({ path, structure: false, queries: [], pages }, signal);
-      const owners = inspected.kind === "inspected" ? inspected.inspection.owners : [];
-      if (owners.length === 0) return;
-      const what = pages.length === 1 ? "page" : "pages";
-      this.#suspicions.add(
-        `the damaged ${what} ${pages.slice(0, SHOWN_PAGES).join(", ")} belonged to ${owners.join(", ")} before`,
-      );
-    } catch (error) {
-      if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
-    }
-  }
-
   #isWanted(rung: Rung): boolean {
     return RUNGS.indexOf(rung) <= RUNGS.indexOf(this.#options.level);
   }
 
   /** While what was restored is there. What it takes is the time of the rungs that ask for it. */
   async #look(path: string): Promise<void> {
-    const { inspect, signal } = this.#tools;
-    const { checks = [] } = this.#request;
-    if (inspect === undefined || !this.#isWanted("structure")) return;
-    const queries = this.#isWanted("checks") ? checks.map(({ query }) => query) : [];
-    await this.#ahead("structure", async () => {
-      try {
-        this.#inspected = await inspect({ path, structure: true, queries, pages: [] }, signal);
-      } catch (error) {
-        if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
-        this.#inspected = { kind: "failed", error };
-      }
-    });
+    if (!this.#isWanted("structure")) return;
+    await this.#ahead("structure", () => this.#inside.look(path, this.#isWanted("checks")));
   }
 
   /** Work of a rung that is done in another one counts as its own. */
@@ -315,7 +286,7 @@ class Ladder {
 
   /** A restore of the moment at which the live database was read: what differs, differs. */
   async #againstLive(live: LiveDatabase): Promise<Finding[]> {
-    const { folder, signal, inspect } = this.#tools;
+    const { folder, signal } = this.#tools;
     let moment: LiveMoment | undefined;
     try {
       moment = await live.pin(folder, signal);
@@ -328,9 +299,7 @@ class Ladder {
         const from = point.index === position.index ? point.offset : 0;
         const later = await readLaterPages(this.#request.replica.store, position, from, moment.pageSize);
         differences = await moment.differences(path, later);
-        if (differences.count === 0 || inspect === undefined) return;
-        const inspected = await inspect({ path, structure: false, queries: [], pages: differences.pages }, signal);
-        if (inspected.kind === "inspected") owners = inspected.inspection.owners;
+        owners = await this.#inside.owners(path, differences.pages);
       });
       if (trial.kind !== "restored") return [findingOf("equal", trial.error)];
       this.#live = `page by page the live database at ${formatPosition(position)}`;
@@ -374,57 +343,16 @@ class Ladder {
     else this.#note("equal", "not-available", problem);
   }
 
-  /** Of a database that is the source's, so is whatever is wrong inside: it is no less wrong. */
   #structure(): void {
-    const inspected = this.#inspected;
-    if (inspected === undefined) return this.#note("structure", "not-run", "nothing was looked into");
-    if (inspected.kind === "failed") return this.#find("structure", [findingOf("structure", inspected.error)], "");
-    if (inspected.kind === "unreadable") {
-      const isEqual = this.#trial?.kind === "restored" && this.#trial.isCompared;
-      const problem = `it cannot be opened without a key, or is no SQLite database: ${inspected.problem}`;
-      if (isEqual) return this.#note("structure", "not-available", problem);
-      return this.#find("structure", [{ rung: "structure", code: "corrupt", problem }], "");
-    }
-    const { faults, orphans, objects, schema } = inspected.inspection;
-    for (const [table, rows] of Object.entries(orphans)) {
-      this.#suspicions.add(
-        `${count(rows, "row")} of the table ${table} ${rows === 1 ? "has" : "have"} a foreign key without its parent`,
-      );
-    }
-    const before = this.#request.before?.schema;
-    if (before !== undefined && before !== schema) this.#suspicions.add("the schema is not that of the last proof");
-    const advice = "PRAGMA integrity_check in the source: the restored copy is what it holds";
-    const findings = faults.map((fault): Finding => ({
-      rung: "structure",
-      code: "corrupt",
-      problem: `integrity_check: ${fault}`,
-      ...(this.#trial?.kind === "restored" && this.#trial.isCompared ? { advice } : {}),
-    }));
-    this.#find("structure", findings, `integrity_check is ok, ${count(objects, "object")} in the schema ${schema}`);
+    const isEqual = this.#trial?.kind === "restored" && this.#trial.isCompared;
+    const judged = this.#inside.structure(isEqual);
+    for (const note of judged.notes) this.#suspicions.add(note);
+    this.#tell("structure", judged);
   }
 
-  #checks(): void {
-    const { checks = [], before } = this.#request;
-    if (checks.length === 0) return this.#note("checks", "not-available", "not available: the config has no checks");
-    if (this.#inspected?.kind !== "inspected") return this.#note("checks", "not-run", "nothing was looked into");
-    const { answers } = this.#inspected.inspection;
-    const problems = checks.flatMap((check, slot) =>
-      judgeAnswer(check, answers[slot], before?.values[check.name]) ?? []
-    );
-    const findings = problems.map((problem): Finding => ({ rung: "checks", code: "check", problem }));
-    this.#find("checks", findings, `${count(checks.length, "check")} passed`);
-  }
-
-  /** The numbers that checks gave, for the next proof to compare with. */
-  #values(): CheckValues {
-    const values: Record<string, number> = {};
-    const answers = this.#inspected?.kind === "inspected" ? this.#inspected.inspection.answers : [];
-    for (const [slot, { name }] of (this.#request.checks ?? []).entries()) {
-      const answer = answers[slot];
-      const number = answer?.kind === "value" ? numberOf(answer.value) : undefined;
-      if (number !== undefined) values[name] = number;
-    }
-    return values;
+  #tell(rung: Rung, { findings, says, instead }: Judged): void {
+    if (instead === undefined) this.#find(rung, findings, says);
+    else this.#note(rung, instead, says);
   }
 
   async #lookTwice(look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
@@ -494,8 +422,8 @@ class Ladder {
       ...(this.#newest === undefined ? {} : { newest: this.#newest }),
       ...(proven === undefined ? {} : { proven }),
       proofs: this.#proofs.all,
-      ...(this.#inspected?.kind === "inspected" ? { schema: this.#inspected.inspection.schema } : {}),
-      values: this.#values(),
+      ...(this.#inside.schema === undefined ? {} : { schema: this.#inside.schema }),
+      values: this.#inside.values(),
       ...(this.#recoveryTimeMs === undefined ? {} : { recoveryTimeMs: this.#recoveryTimeMs }),
       ...(this.#recoveryPointMs === undefined ? {} : { recoveryPointMs: this.#recoveryPointMs }),
       durationMs,

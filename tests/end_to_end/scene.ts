@@ -1,12 +1,13 @@
 /** A database, its replica, an application and the real program: what every test of the whole is made of. */
 import { DatabaseSync } from "node:sqlite";
 import { FileReplicaClient } from "../../lib/clients/file/client.ts";
+import { ReplicationError } from "../../lib/base/errors.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import type { Generation } from "../../lib/position/generation.ts";
 import { asIndex, formatPosition, type Index } from "../../lib/position/position.ts";
 import type { RestoreTarget } from "../../lib/restore/target.ts";
 import type { Layout } from "../../lib/position/object_names.ts";
-import type { GenerationStore } from "../../lib/store/generation_store.ts";
+import type { GenerationCatalog, GenerationStore } from "../../lib/store/generation_store.ts";
 import { ReplicaStore } from "../../lib/store/replica_store.ts";
 import { assertEquals, assertMatch, fail } from "../support/assert.ts";
 import { type Daemon, type DaemonOptions, startDaemon, startReplicate, until } from "../support/daemon.ts";
@@ -134,10 +135,20 @@ export class Scene {
       const newest = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name.endsWith(".wal"))
         .sort()
         .at(-1);
-      const last = (await this.store.catalog(generation)).wals.at(-1);
+      const last = (await this.#catalogUnlessRepaired(generation))?.wals.at(-1);
       return newest !== undefined && last?.index === parseInt(newest, 16) &&
         last.lastRecord?.end === Deno.statSync(`${folder}/${newest}`).size;
     }, "the replica to hold what is captured");
+  }
+
+  /** Undefined while a daemon takes a damaged end back: a reader is then told to try again. */
+  async #catalogUnlessRepaired(generation: Generation): Promise<GenerationCatalog | undefined> {
+    try {
+      return await this.store.catalog(generation);
+    } catch (error) {
+      if (error instanceof ReplicationError && error.code === "unavailable") return undefined;
+      throw error;
+    }
   }
 
   /** Makes the daemon begin a generation: its state is found under another lock, and of another history. */

@@ -61,7 +61,7 @@ Deno.test({
       assertEquals(generation?.reason, "there is no earlier state");
       assertEquals([near?.position, near?.lag_ms, near?.trouble], [position, 0, null]);
       assert(Date.parse(near?.oldest_point ?? "") > 0);
-      assertEquals([near?.last_proof?.outcome, near?.last_success?.reached], ["pass", "equal"]);
+      assertEquals([near?.last_proof?.outcome, near?.last_success?.reached], ["pass", "structure"]);
       assertStringIncludes(far?.trouble?.message ?? "", "is it mounted?");
       assertEquals(far?.position, null);
 
@@ -71,7 +71,7 @@ Deno.test({
       const { stdout } = await runTailrace(["status", "--config", config, scene.database]);
       const [titles, first, second, turn] = stdout.split("\n");
       assertMatch(titles ?? "", /^database +replica +daemon +position +lag +oldest point +last proof +trouble$/);
-      for (const line of [first, second]) assertMatch(line ?? "", / 0s {2}20.*equal, \d+s ago +none$/);
+      for (const line of [first, second]) assertMatch(line ?? "", / 0s {2}20.*structure, \d+s ago +none$/);
       assertStringIncludes(turn ?? "", "A new generation begins: ");
       assertEquals(await daemon.stop(), 0);
     }),

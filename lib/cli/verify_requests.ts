@@ -1,0 +1,116 @@
+/** What `verify` is asked for: which replicas, and of each how far and by which means. */
+import { ReplicationError } from "../base/errors.ts";
+import type { Secret } from "../base/secret.ts";
+import type { DatabaseConfig, ReplicaConfig, VerifyConfig } from "../config/config.ts";
+import { parseDuration } from "../config/duration.ts";
+import { parseSize } from "../config/size.ts";
+import { liveDatabase } from "../daemon/live_database.ts";
+import { openReplica } from "../daemon/open_replica.ts";
+import { statePathOf } from "../daemon/status.ts";
+import type { FileSystem } from "../platform/file_system.ts";
+import { RateLimit, withRateLimit } from "../platform/limited_files.ts";
+import type { SqliteDriver } from "../sqlite/driver.ts";
+import { recallProof } from "../verify/proof_memory.ts";
+import { type Rung, rungNamed, RUNGS } from "../verify/report.ts";
+import { parseSlice } from "../verify/slice.ts";
+import type { LadderOptions, ReplicaRequest } from "../verify/verify.ts";
+import { chooseReplicas } from "./chosen_replicas.ts";
+import type { CommandContext } from "./command.ts";
+import { changedAtMs } from "./last_change.ts";
+import { loadConfigFor } from "./load_config.ts";
+import { targetFrom } from "./restore_target.ts";
+
+export interface VerifyRequest extends ReplicaRequest {
+  readonly pingUrl?: Secret;
+  readonly options: LadderOptions;
+  /** Where what is found is remembered: the database's state, and the replica's place in it. */
+  readonly state?: { readonly path: string; readonly place: string };
+}
+
+interface RequestTools {
+  readonly seed: number;
+  /** By which replicas are read. */
+  readonly files: FileSystem;
+  /** Only where a live database is compared with. */
+  readonly driver?: SqliteDriver;
+}
+
+async function requestTools(context: CommandContext, seed: number): Promise<RequestTools> {
+  const rate = parseSize(context.arguments.text("limit-rate") ?? "");
+  const { files: system, clock } = context.platform;
+  const files = rate === undefined ? system : withRateLimit(system, new RateLimit(clock, rate));
+  if (!context.arguments.isOn("against-live")) return { seed, files };
+  const { sqliteLibrary } = await loadConfigFor(context);
+  const { selectDriver } = await import("../sqlite/select_driver.ts");
+  return { seed, files, driver: await selectDriver(sqliteLibrary) };
+}
+
+/** Of the database or URL that was named; without one, every replica of the config. */
+export async function requestsFrom(context: CommandContext, seed: number): Promise<VerifyRequest[]> {
+  const tools = await requestTools(context, seed);
+  if (context.arguments.positionals.length > 0) {
+    const { database, replicas } = await chooseReplicas(context);
+    return replicas.map((replica) => requestOf(context, tools, replica, database));
+  }
+  const config = await loadConfigFor(context);
+  const requests = config.databases.flatMap((database) =>
+    database.replicas.map((replica) => requestOf(context, tools, replica, database))
+  );
+  if (requests.length > 0) return requests;
+  throw new ReplicationError("config-invalid", `Cannot verify: ${config.source} names no database (expected dbs)`);
+}
+
+function requestOf(
+  context: CommandContext,
+  tools: RequestTools,
+  replica: ReplicaConfig,
+  database?: DatabaseConfig,
+): VerifyRequest {
+  const { files } = context.platform;
+  const request = {
+    replica: { name: replica.name, store: openReplica(tools.files, replica) },
+    url: replica.url,
+    options: optionsFrom(context, tools.seed, database?.verify),
+  };
+  if (database === undefined) return request;
+  const { driver } = tools;
+  const { store } = request.replica;
+  const state = { path: statePathOf(files, database), place: replica.path };
+  const before = recallProof(files, state.path, state.place)?.lastPass;
+  return {
+    ...request,
+    database: database.path,
+    sourceChangedMs: () => changedAtMs(files, database.path),
+    checks: database.verify.checks,
+    ...(database.verify.pingUrl === undefined ? {} : { pingUrl: database.verify.pingUrl }),
+    ...(driver === undefined ? {} : { live: liveDatabase(context.platform, driver, database, store) }),
+    ...(before === undefined ? {} : { before }),
+    state,
+  };
+}
+
+/** What the command line says, else the database's config, else the default. */
+function optionsFrom(context: CommandContext, seed: number, config: Partial<VerifyConfig> = {}): LadderOptions {
+  const { arguments: arguments_, platform: { clock } } = context;
+  const level = arguments_.text("level");
+  const maxAgeMs = parseDuration(arguments_.text("max-age") ?? "") ?? config.maxAgeMs;
+  const slice = parseSlice(arguments_.text("slice") ?? "");
+  return {
+    level: level === undefined ? config.level ?? rungNamed("full") : rungNamed(level),
+    isLevelExplicit: level !== undefined,
+    target: targetFrom(arguments_, clock.now().getTime()),
+    sample: arguments_.integer("sample") ?? config.sample ?? 0,
+    seed,
+    ...(slice === undefined ? {} : { slice }),
+    ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+  };
+}
+
+export function seedFrom({ arguments: arguments_, platform: { random } }: CommandContext): number {
+  const [a = 0, b = 0, c = 0] = random.bytes(3);
+  return arguments_.integer("seed") ?? (a << 16 | b << 8 | c);
+}
+
+export function highestOf(levels: readonly Rung[]): Rung {
+  return RUNGS.findLast((rung) => levels.includes(rung)) ?? rungNamed("full");
+}
