@@ -14,8 +14,8 @@ export interface FileHandle {
   /** Writes all of `bytes`; a short write is continued, never passed over. */
   writeAt(bytes: Uint8Array, position: number): void;
   /**
-   * The same off the event loop, for bulk data and slow devices. Never on a file of a watched database: the run-time
-   * duplicates the descriptor for the call and closes the duplicate, which drops this process's locks on the file.
+   * The same off the event loop, for bulk data and slow devices. Never on a file of a watched database: where Node's
+   * functions serve the call they duplicate the descriptor and close the duplicate, which drops our locks on the file.
    */
   readAtLater(into: Uint8Array, position: number): Promise<number>;
   writeAtLater(bytes: Uint8Array, position: number): Promise<void>;
