@@ -322,8 +322,11 @@ class Ladder {
     if (confirmedAt === undefined) return "which was not compared in full with what was captured yet";
     const { generation } = point.position;
     const { index, offset } = confirmedAt;
-    const records = await this.#request.replica.store.records(generation, index).catch(() => []);
-    const atMs = records.findLast(({ end }) => end <= offset)?.capturedAtMs;
+    const { store } = this.#request.replica;
+    const records = await store.records(generation, index).catch(() => []);
+    const { snapshots } = await store.catalog(generation);
+    const snapshot = snapshots.findLast((entry) => (entry.stateIndex ?? entry.index) <= index);
+    const atMs = (records.findLast(({ end }) => end <= offset) ?? snapshot?.record)?.capturedAtMs;
     const age = atMs === undefined ? "" : `, ${seconds(this.#tools.clock.now().getTime() - atMs)} ago`;
     return `which was confirmed at ${formatPosition({ generation, index, offset })}${age}`;
   }
