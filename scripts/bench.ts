@@ -76,6 +76,9 @@ async function benchBulk(): Promise<void> {
   await daemon.until((durable) => (durable.at(-1)?.offset ?? 0) >= bytes && durable.length > before, 120_000);
   const copySeconds = ((daemon.durable.at(-1)?.atMs ?? Infinity) - committed) / 1_000;
   row(`capture and copy of ${mega(bytes)} MB of WAL`, bytes / 1e6 / copySeconds, "MB/s", 200, "at least");
+  console.log(
+    `  (a plain copy of it, twice as the state and the replica have it, is ${plainCopies(database, bytes)} MB/s here)`,
+  );
   await sleep(bytes / 200_000 + 4_000); // The checkpoint of that transaction comes after its replication, and has its peak.
   row(`peak RSS beside a database of ${mega(bytes)} MB`, daemon.peakMegabytes(), "MB", 90, "at most");
   await daemon.stop();
@@ -92,6 +95,24 @@ async function benchBulk(): Promise<void> {
     "at least",
   );
   console.log(`  (median of three after a first of ${seconds[0]?.toFixed(1)} s; process start and fsync included)`);
+}
+
+/** MB of WAL a second that this device takes from a program that does nothing but write it twice and wait for the disk. */
+function plainCopies(database: string, bytes: number): string {
+  const piece = new Uint8Array(256 << 10);
+  const began = performance.now();
+  using wal = Deno.openSync(`${database}-wal`);
+  const copies = [1, 2].map((number) => Deno.openSync(`${folder}/plain-${number}`, { write: true, create: true }));
+  for (let count = wal.readSync(piece); count !== null; count = wal.readSync(piece)) {
+    for (const copy of copies) for (let done = 0; done < count;) done += copy.writeSync(piece.subarray(done, count));
+  }
+  for (const copy of copies) {
+    copy.syncDataSync();
+    copy.close();
+  }
+  const seconds = (performance.now() - began) / 1_000;
+  for (const number of [1, 2]) Deno.removeSync(`${folder}/plain-${number}`);
+  return (bytes / 1e6 / seconds).toFixed(0);
 }
 
 async function timeRestore(replica: string): Promise<number> {
