@@ -50,13 +50,13 @@ async function demonstrate(): Promise<void> {
   first.kill("SIGKILL");
   await first.status;
   const killedMs = now();
-  const before = durable.length;
+  const syncs = durable.length;
   say("SIGKILL", `after ${durable.length} syncs, while the other process writes on`);
   await sleep(DOWN_MS);
   const startedMs = now();
   const second = startDaemon();
-  await until(() => durable.length > before, "the first sync after the restart");
-  const backMs = durable[before]?.atMs ?? now();
+  await until(() => durable.length > syncs, "the first sync after the restart");
+  const backMs = durable[syncs]?.atMs ?? now();
   say("restart", `first sync ${Math.round(backMs - startedMs)} ms after the start of the process`);
   const times = await committed;
   await writer.status;
@@ -64,22 +64,21 @@ async function demonstrate(): Promise<void> {
   const { code } = await second.status;
   if (code !== 0) throw new Error(`the daemon ended with exit code ${code}`);
   const wal = readWalFacts(replica);
-  const lags = lagsOf(wal, times, durable);
-  const running = lags.filter((_, i) => (times[i] ?? 0) < killedMs - 100 || (times[i] ?? 0) > backMs + 100);
-  const caughtUp = Math.max(...times.map((time, i) => time > killedMs && time < backMs ? time + (lags[i] ?? 0) : 0));
-  say(
-    "commits",
-    `${times.length} in ${SECONDS} s, all of them in the replica: ${lags.every(Number.isFinite) ? "yes" : "NO"}`,
-  );
+  // The application's own checkpoints may restart the WAL while nobody watches: what was committed then comes in one step.
+  const before = times.filter((time) => time < killedMs - 100);
+  const after = times.filter((time) => time > backMs + 100);
+  const firsts = { ...wal, commits: wal.commits.slice(0, before.length) };
+  const lags = [...lagsOf(firsts, before, durable), ...lagsOf(wal, after, durable)];
+  const caughtUpMs = (after[0] ?? backMs) + (lags[before.length] ?? 0) - startedMs;
+  say("commits", `${times.length} in ${SECONDS} s`);
   say(
     "lag",
-    `p50 ${percentile(running, 0.5).toFixed(1)} ms, p99 ${
-      percentile(running, 0.99).toFixed(1)
-    } ms, commit to fsynced in the replica`,
+    `p50 ${percentile(lags, 0.5).toFixed(1)} ms, p99 ${percentile(lags, 0.99).toFixed(1)} ms, ` +
+      "commit to fsynced in the replica",
   );
   say(
     "caught up",
-    `${Math.round(caughtUp - startedMs)} ms after the restart, ${
+    `at most ${Math.round(caughtUpMs)} ms after the restart, ${
       times.filter((time) => time > killedMs && time < startedMs).length
     } commits were made meanwhile`,
   );
@@ -87,11 +86,12 @@ async function demonstrate(): Promise<void> {
   const restoreMs = await restore();
   const result = comparePages(databaseImage(database, `${folder}/image`), Deno.readFileSync(copy));
   say("restore", `${Math.round(restoreMs)} ms, ${megabytes(Deno.statSync(copy).size)}, process start included`);
-  say("compare", `${result.pages} pages with the source: ${result.different.length === 0 ? "equal" : "DIFFERENT"}`);
+  const isEqual = result.different.length === 0;
+  say("compare", `${result.pages} pages with the source, every commit in them: ${isEqual ? "equal" : "DIFFERENT"}`);
   const left = ["-wal", "-shm"].filter((suffix) => exists(copy + suffix));
   say("left behind", left.length === 0 ? "no -wal and no -shm beside the restored file" : left.join(", "));
-  if (!lags.every(Number.isFinite)) throw new Error("a commit is not in the replica");
-  if (result.different.length > 0) throw new Error(`pages ${result.different.slice(0, 10)} differ`);
+  if (!lags.every(Number.isFinite)) throw new Error("the replica has less commits than were made while it was kept up");
+  if (!isEqual) throw new Error(`pages ${result.different.slice(0, 10)} differ`);
 }
 
 function makeDatabase(): number {
