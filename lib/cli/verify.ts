@@ -169,7 +169,8 @@ async function remember(context: CommandContext, { state }: VerifyRequest, run: 
   try {
     if (state !== undefined) await rememberProof(files, state.path, state.place, run, userId);
   } catch (error) {
-    writeLine(context.stderr, printable(`The result is not remembered: ${messageOf(error)}`));
+    // Another user than the daemon's may not write there, night after night: to cron that is no news.
+    if (isTalkative(context)) writeLine(context.stderr, printable(`The result is not remembered: ${messageOf(error)}`));
   }
 }
 

@@ -128,3 +128,26 @@ Deno.test({
       assertStringIncludes(stderr, `${scene.folder}/far`);
     }),
 });
+
+Deno.test({
+  name: "verify that cannot be remembered is as silent as ever without a terminal",
+  timeout: 60_000,
+  fn: () =>
+    withScene(async (scene) => {
+      const config = configure(scene);
+      insert(scene.application(), 3);
+      assertEquals((await runTailrace(["replicate", "--once", "--config", config])).code, 0);
+      const verify = () => runTailrace(["verify", "--config", config, "--scratch", scene.folder]);
+      assertEquals(await verify(), { code: 0, stdout: "", stderr: "" });
+      const kept = [...Deno.readDirSync(scene.state)].map(({ name }) => name).filter((name) =>
+        name.startsWith("proof-")
+      );
+      assertEquals(kept.length, 2);
+      for (const name of kept) {
+        Deno.removeSync(`${scene.state}/${name}`);
+        Deno.mkdirSync(`${scene.state}/${name}`);
+      }
+      assertEquals(await verify(), { code: 0, stdout: "", stderr: "" });
+      assertEquals((await statusOf(config)).replicas.map(({ last_proof }) => last_proof), [null, null]);
+    }),
+});
