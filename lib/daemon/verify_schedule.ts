@@ -2,6 +2,7 @@
  * Verifies at the times of a schedule, by a process of this very program: it reads the config by itself, gives way to
  * everything else, and keeps what it finds in the state folder, where `status` reads it.
  */
+import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ChildOutput } from "../platform/process.ts";
@@ -54,8 +55,15 @@ export class VerifySchedule {
   async #verify(signal: AbortSignal): Promise<void> {
     const { clock, log, verify } = this.#options;
     const began = clock.monotonicMs();
-    const { code, stdout, stderr } = await verify(signal);
+    let ended: ChildOutput;
+    try {
+      ended = await verify(signal);
+    } catch (error) {
+      // The program's file may be gone, or memory scarce: replication does not end because of that.
+      return log.error("Verification cannot be run", { reason: messageOf(error) });
+    }
     if (signal.aborted) return;
+    const { code, stdout, stderr } = ended;
     const seconds = Math.round(clock.monotonicMs() - began) / 1_000;
     if (code === 0) return log.info("Verified: every replica is proven", { seconds });
     const said = (stdout.trim() || stderr.trim()).split("\n")[0] ?? "";

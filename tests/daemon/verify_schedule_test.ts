@@ -80,3 +80,16 @@ Deno.test("VerifySchedule.stop() ends a run that goes on, and says nothing of it
   await running.stop();
   assertEquals(lines, []);
 });
+
+Deno.test("VerifySchedule goes on when a verification cannot even be run, and says so", async () => {
+  let runs = 0;
+  const { clock, lines, running } = schedule("* * * * *", () => {
+    runs++;
+    return runs === 1 ? Promise.reject(new Error("no such program")) : Promise.resolve(ended(0));
+  });
+  await pass(clock, 130_000);
+  assertEquals(runs, 2);
+  assert(lines[0]?.includes('ERROR Verification cannot be run reason="no such program"'), lines[0]);
+  assert(lines[1]?.includes("Verified"));
+  await running.stop();
+});
