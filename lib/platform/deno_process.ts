@@ -89,7 +89,7 @@ export class DenoProcess implements Process {
       stdout: "piped",
       stderr: "piped",
     });
-    const child = command.spawn();
+    const child = spawnAgain(command);
     const kill = () => killIfThere(child, "SIGKILL");
     signal.addEventListener("abort", kill);
     try {
@@ -108,6 +108,14 @@ export class DenoProcess implements Process {
       status: child.status.then(({ code, signal }) => ({ code, signal: signal ?? undefined })),
       kill: (signal) => killIfThere(child, signal),
     };
+  }
+}
+
+function spawnAgain(command: Deno.Command): Deno.ChildProcess {
+  try {
+    return command.spawn();
+  } catch (error) {
+    throw new ReplicationError("failed", `Cannot start this program once more: ${messageOf(error)}`, { cause: error });
   }
 }
 
