@@ -6,6 +6,11 @@ for (let byte = 0; byte < 256; byte++) {
   TABLE[byte] = value;
 }
 
+/** A short name for a text that may be long, or no file's name: 8 hex digits. */
+export function checksumName(text: string): string {
+  return crc32c(new TextEncoder().encode(text)).toString(16).padStart(8, "0");
+}
+
 export function crc32c(bytes: Uint8Array): number {
   let value = 0xffffffff;
   for (const byte of bytes) value = (value >>> 8) ^ (TABLE[(value ^ byte) & 0xff] ?? 0);

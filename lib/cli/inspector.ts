@@ -1,6 +1,6 @@
 /** Runs `inspect` as a process of its own: a hostile database may crash it or never end, and neither is our end. */
 import { messageOf, ReplicationError } from "../base/errors.ts";
-import type { ChildOutput } from "../platform/process.ts";
+import { withTimeLimit } from "../platform/clock.ts";
 import type { InspectionOrder, InspectionResult } from "../sqlite/inspection.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -12,19 +12,13 @@ export async function inspectInChild(
   order: InspectionOrder,
   signal: AbortSignal,
 ): Promise<InspectionResult> {
-  const [limit, done] = [new AbortController(), new AbortController()];
-  const waiting = context.platform.clock.sleep(INSPECTION_MAX_MS, done.signal).then(() => {
-    if (!done.signal.aborted) limit.abort();
+  let isLate = false;
+  const ended = await withTimeLimit(context.platform.clock, INSPECTION_MAX_MS, async (limit) => {
+    const output = await context.runAgain(["inspect", JSON.stringify(order)], AbortSignal.any([signal, limit]));
+    isLate = limit.aborted;
+    return output;
   });
-  let ended: ChildOutput;
-  try {
-    const either = AbortSignal.any([signal, limit.signal]);
-    ended = await context.runAgain(["inspect", JSON.stringify(order)], either);
-  } finally {
-    done.abort();
-    await waiting;
-  }
-  if (limit.signal.aborted) {
+  if (isLate) {
     throw new ReplicationError("unavailable", `Cannot inspect ${order.path}: it took longer than an hour`);
   }
   if (signal.aborted) throw new ReplicationError("cancelled", `Cannot inspect ${order.path}: it was interrupted`);

@@ -3,7 +3,7 @@ import type { Config, DatabaseConfig, ReplicaConfig } from "../config/config.ts"
 import { databasePathFromArgument } from "../config/from_arguments.ts";
 import { formatDuration } from "../config/duration.ts";
 import { openReplica } from "../daemon/open_replica.ts";
-import { type DatabaseStatus, lastTurn, statePathOf, statusOf, troubleIn } from "../daemon/status.ts";
+import { type DatabaseStatus, lastTurn, statusOf, troubleIn } from "../daemon/status.ts";
 import type { Event } from "../database/event_log.ts";
 import { comparePositions, formatPosition, type Position } from "../position/position.ts";
 import { type KeptRun, type ProofMemory, recallProof } from "../verify/proof_memory.ts";
@@ -90,7 +90,7 @@ async function rowOf(
 ): Promise<Row> {
   const { files } = context.platform;
   const trouble = troubleIn(status.events, replica.name) ?? troubleIn(status.events);
-  const proof = recallProof(files, statePathOf(files, database), replica.path);
+  const proof = recallProof(files, status.statePath, replica.path);
   const known = { replica, ...(trouble && { trouble }), ...(proof && { proof }) };
   try {
     const store = openReplica(files, replica);

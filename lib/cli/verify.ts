@@ -3,6 +3,7 @@ import { dirname, resolve } from "../base/path.ts";
 import type { Secret } from "../base/secret.ts";
 import { Progress } from "../base/progress.ts";
 import { parseDuration } from "../config/duration.ts";
+import { withTimeLimit } from "../platform/clock.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { lowerPriority } from "../platform/priority.ts";
@@ -108,7 +109,10 @@ async function prove(
   const { clock } = context.platform;
   const startedAtMs = clock.now().getTime();
   const beganMs = clock.monotonicMs();
-  const replicas = await withDeadline(context, signal, (deadline) => inScratch(context, signal, deadline, requests));
+  const timeoutMs = parseDuration(context.arguments.text("timeout") ?? "");
+  const replicas = timeoutMs === undefined
+    ? await inScratch(context, signal, undefined, requests)
+    : await withTimeLimit(clock, timeoutMs, (limit) => inScratch(context, signal, limit, requests));
   return {
     startedAtMs,
     durationMs: clock.monotonicMs() - beganMs,
@@ -171,27 +175,6 @@ async function remember(context: CommandContext, { state }: VerifyRequest, run: 
   } catch (error) {
     // Another user than the daemon's may not write there, night after night: to cron that is no news.
     if (isTalkative(context)) writeLine(context.stderr, printable(`The result is not remembered: ${messageOf(error)}`));
-  }
-}
-
-/** The work with a signal that is aborted when `--timeout` is over; without that flag there is none. */
-async function withDeadline<T>(
-  { arguments: arguments_, platform: { clock } }: CommandContext,
-  interruption: AbortSignal,
-  work: (deadline: AbortSignal | undefined) => Promise<T>,
-): Promise<T> {
-  const timeoutMs = parseDuration(arguments_.text("timeout") ?? "");
-  if (timeoutMs === undefined) return await work(undefined);
-  const [deadline, done] = [new AbortController(), new AbortController()];
-  const waiting = clock.sleep(timeoutMs, AbortSignal.any([interruption, done.signal]));
-  waiting.then(() => {
-    if (!done.signal.aborted && !interruption.aborted) deadline.abort();
-  });
-  try {
-    return await work(deadline.signal);
-  } finally {
-    done.abort();
-    await waiting;
   }
 }
 

@@ -46,6 +46,9 @@ export function liveDatabase(
       await clock.sleep(LOOK_AGAIN_MS, signal);
     }
     files.remove(valuesPath);
+    if (signal.aborted) {
+      throw new ReplicationError("cancelled", `Cannot compare with ${config.path}: it was interrupted`);
+    }
     const why = position === undefined ? "no daemon captures it" : "the replica did not get there";
     const seconds = PATIENCE_MS / 1_000;
     throw new ReplicationError("unavailable", `Cannot compare with ${config.path}: ${why} within ${seconds} s`);

@@ -11,6 +11,7 @@ import { lockHolder } from "../platform/open_files.ts";
 import type { Position } from "../position/position.ts";
 
 export interface DatabaseStatus {
+  readonly statePath: string;
   /** The process that replicates it; undefined when none does, or the system does not tell. */
   readonly daemon: number | undefined;
   readonly generation: GenerationRecord | undefined;
@@ -25,6 +26,7 @@ export function statusOf(files: FileSystem, config: DatabaseConfig): DatabaseSta
   const statePath = statePathOf(files, config);
   const generation = readGenerationRecord(files, statePath);
   return {
+    statePath,
     daemon: lockHolder(`${statePath}/lock`),
     generation,
     position: generation && newestCaptured(files, `${statePath}/shadow`, generation.generation),

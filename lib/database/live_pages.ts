@@ -15,13 +15,12 @@ import type { FileHandle, FileSystem } from "../platform/file_system.ts";
 import { lockPage } from "../pages/database_checksum.ts";
 import { pageHasher } from "../pages/page_hasher.ts";
 import type { SqliteConnection, SqliteDriver } from "../sqlite/driver.ts";
-import { frameSize } from "../wal/frame.ts";
+import { FRAME_HEADER_SIZE, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { equalSalts } from "../wal/salt.ts";
 import { WAL_HEADER_SIZE } from "../wal/header.ts";
 import { WalIndex, type WalIndexHeader } from "./wal_index.ts";
 
 const PIN_TRIES = 1_000;
-const FRAME_HEADER_SIZE = 24;
 const VALUE_BYTES = 8;
 /** More differing pages are not listed. */
 const LISTED_MAX = 100;
@@ -172,7 +171,7 @@ function framesOf(wal: FileHandle, { mxFrame, pageSize }: WalIndexHeader, databa
   const view = viewOf(header);
   for (let frame = 1; frame <= mxFrame; frame++) {
     wal.readAt(header, WAL_HEADER_SIZE + (frame - 1) * frameSize(pageSize));
-    const page = view.getUint32(0);
+    const page = view.getUint32(PAGE_NUMBER_AT);
     if (page <= databasePages) frames[page] = frame;
   }
   return frames;

@@ -16,7 +16,7 @@
  *
  * Folders 0700, files 0600, owned as the database's when run as root. A symbolic link or a foreign owner is refused.
  */
-import { crc32c } from "../base/crc32c.ts";
+import { checksumName } from "../base/crc32c.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { basename, dirname, join } from "../base/path.ts";
 import { product } from "../base/product.ts";
@@ -116,7 +116,7 @@ export class StateFolder {
   }
 
   scratchPath(place: string): string {
-    return `${this.path}/${SCRATCH_PREFIX}${checksumOf(place)}`;
+    return `${this.path}/${SCRATCH_PREFIX}${checksumName(place)}`;
   }
 
   /** Whether the folder that was opened is still the one under its name. */
@@ -226,11 +226,7 @@ export class StateFolder {
 
 /** Two places of one name would only forget each other: the file says whose it is. */
 function memoryName(place: string): string {
-  return `replica-${checksumOf(place)}`;
-}
-
-function checksumOf(place: string): string {
-  return crc32c(new TextEncoder().encode(place)).toString(16).padStart(8, "0");
+  return `replica-${checksumName(place)}`;
 }
 
 function refuseForeign(path: string, found: FileStatus, database: FileStatus, user: number | undefined): void {

@@ -9,6 +9,24 @@ export interface Clock {
   yield(): Promise<void>;
 }
 
+/** The work with a signal that is aborted when it has taken so long. */
+export async function withTimeLimit<T>(
+  clock: Clock,
+  ms: number,
+  work: (limit: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const [limit, done] = [new AbortController(), new AbortController()];
+  const waiting = clock.sleep(ms, done.signal).then(() => {
+    if (!done.signal.aborted) limit.abort();
+  });
+  try {
+    return await work(limit.signal);
+  } finally {
+    done.abort();
+    await waiting;
+  }
+}
+
 /** A timer of more milliseconds than 31 bits hold ends at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 

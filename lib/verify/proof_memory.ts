@@ -2,7 +2,7 @@
  * What `verify` found of a replica, kept in the state folder of its database as `proof-<crc of place>`, a JSON object: the
  * place, the last run, and the last one that proved the replica.
  */
-import { crc32c } from "../base/crc32c.ts";
+import { checksumName } from "../base/crc32c.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import { withOwner } from "../platform/owned_files.ts";
@@ -81,5 +81,5 @@ function isRun(value: unknown): value is KeptRun {
 }
 
 function pathOf(statePath: string, place: string): string {
-  return `${statePath}/proof-${crc32c(new TextEncoder().encode(place)).toString(16).padStart(8, "0")}`;
+  return `${statePath}/proof-${checksumName(place)}`;
 }

@@ -8,7 +8,7 @@
  * Whoever holds the lock removes what killed runs have left.
  */
 import { hex } from "../base/bytes.ts";
-import { crc32c } from "../base/crc32c.ts";
+import { checksumName } from "../base/crc32c.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { product } from "../base/product.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -42,7 +42,7 @@ export function takeScratch(
       advice: "--scratch DIR",
     });
   }
-  const name = crc32c(new TextEncoder().encode(subject)).toString(16).padStart(8, "0");
+  const name = checksumName(subject);
   const lock = files.tryLock(`${home}/${name}.lock`);
   if (lock === undefined) {
     throw new ReplicationError("busy", `Cannot verify: another run has ${home}/${name}.lock (it verifies the same)`);

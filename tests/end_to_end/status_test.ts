@@ -30,6 +30,14 @@ function configure(scene: Scene): string {
   return path;
 }
 
+/** A few rows, on both replicas; the config. */
+async function replicateOnce(scene: Scene): Promise<string> {
+  const config = configure(scene);
+  insert(scene.application(), 3);
+  assertEquals((await runTailrace(["replicate", "--once", "--config", config])).code, 0);
+  return config;
+}
+
 async function statusOf(config: string): Promise<DatabaseMembers> {
   const { code, stdout, stderr } = await runTailrace(["status", "--json", "--config", config]);
   assertEquals([code, stderr], [0, ""]);
@@ -108,9 +116,7 @@ Deno.test({
   timeout: 60_000,
   fn: () =>
     withScene(async (scene) => {
-      const config = configure(scene);
-      insert(scene.application(), 3);
-      assertEquals((await runTailrace(["replicate", "--once", "--config", config])).code, 0);
+      const config = await replicateOnce(scene);
       const [generation] = [...Deno.readDirSync(`${scene.folder}/near/generations`)].map(({ name }) => name);
       const snapshot = `${scene.folder}/near/generations/${generation}/snapshots/0000000000000000.snapshot`;
       const bytes = Deno.readFileSync(snapshot);
@@ -134,9 +140,7 @@ Deno.test({
   timeout: 60_000,
   fn: () =>
     withScene(async (scene) => {
-      const config = configure(scene);
-      insert(scene.application(), 3);
-      assertEquals((await runTailrace(["replicate", "--once", "--config", config])).code, 0);
+      const config = await replicateOnce(scene);
       const verify = () => runTailrace(["verify", "--config", config, "--scratch", scene.folder]);
       assertEquals(await verify(), { code: 0, stdout: "", stderr: "" });
       const kept = [...Deno.readDirSync(scene.state)].map(({ name }) => name).filter((name) =>
