@@ -5,6 +5,8 @@ export const limits = {
   pageSizeMaxBytes: 65_536,
   /** One read or write of bulk data: large enough that the call costs nothing, small enough for many of them at once. */
   transferBytes: 256 << 10,
+  /** So much of a file is written before the device is asked to begin: a sync of less costs more than it saves. */
+  earlySyncBytes: 32 << 20,
   /** A restore reads WAL and snapshot in such pieces; two are in memory, since the next one is read meanwhile. */
   restoreChunkBytes: 2 << 20,
   /** Memories of LZ4 kernels kept for the next one: one that encodes (8 MiB) and one that decodes (12 MiB). */

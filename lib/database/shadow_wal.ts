@@ -11,6 +11,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { ReplicationError } from "../base/errors.ts";
+import { EarlySync } from "../platform/early_sync.ts";
 import type { FileHandle, FileSystem } from "../platform/file_system.ts";
 import type { Generation } from "../position/generation.ts";
 import { formatRawName, parseRawName } from "../position/keys.ts";
@@ -142,6 +143,11 @@ export class ShadowWal {
     assert(afterFrames >= life.frames, "published frames never change");
     this.#handle("wal").writeAt(bytes, position);
     this.pages?.addFrames(bytes, values);
+  }
+
+  /** For a capture that goes on for long; none of its syncs is under way when others may ask for one. */
+  earlySync(): EarlySync {
+    return new EarlySync(this.#handle("wal"), true);
   }
 
   /** Makes everything written so far part of the shadow WAL, with one commit record. */

@@ -97,18 +97,14 @@ export class WalCapture {
   async capture(index: WalIndexHeader, hold: HoldFacts): Promise<CaptureOutcome> {
     const prepared = this.#prepare(index, hold);
     if ("kind" in prepared) return prepared;
-    for (;;) {
-      const outcome = this.#copySlice(prepared, limits.captureSliceBytes);
-      if (outcome !== undefined) return outcome;
-      await this.#clock.yield();
-    }
+    return await this.#copySlices(prepared) ?? this.#publish(prepared);
   }
 
   /** The same without a pause, for the moment in which writers are held up. */
   captureNow(index: WalIndexHeader, hold: HoldFacts): CaptureOutcome {
     const prepared = this.#prepare(index, hold);
     if ("kind" in prepared) return prepared;
-    return this.#copySlice(prepared, Number.MAX_SAFE_INTEGER) ?? { kind: "idle" };
+    return this.#copySlice(prepared, Number.MAX_SAFE_INTEGER) ?? this.#publish(prepared);
   }
 
   /** Bytes that a capture to this wal-index would have to copy. */
@@ -205,6 +201,22 @@ export class WalCapture {
     return isSame ? header : { reason: "the WAL header is not that of the wal-index" };
   }
 
+  async #copySlices(target: Target): Promise<CaptureOutcome | undefined> {
+    const early = this.#shadow.earlySync();
+    try {
+      for (;;) {
+        const before = target.frames;
+        const broken = this.#copySlice(target, limits.captureSliceBytes);
+        if (broken !== undefined || target.frames === target.index.mxFrame) return broken;
+        await early.wrote((target.frames - before) * frameSize(target.header.pageSize));
+        await this.#clock.yield();
+      }
+    } finally {
+      await early.settle();
+    }
+  }
+
+  /** Copies so much, or to the target's end. Returns where the chain is broken. */
   #copySlice(target: Target, maxBytes: number): CaptureOutcome | undefined {
     const { index, header } = target;
     const size = frameSize(header.pageSize);
@@ -223,7 +235,7 @@ export class WalCapture {
       if (scan.commits > 0) target.databasePages = scan.databasePages;
       copied += bytes.length;
     }
-    return target.frames < index.mxFrame ? undefined : this.#publish(target);
+    return undefined;
   }
 
   #publish(target: Target): CaptureOutcome {

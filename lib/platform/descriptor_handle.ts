@@ -9,7 +9,7 @@ export class DescriptorHandle implements FileHandle {
   readonly #descriptor: number;
   readonly #path: string;
   readonly #calls: Semaphore | undefined;
-  /** Writes on another thread. They use the descriptor itself: closed under them, its number might be another file's. */
+  /** Writes and syncs on another thread. Closed under them, the descriptor's number might be another file's. */
   readonly #changes = new Set<Promise<void>>();
 
   /** `calls` bounds what is under way at once off the event loop. */
@@ -75,11 +75,15 @@ export class DescriptorHandle implements FileHandle {
   }
 
   sync(): Promise<void> {
-    return this.#later("sync", () => this.#system.syncDataLater(this.#descriptor));
+    return this.#change("sync", () => this.#system.syncDataLater(this.#descriptor));
   }
 
   syncNow(): void {
     translated("sync", this.#path, () => this.#system.syncData(this.#descriptor));
+  }
+
+  forget(): Promise<void> {
+    return this.#change("let go of", () => this.#system.forgetLater(this.#descriptor));
   }
 
   isLockedByOthers(at: number): boolean | undefined {

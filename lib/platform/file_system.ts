@@ -26,6 +26,8 @@ export interface FileHandle {
   sync(): Promise<void>;
   /** The same, blocking. */
   syncNow(): void;
+  /** Nobody will read soon what is on stable storage: it need not take the machine's memory. */
+  forget(): Promise<void>;
   /** Whether another process holds a POSIX lock on that byte; undefined where the system cannot tell. Takes none. */
   isLockedByOthers(at: number): boolean | undefined;
   close(): void;

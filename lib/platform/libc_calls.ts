@@ -26,6 +26,7 @@ const SYMBOLS = {
   truncateLater: { name: "ftruncate", parameters: ["i32", "i64"], result: "i32", nonblocking: true },
   syncData: { name: "fdatasync", parameters: ["i32"], result: "i32" },
   syncDataLater: { name: "fdatasync", parameters: ["i32"], result: "i32", nonblocking: true },
+  advise: { name: "posix_fadvise", parameters: ["i32", "i64", "i64", "i32"], result: "i32", nonblocking: true },
   close: { parameters: ["i32"], result: "i32" },
   closeLater: { name: "close", parameters: ["i32"], result: "i32", nonblocking: true },
   lock: { name: "fcntl", parameters: ["i32", "i32", "buffer"], result: "i32" },
@@ -82,6 +83,8 @@ const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   "create": O_RDWR | O_CREAT,
   "create-new": O_RDWR | O_CREAT | O_EXCL,
 };
+
+const POSIX_FADV_DONTNEED = 4;
 
 const CALL_BYTES_MAX = 1 << 30;
 const SEEK_END = 2;
@@ -179,6 +182,11 @@ class LibcCalls implements SystemCalls {
     if (await this.#libc.syncDataLater(descriptor) === 0) return;
     this.syncData(descriptor);
     throw this.#error(EIO);
+  }
+
+  /** Advice that is not taken costs nothing. */
+  async forgetLater(descriptor: number): Promise<void> {
+    await this.#libc.advise(descriptor, 0n, 0n, POSIX_FADV_DONTNEED);
   }
 
   /** Whatever it answers, the descriptor is closed. */

@@ -75,6 +75,10 @@ class LimitedHandle implements FileHandle {
     this.#handle.syncNow();
   }
 
+  forget(): Promise<void> {
+    return this.#handle.forget();
+  }
+
   isLockedByOthers(at: number): boolean | undefined {
     return this.#handle.isLockedByOthers(at);
   }

@@ -47,6 +47,10 @@ export class NodeCalls implements SystemCalls {
     return promised<void>((done) => node.fs.fdatasync(descriptor, done));
   }
 
+  forgetLater(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(descriptor: number): void {
     node.fs.closeSync(descriptor);
   }

@@ -25,6 +25,8 @@ export interface SystemCalls {
   /** The data, and what is needed to read it, is on stable storage. An error is told once: it is never tried again. */
   syncData(descriptor: number): void;
   syncDataLater(descriptor: number): Promise<void>;
+  /** What of the file is on stable storage need not be kept in memory, as far as we are concerned. */
+  forgetLater(descriptor: number): Promise<void>;
   close(descriptor: number): void;
   closeLater(descriptor: number): Promise<void>;
   /** Whether another process has locked that byte in any way; undefined where it cannot be told. Takes no lock. */

@@ -13,6 +13,7 @@ import { ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Progress } from "../base/progress.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { EarlySync } from "../platform/early_sync.ts";
 import type { FileHandle } from "../platform/file_system.ts";
 import type { PageWriter } from "../platform/page_writer.ts";
 import type { Generation } from "../position/generation.ts";
@@ -32,6 +33,8 @@ export interface ApplyTools {
   readonly signal: AbortSignal;
   /** Is shown all WAL that is replayed, each chunk once it is proven; the bytes are reused. */
   readonly observe?: ((generation: Generation, chunk: WalChunk) => Promise<void>) | undefined;
+  /** Of the draft. */
+  readonly early: EarlySync;
   /** Another thread that writes into the draft as well; without it this one does. */
   readonly writer?: PageWriter | undefined;
 }
@@ -49,7 +52,7 @@ export async function applyPlan(
   const written = new WrittenPages(plan.end.databasePages, plan.pageSize, plan.end.checksum !== undefined);
   let limit = plan.end.databasePages;
   if (plan.steps.length > 0) {
-    const batch = new PageBatch(draft, tools.clock, plan.pageSize, plan.databaseBytes, tools.writer);
+    const batch = new PageBatch(draft, plan, tools);
     for await (const chunk of newestFirst(plan, store)) {
       limit = Math.min(limit, chunk.step.databasePages);
       await tools.observe?.(plan.generation, chunk);
@@ -145,6 +148,7 @@ async function copyPages(
       const run = bytes.subarray(at, at + (end - first) * pageSize);
       draft.writeAt(run, (first - 1) * pageSize);
       written.addRest(first, run);
+      await tools.early.wrote(run.length);
       first = done.nextMissing(end);
     }
     const now = Math.min(window.end - 1, pages);

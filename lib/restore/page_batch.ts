@@ -1,5 +1,6 @@
 import { limits } from "../base/limits.ts";
 import type { Clock } from "../platform/clock.ts";
+import type { EarlySync } from "../platform/early_sync.ts";
 import type { FileHandle } from "../platform/file_system.ts";
 import type { PageWriter } from "../platform/page_writer.ts";
 
@@ -14,6 +15,17 @@ interface Memory {
   readonly keys: Float64Array<SharedArrayBuffer>;
 }
 
+interface DatabaseSize {
+  readonly pageSize: number;
+  readonly databaseBytes: number;
+}
+
+interface BatchTools {
+  readonly clock: Clock;
+  readonly early: EarlySync;
+  readonly writer?: PageWriter | undefined;
+}
+
 /**
  * Pages on their way into the database: collected in any order, written in page order, neighbours in one write. No page
  * comes twice. With a writer one half of the memory is written while the other one is filled.
@@ -21,6 +33,7 @@ interface Memory {
 export class PageBatch {
   readonly #draft: FileHandle;
   readonly #clock: Clock;
+  readonly #early: EarlySync;
   readonly #pageSize: number;
   readonly #writer: PageWriter | undefined;
   readonly #staging: Uint8Array;
@@ -29,9 +42,10 @@ export class PageBatch {
   #writing: Promise<void> = Promise.resolve();
   #count = 0;
 
-  constructor(draft: FileHandle, clock: Clock, pageSize: number, databaseBytes: number, writer?: PageWriter) {
+  constructor(draft: FileHandle, { pageSize, databaseBytes }: DatabaseSize, { clock, early, writer }: BatchTools) {
     this.#draft = draft;
     this.#clock = clock;
+    this.#early = early;
     this.#pageSize = pageSize;
     this.#writer = writer;
     const bytes = Math.min(limits.restoreBatchBytes, databaseBytes);
@@ -57,6 +71,7 @@ export class PageBatch {
     const { pages, keys } = this.#filled;
     const count = this.#count;
     this.#count = 0;
+    await this.#early.wrote(count * this.#pageSize);
     keys.subarray(0, count).sort();
     if (this.#writer === undefined || this.#other === undefined) {
       return await this.#write(pages, keys.subarray(0, count));

@@ -5,6 +5,7 @@ import { limits } from "../base/limits.ts";
 import { dirname } from "../base/path.ts";
 import type { Progress } from "../base/progress.ts";
 import { product } from "../base/product.ts";
+import { EarlySync } from "../platform/early_sync.ts";
 import type { FileUser } from "../platform/open_files.ts";
 import type { PageWriter } from "../platform/page_writer.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -90,9 +91,10 @@ async function build(
   const writer = plan.databaseBytes < limits.pageWriterMinBytes ? undefined : tools.openPageWriter?.(draft);
   try {
     if (plan.isWithinSnapshotIndex) await expectSnapshotBefore(plan, replica.store);
-    const checksum = await applyPlan(plan, replica.store, handle, { ...tools, writer });
+    const early = new EarlySync(handle, true);
+    const checksum = await applyPlan(plan, replica.store, handle, { ...tools, writer, early });
     expectChecksum(plan, replica.store.description, checksum);
-    await handle.sync();
+    await early.finish();
     return checksum === undefined ? "absent" : "equal";
   } catch (error) {
     if (!(error instanceof DamagedWal)) throw error;
@@ -100,7 +102,7 @@ async function build(
     throw restoreError(request.target, replica.store.description, failure);
   } finally {
     await writer?.close();
-    handle.close();
+    await handle.closeLater();
   }
 }
 

@@ -120,7 +120,6 @@ export class RawStore implements GenerationStore {
 
   async appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void> {
     const { walKey, commitsKey } = this.#objects(generation, index);
-    assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
     const held = await this.#heldRecords(generation, index, start);
     const heldEnd = held.again.at(-1)?.end ?? start;
     const pieces = new CheckedPieces(
@@ -130,21 +129,31 @@ export class RawStore implements GenerationStore {
       heldEnd,
       (at, into) => this.readWal(generation, index, at, into),
     );
+    const written = this.#appendPieces(walKey, start, pieces);
+    const records = async () => {
+      await written;
+      await this.#expectThere(walKey, pieces.end);
+      const given = wal.records();
+      assertContiguous(given, start, pieces.end);
+      const [first] = given;
+      const isAdoption = start > 0 && held.keptBytes === 0 && first !== undefined;
+      return recordsToWrite(
+        held,
+        isAdoption ? [await this.#adopted(generation, index, start, first), ...given] : given,
+      );
+    };
+    await bothInOrder(written, this.#appendRecords(commitsKey, held, records));
+  }
+
+  async #appendPieces(walKey: string, start: Offset, pieces: CheckedPieces): Promise<void> {
+    assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
     let piece = await pieces.next();
-    if (piece.length > 0) {
-      await this.#client.append(walKey, start, async () => {
-        const next = piece;
-        if (next.length > 0) piece = NOTHING;
-        return next.length > 0 ? next : await pieces.next();
-      });
-    }
-    await this.#expectThere(walKey, pieces.end);
-    const given = wal.records();
-    assertContiguous(given, start, pieces.end);
-    const [first] = given;
-    const isAdoption = start > 0 && held.keptBytes === 0 && first !== undefined;
-    const records = isAdoption ? [await this.#adopted(generation, index, start, first), ...given] : given;
-    await this.#appendRecords(commitsKey, held.keptBytes, recordsToWrite(held, records));
+    if (piece.length === 0) return;
+    await this.#client.append(walKey, start, async () => {
+      const next = piece;
+      if (next.length > 0) piece = NOTHING;
+      return next.length > 0 ? next : await pieces.next();
+    });
   }
 
   async writeSnapshot(generation: Generation, image: SnapshotImage): Promise<WrittenSnapshot> {
@@ -161,10 +170,8 @@ export class RawStore implements GenerationStore {
     });
     assert(written !== undefined, "the image was written");
     await this.#expectThere(formatRawKey(generation, written.index, "snapshot"), written.sizeBytes);
-    await this.#client.write(
-      formatRawKey(generation, written.index, "record"),
-      once(formatCommitRecord(written.record)),
-    );
+    const recordBytes = formatCommitRecord(written.record);
+    await this.#client.write(formatRawKey(generation, written.index, "record"), once(() => recordBytes));
     return written;
   }
 
@@ -175,7 +182,7 @@ export class RawStore implements GenerationStore {
     const records = await this.records(generation, index);
     this.#appended = undefined;
     const kept = records.filter(({ end, indexClosed }) => end <= offset && !indexClosed);
-    await this.#client.write(commitsKey, once(joinRecords(kept)));
+    await this.#client.write(commitsKey, once(() => joinRecords(kept)));
   }
 
   /** The record first: an image without one counts for nobody, a record without its image would be a snapshot that was lost. */
@@ -235,7 +242,9 @@ export class RawStore implements GenerationStore {
     this.#appended = undefined; // Until this append has succeeded nothing is known.
     if (appended?.commitsKey === objects.commitsKey && appended.end === start) {
       const { sizeBytes } = appended;
-      if (await this.#sizeOf(objects.commitsKey) === sizeBytes) return { keptBytes: sizeBytes, again: [] };
+      if (await this.#sizeOf(objects.commitsKey) === sizeBytes) {
+        return { keptBytes: sizeBytes, again: [], isWhole: true };
+      }
     }
     const records = await readCommitLog(this.#client, objects);
     const end = await readCommitLogEnd(this.#client, objects);
@@ -268,16 +277,24 @@ export class RawStore implements GenerationStore {
     };
   }
 
-  async #appendRecords(commitsKey: string, keptBytes: number, records: readonly CommitRecord[]): Promise<void> {
-    const bytes = joinRecords(records);
-    if (await this.#sizeOf(commitsKey) <= keptBytes) {
-      assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
-      await this.#client.append(commitsKey, keptBytes, once(bytes));
+  /** Where nothing but what stays is in the file, it is looked up while the WAL whose records come is being written. */
+  async #appendRecords(
+    commitsKey: string,
+    { keptBytes, isWhole = false }: HeldRecords,
+    given: () => Promise<readonly CommitRecord[]>,
+  ): Promise<void> {
+    assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
+    let records: readonly CommitRecord[] = [];
+    let bytes: Uint8Array = NOTHING;
+    const make = async () => bytes = joinRecords(records = await given());
+    if (!isWhole) await make();
+    if (isWhole || await this.#sizeOf(commitsKey) <= keptBytes) {
+      await this.#client.append(commitsKey, keptBytes, once(isWhole ? make : () => bytes));
     } else { // Torn or repeated records stand there; appending could leave some of them behind the new ones.
       const whole = new Uint8Array(keptBytes + bytes.length);
       await this.#client.read(commitsKey, 0, whole.subarray(0, keptBytes));
       whole.set(bytes, keptBytes);
-      await this.#client.write(commitsKey, once(whole));
+      await this.#client.write(commitsKey, once(() => whole));
     }
     const end = records.at(-1)?.end ?? asOffset(0);
     this.#appended = { commitsKey, end, sizeBytes: keptBytes + bytes.length };
@@ -373,11 +390,18 @@ function joinRecords(records: readonly CommitRecord[]): Uint8Array {
 }
 
 /** What `write` and `append` ask for: the bytes, then nothing more. */
-function once(bytes: Uint8Array): () => Promise<Uint8Array> {
-  let rest = bytes;
-  return () => {
-    const now = rest;
-    rest = NOTHING;
-    return Promise.resolve(now);
+function once(make: () => Uint8Array | Promise<Uint8Array>): () => Promise<Uint8Array> {
+  let isMade = false;
+  return async () => {
+    if (isMade) return NOTHING;
+    isMade = true;
+    return await make();
   };
+}
+
+/** Waits for both; when both failed, the first says why. */
+async function bothInOrder(first: Promise<void>, second: Promise<void>): Promise<void> {
+  for (const outcome of await Promise.allSettled([first, second])) {
+    if (outcome.status === "rejected") throw outcome.reason;
+  }
 }

@@ -2,6 +2,7 @@ import { inBatches } from "../../base/batches.ts";
 import { assert } from "../../base/assert.ts";
 import { ReplicationError } from "../../base/errors.ts";
 import { dirname, join } from "../../base/path.ts";
+import { EarlySync } from "../../platform/early_sync.ts";
 import type { FileHandle, FileStatus, FileSystem } from "../../platform/file_system.ts";
 import type { AssembledObject, ObjectDraft, ObjectEntry, OpenObject, ReplicaClient } from "../client.ts";
 
@@ -95,11 +96,17 @@ export class FileReplicaClient implements ReplicaClient {
     await this.#afresh(place.path, async () => {
       const handle = await this.#files.openLater(place.path, "create-new");
       await closing(handle, async () => {
-        const { key, sizeBytes } = await fill({ writeAt: (bytes, position) => handle.writeAtLater(bytes, position) });
+        const early = new EarlySync(handle, false);
+        const { key, sizeBytes } = await fill({
+          writeAt: async (bytes, position) => {
+            await handle.writeAtLater(bytes, position);
+            await early.wrote(bytes.length);
+          },
+        });
         ({ path } = await this.#placeOf(key));
         assert(dirname(path) === folder, "a draft becomes an object of its own folder");
         await handle.truncateLater(sizeBytes);
-        await handle.sync();
+        await early.finish();
       });
     });
     await this.#files.renameLater(place.path, path);
@@ -248,12 +255,14 @@ function asEntry(name: string, { kind, size, modifiedAtMs }: FileStatus): Object
 }
 
 async function copy(handle: FileHandle, offset: number, fill: () => Promise<Uint8Array>): Promise<void> {
+  const early = new EarlySync(handle, false);
   let at = offset;
   for (let bytes = await fill(); bytes.length > 0; bytes = await fill()) {
     await handle.writeAtLater(bytes, at);
+    await early.wrote(bytes.length);
     at += bytes.length;
   }
-  await handle.sync();
+  await early.finish();
 }
 
 async function closing<T>(handle: FileHandle, work: () => Promise<T>): Promise<T> {
