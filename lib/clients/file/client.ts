@@ -76,16 +76,37 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   async append(key: string, offset: number, fill: () => Promise<Uint8Array>): Promise<void> {
-    const place = await this.#placeOf(key);
-    const { path, found } = place;
-    const size = found?.size ?? 0;
-    if (size < offset) {
-      throw new ReplicationError("gap", `Cannot append to ${path}: it has ${size} bytes (expected at least ${offset})`);
+    const opening = this.#openKnown(join(this.#root, key));
+    let handle: FileHandle | undefined;
+    try {
+      const place = await this.#placeOf(key).finally(async () => handle = await opening);
+      const { path, found } = place;
+      const size = found?.size ?? 0;
+      if (size < offset) {
+        const problem = `it has ${size} bytes (expected at least ${offset})`;
+        throw new ReplicationError("gap", `Cannot append to ${path}: ${problem}`);
+      }
+      await this.#makeFolderOf(place);
+      if (handle === undefined || found === undefined) {
+        await handle?.closeLater(); // Of a file that was removed right after.
+        handle = undefined;
+        handle = await this.#files.openLater(path, found === undefined ? "create-new" : "write");
+      }
+      await copy(handle, offset, fill);
+      await this.#makeNameDurable(path, found === undefined);
+    } finally {
+      await handle?.closeLater();
     }
-    await this.#makeFolderOf(place);
-    const handle = await this.#files.openLater(path, found === undefined ? "create-new" : "write");
-    await closing(handle, () => copy(handle, offset, fill));
-    await this.#makeNameDurable(path, found === undefined);
+  }
+
+  /** What was written before is opened while it is looked up; the look decides, and undefined leaves it to say why. */
+  async #openKnown(path: string): Promise<FileHandle | undefined> {
+    if (!this.#durableNames.has(path)) return undefined;
+    try {
+      return await this.#files.openLater(path, "write");
+    } catch {
+      return undefined;
+    }
   }
 
   async assemble(draftKey: string, fill: (draft: ObjectDraft) => Promise<AssembledObject>): Promise<void> {
