@@ -11,7 +11,7 @@ import type { Finding, Proof, ReportedPoint } from "./report.ts";
 import { pointsOf } from "../restore/ranges.ts";
 import { ReplayedWal } from "./replayed_wal.ts";
 import type { SamplePoint } from "./sample.ts";
-import { type Restored, type Trial, type TrialTools, tryRestore } from "./trial.ts";
+import { type Restored, type Trial, Trials, type TrialTools } from "./trial.ts";
 
 /** After so long what was found is looked at again, at fresh listings. */
 export const SECOND_LOOK_MS = 1_000;
@@ -22,10 +22,17 @@ export class Proofs {
   readonly all: Proof[] = [];
   readonly #replica: RestoreReplica;
   readonly #tools: TrialTools;
+  readonly #trials: Trials;
 
   constructor(replica: RestoreReplica, tools: TrialTools) {
     this.#replica = replica;
     this.#tools = tools;
+    this.#trials = new Trials(replica, tools);
+  }
+
+  /** Resolves when nothing is under way any more. */
+  settle(): Promise<void> {
+    return this.#trials.settle();
   }
 
   /** The newest point that was restored, and found equal where there is something to compare with. */
@@ -82,7 +89,7 @@ export class Proofs {
     }
     for (const position of places.slice(0, EARLIER_MAX)) {
       const { generation } = position;
-      const earlier = await tryRestore(this.#replica, { kind: "position", generation, position }, this.#tools, look);
+      const earlier = await this.#trials.run({ kind: "position", generation, position }, look);
       if (earlier.kind === "restored") return this.#note("newest before the damage", earlier);
     }
   }
@@ -135,10 +142,7 @@ export class Proofs {
     look?: (path: string) => Promise<void>,
     observer?: () => NonNullable<TrialTools["observe"]>,
   ): Promise<Trial> {
-    const attempt = () => {
-      const tools = observer === undefined ? this.#tools : { ...this.#tools, observe: observer() };
-      return tryRestore(this.#replica, target, tools, look);
-    };
+    const attempt = () => this.#trials.run(target, look, observer?.());
     const trial = await attempt();
     if (trial.kind !== "refused" || outcomeOf(trial.error) !== "fail") return trial;
     await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);

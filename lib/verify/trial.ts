@@ -34,41 +34,61 @@ export type Trial =
   | { readonly kind: "unequal"; readonly error: WrongChecksum; readonly durationMs: number }
   | { readonly kind: "refused"; readonly error: ReplicationError };
 
-/** `look` is shown what was restored, before it is removed. */
-export async function tryRestore(
-  replica: RestoreReplica,
-  target: RestoreTarget,
-  tools: TrialTools,
-  look?: (path: string) => Promise<void>,
-): Promise<Trial> {
-  const startedMs = tools.clock.monotonicMs();
-  const path = `${tools.folder}/restored.db`;
-  removeIfThere(tools, path);
-  try {
-    const request = { replicas: [replica], target, output: path, force: false };
-    const { plan, checksum, durationMs } = await restore(request, tools);
-    await look?.(path);
-    const { generation, end, databaseBytes } = plan;
-    const { index, offset, capturedAtMs, confirmedAt } = end;
-    return {
-      kind: "restored",
-      point: { position: { generation, index, offset }, capturedAtMs },
-      bytes: databaseBytes,
-      durationMs,
-      isCompared: checksum === "equal",
-      ...(confirmedAt === undefined ? {} : { confirmedAt }),
-    };
-  } catch (error) {
-    if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
-    if (error instanceof WrongChecksum) {
-      return { kind: "unequal", error, durationMs: tools.clock.monotonicMs() - startedMs };
-    }
-    return { kind: "refused", error };
-  } finally {
-    if (!tools.keep) removeIfThere(tools, path);
-  }
-}
+export class Trials {
+  readonly #replica: RestoreReplica;
+  readonly #tools: TrialTools;
+  readonly #path: string;
+  /** To give a large file back takes the system a while, in which other work goes on. */
+  #removal: Promise<void> = Promise.resolve();
 
-function removeIfThere({ files }: TrialTools, path: string): void {
-  if (files.linkStatus(path) !== undefined) files.remove(path);
+  constructor(replica: RestoreReplica, tools: TrialTools) {
+    this.#replica = replica;
+    this.#tools = tools;
+    this.#path = `${tools.folder}/restored.db`;
+  }
+
+  /** `look` is shown what was restored, before it is removed. */
+  async run(
+    target: RestoreTarget,
+    look?: (path: string) => Promise<void>,
+    observe?: TrialTools["observe"],
+  ): Promise<Trial> {
+    const startedMs = this.#tools.clock.monotonicMs();
+    await this.settle();
+    await this.#remove();
+    try {
+      const request = { replicas: [this.#replica], target, output: this.#path, force: false };
+      const { plan, checksum, durationMs } = await restore(request, { ...this.#tools, observe });
+      await look?.(this.#path);
+      const { generation, end, databaseBytes } = plan;
+      const { index, offset, capturedAtMs, confirmedAt } = end;
+      return {
+        kind: "restored",
+        point: { position: { generation, index, offset }, capturedAtMs },
+        bytes: databaseBytes,
+        durationMs,
+        isCompared: checksum === "equal",
+        ...(confirmedAt === undefined ? {} : { confirmedAt }),
+      };
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || error.code === "cancelled") throw error;
+      if (error instanceof WrongChecksum) {
+        return { kind: "unequal", error, durationMs: this.#tools.clock.monotonicMs() - startedMs };
+      }
+      return { kind: "refused", error };
+    } finally {
+      if (!this.#tools.keep) this.#removal = this.#remove();
+      this.#removal.catch(() => {}); // Whoever waits for it hears of it.
+    }
+  }
+
+  /** Resolves when what was restored last is gone. */
+  settle(): Promise<void> {
+    return this.#removal;
+  }
+
+  async #remove(): Promise<void> {
+    const { files } = this.#tools;
+    if (files.linkStatus(this.#path) !== undefined) await files.removeLater(this.#path);
+  }
 }

@@ -63,7 +63,12 @@ export async function verifyReplica(
   options: LadderOptions,
   tools: TrialTools,
 ): Promise<ReplicaReport> {
-  return await new Ladder(request, options, tools).climb();
+  const proofs = new Proofs(request.replica, tools);
+  try {
+    return await new Ladder(request, options, tools, proofs).climb();
+  } finally {
+    await proofs.settle();
+  }
 }
 
 class Ladder {
@@ -90,11 +95,11 @@ class Ladder {
   #live: string | undefined;
   #beganMs = 0;
 
-  constructor(request: ReplicaRequest, options: LadderOptions, tools: TrialTools) {
+  constructor(request: ReplicaRequest, options: LadderOptions, tools: TrialTools, proofs: Proofs) {
     this.#request = request;
     this.#options = options;
     this.#tools = tools;
-    this.#proofs = new Proofs(request.replica, tools);
+    this.#proofs = proofs;
     this.#inside = new Inside(request, tools);
   }
 
