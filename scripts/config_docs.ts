@@ -23,6 +23,7 @@ const TYPE_NAMES: Readonly<Record<ConfigKey["type"], string>> = {
   integer: "whole number",
   secret: "text",
   schedule: "five fields",
+  address: "address",
   number: "number",
   change: "number or part",
   boolean: "true or false",

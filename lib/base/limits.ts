@@ -68,6 +68,12 @@ export const limits = {
   configMaxBytes: 4 << 20,
   /** Replaced database files whose old connections are kept open; beyond that the process ends, to be started again. */
   parkedDatabasesMax: 32,
+  /** A replica that is behind and has not moved for so long, beyond the pause between two syncs, is no longer well. */
+  replicaStillMaxMs: 60_000,
+  /** Nor is a database whose looks take so long, beyond the pause between two: a large checkpoint takes a while. */
+  databaseUnseenMaxMs: 300_000,
+  /** A port that another process has is asked for again so often. */
+  listenAgainMs: 10_000,
   /** Generations begun within a minute; beyond that something is wrong that another one does not mend. */
   generationsPerMinuteMax: 5,
 } as const;

@@ -8,6 +8,7 @@ import { validateDatabases } from "../config/validate.ts";
 import { Daemon, type FinalSync } from "../daemon/daemon.ts";
 import { awaitDaemonOf } from "../daemon/await_daemon.ts";
 import { openFileEvents } from "../platform/file_events.ts";
+import type { ListenAddress } from "../platform/http_server.ts";
 import type { ChildHandle, StopSignal } from "../platform/process.ts";
 import { hasWalResetBug } from "../sqlite/version.ts";
 import { selectDriver } from "../sqlite/select_driver.ts";
@@ -21,6 +22,8 @@ interface Plan {
   readonly logging: LoggingConfig;
   readonly exec: string | undefined;
   readonly sqliteLibrary: string | undefined;
+  /** Where metrics and health are served. */
+  readonly monitoring?: ListenAddress | undefined;
   /** The config file; undefined without one. */
   readonly source?: string;
 }
@@ -50,6 +53,7 @@ export async function run(context: CommandContext): Promise<number> {
     log,
     watchFolder: (folder, listener) => events?.watchFolder(folder, listener),
     userId: context.userId,
+    monitoring: context.arguments.isOn("once") ? undefined : plan.monitoring,
     ...(plan.source === undefined ? {} : { verify: verifier(context, plan.source) }),
   });
   return context.arguments.isOn("once")
@@ -74,6 +78,7 @@ async function planFor(context: CommandContext): Promise<Plan> {
     logging: { level: level ?? config.logging.level, format: format ?? config.logging.format },
     exec: exec ?? config.exec,
     sqliteLibrary: config.sqliteLibrary,
+    monitoring: config.monitoring,
     source: config.source,
   };
 }

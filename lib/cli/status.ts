@@ -6,6 +6,7 @@ import { openReplica } from "../daemon/open_replica.ts";
 import { type DatabaseStatus, lastTurn, statusOf, troubleIn } from "../daemon/status.ts";
 import type { Event } from "../database/event_log.ts";
 import { comparePositions, formatPosition, type Position } from "../position/position.ts";
+import { proofDocument } from "../verify/proof_document.ts";
 import { type KeptRun, type ProofMemory, recallProof } from "../verify/proof_memory.ts";
 import { formatAge, formatTime } from "./amounts.ts";
 import { unknownDatabase } from "./chosen_replicas.ts";
@@ -192,16 +193,4 @@ function replicaDocument({ replica, position, capturedAtMs, lagMs, oldestMs, tro
 
 function eventDocument(event: Event | undefined) {
   return event === undefined ? null : { at: formatTime(event.atMs), message: event.message, ...event.fields };
-}
-
-function proofDocument(run: KeptRun | undefined) {
-  if (run === undefined) return null;
-  const { atMs, outcome, reached, proven, problem } = run;
-  return {
-    at: formatTime(atMs),
-    outcome,
-    reached: reached ?? null,
-    proven: proven === undefined ? null : { position: proven.position, captured_at: formatTime(proven.capturedAtMs) },
-    problem: problem ?? null,
-  };
 }

@@ -2,6 +2,7 @@
  * A verification as metrics for a textfile collector. Of a replica that was not proven this time the last success of before
  * stays: it is read from the file that is replaced.
  */
+import { type Family, formatExposition, formatSeries, type Sample } from "../base/exposition.ts";
 import { type ReplicaReport, type RungOutcome, RUNGS, type VerifyReport } from "../verify/report.ts";
 
 const PREFIX = "tailrace_verify";
@@ -14,81 +15,61 @@ const VALUES: Readonly<Record<RungOutcome, number>> = {
   "not-run": -3,
 };
 
-interface Metric {
-  readonly name: string;
-  readonly help: string;
-  /** Undefined: there is none. */
-  readonly valueOf: (report: ReplicaReport) => number | undefined;
-}
-
 /** `before`: what the file holds now. */
 export function metricsText(report: VerifyReport, before: string): string {
   const ranAt = seconds(report.startedAtMs);
-  const metrics: readonly Metric[] = [
-    { name: `${PREFIX}_last_run_timestamp_seconds`, help: "When the last run began", valueOf: () => ranAt },
-    {
-      name: LAST_SUCCESS,
-      help: "When the last run began that proved the replica",
-      valueOf: (replica) => replica.outcome === "pass" ? ranAt : valueIn(before, `${LAST_SUCCESS}${labelsOf(replica)}`),
-    },
-    {
-      name: `${PREFIX}_duration_seconds`,
-      help: "How long the replica took",
-      valueOf: ({ durationMs }) => seconds(durationMs),
-    },
-    {
-      name: `${PREFIX}_restore_seconds`,
-      help: "How long the restore of the newest state took",
-      valueOf: ({ recoveryTimeMs }) => recoveryTimeMs === undefined ? undefined : seconds(recoveryTimeMs),
-    },
-    {
-      name: `${PREFIX}_restored_bytes`,
-      help: "Size of the restored database",
-      valueOf: ({ proofs }) => proofs[0]?.bytes,
-    },
-    {
-      name: `${PREFIX}_behind_seconds`,
-      help: "By how much the database is newer than the newest state",
-      valueOf: ({ recoveryPointMs }) => recoveryPointMs === undefined ? undefined : seconds(recoveryPointMs),
-    },
-  ];
-  const lines = metrics.flatMap(({ name, help, valueOf }) => {
-    const values = report.replicas.flatMap((replica) => {
+  /** One for each replica that has such a value. */
+  const gauge = (name: string, help: string, valueOf: (replica: ReplicaReport) => number | undefined): Family => ({
+    name,
+    help,
+    type: "gauge",
+    samples: report.replicas.flatMap((replica) => {
       const value = valueOf(replica);
-      return value === undefined ? [] : [`${name}${labelsOf(replica)} ${value}`];
-    });
-    return values.length === 0 ? [] : [...headOf(name, help), ...values];
+      return value === undefined ? [] : [{ labels: labelsOf(replica), value }];
+    }),
   });
-  return `${[...lines, ...rungLines(report)].join("\n")}\n`;
-}
-
-function rungLines({ replicas }: VerifyReport): string[] {
-  const name = `${PREFIX}_rung`;
-  const help = "1 pass, 0 fail, -1 inconclusive, -2 not available, -3 not run";
-  return [
-    ...headOf(name, help),
-    ...replicas.flatMap((replica) =>
-      RUNGS.flatMap((rung) => {
-        const found = replica.rungs.find((one) => one.rung === rung);
-        return found === undefined ? [] : [`${name}${labelsOf(replica, ["rung", rung])} ${VALUES[found.outcome]}`];
-      })
+  return formatExposition([
+    gauge(`${PREFIX}_last_run_timestamp_seconds`, "When the last run began", () => ranAt),
+    gauge(
+      LAST_SUCCESS,
+      "When the last run began that proved the replica",
+      (replica) => replica.outcome === "pass" ? ranAt : valueIn(before, formatSeries(LAST_SUCCESS, labelsOf(replica))),
     ),
-  ];
+    gauge(`${PREFIX}_duration_seconds`, "How long the replica took", ({ durationMs }) => seconds(durationMs)),
+    gauge(
+      `${PREFIX}_restore_seconds`,
+      "How long the restore of the newest state took",
+      ({ recoveryTimeMs }) => recoveryTimeMs === undefined ? undefined : seconds(recoveryTimeMs),
+    ),
+    gauge(`${PREFIX}_restored_bytes`, "Size of the restored database", ({ proofs }) => proofs[0]?.bytes),
+    gauge(
+      `${PREFIX}_behind_seconds`,
+      "By how much the database is newer than the newest state",
+      ({ recoveryPointMs }) => recoveryPointMs === undefined ? undefined : seconds(recoveryPointMs),
+    ),
+    {
+      name: `${PREFIX}_rung`,
+      help: "1 pass, 0 fail, -1 inconclusive, -2 not available, -3 not run",
+      type: "gauge",
+      samples: report.replicas.flatMap(rungSamples),
+    },
+  ]);
 }
 
-function headOf(name: string, help: string): string[] {
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`];
+function rungSamples(replica: ReplicaReport): Sample[] {
+  return RUNGS.flatMap((rung) => {
+    const found = replica.rungs.find((one) => one.rung === rung);
+    return found === undefined ? [] : [{ labels: { ...labelsOf(replica), rung }, value: VALUES[found.outcome] }];
+  });
 }
 
-function labelsOf({ database, replica, url }: ReplicaReport, ...more: readonly (readonly [string, string])[]): string {
-  const labels = [["database", database ?? url], ["replica", replica], ...more] as const;
-  const escaped = (value: string) => value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
-  return `{${labels.map(([name, value]) => `${name}="${escaped(value)}"`).join(",")}}`;
+function labelsOf({ database, replica, url }: ReplicaReport): Sample["labels"] {
+  return { database: database ?? url, replica };
 }
 
-function valueIn(text: string, metric: string): number | undefined {
-  const line = text.split("\n").find((one) => one.startsWith(`${metric} `));
-  const value = Number(line?.slice(metric.length + 1));
+function valueIn(text: string, series: string): number | undefined {
+  const line = text.split("\n").find((one) => one.startsWith(`${series} `));
+  const value = Number(line?.slice(series.length + 1));
   return Number.isFinite(value) && line !== undefined ? value : undefined;
 }
 

@@ -1,5 +1,6 @@
 import type { LogLevel } from "../base/log.ts";
 import type { Secret } from "../base/secret.ts";
+import type { ListenAddress } from "../platform/http_server.ts";
 import type { CronSchedule } from "../schedule/cron.ts";
 import type { Check } from "../verify/check.ts";
 import type { Rung } from "../verify/report.ts";
@@ -11,6 +12,8 @@ export interface Config {
   readonly logging: LoggingConfig;
   /** The command line of the child that replication runs beside. */
   readonly exec?: string;
+  /** Where the daemon serves metrics and health; absent: nowhere. */
+  readonly monitoring?: ListenAddress;
   /** `system` or a path; absent means the built-in SQLite. */
   readonly sqliteLibrary?: string;
   /** The file it came from, for messages. */

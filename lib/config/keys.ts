@@ -7,6 +7,7 @@ import { RUNGS } from "../verify/report.ts";
 import { limits } from "../base/limits.ts";
 import { product } from "../base/product.ts";
 import type { Secret } from "../base/secret.ts";
+import type { ListenAddress } from "../platform/http_server.ts";
 
 export type ConfigLevel = "global" | "logging" | "database" | "replica" | "age" | "verify" | "check";
 
@@ -23,6 +24,8 @@ export interface ConfigTypes {
   readonly size: number;
   readonly secret: Secret;
   readonly schedule: CronSchedule;
+  /** Where to listen; "off": nowhere. */
+  readonly address: ListenAddress | "off";
   readonly integer: number;
   readonly number: number;
   readonly change: { readonly amount: number; readonly isPart: boolean };
@@ -74,6 +77,14 @@ export const CONFIG_KEYS = [
     type: "text",
     default: "none",
     meaning: "A program to run beside replication, which ends when the program ends. `--exec` overrides it.",
+  },
+  {
+    key: "addr",
+    levels: ["global"],
+    type: "address",
+    default: "none",
+    meaning:
+      "Where the daemon serves `/metrics` and `/health`, as `127.0.0.1:9090`; `:9090` is every address of the host.",
   },
   {
     key: "sqlite-library",
@@ -444,17 +455,10 @@ const OBJECT_STORES = {
 
 export const UNSUPPORTED_KEYS: readonly UnsupportedKeys[] = [
   {
-    keys: ["addr"],
-    levels: ["global"],
-    reason: "it serves no metrics",
-    advice: "remove the line",
-    off: [""],
-  },
-  {
     keys: ["validation-interval"],
     levels: ["global", "database", "replica"],
-    reason: "the daemon verifies nothing on a schedule",
-    advice: "remove the line, and run the command verify by cron",
+    reason: "the daemon verifies at the times of a schedule, not in intervals",
+    advice: 'write verify: {schedule: "0 3 * * *"} instead',
     off: ["0", "0s"],
   },
   {

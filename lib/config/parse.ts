@@ -51,11 +51,13 @@ class ConfigParser {
     }
     const exec = global.get("exec");
     const library = global.get("sqlite-library");
+    const address = global.get("addr") ?? "off";
     const config: Config = {
       databases,
       logging: this.#logging(global),
       source: this.#source,
       ...(exec === undefined ? {} : { exec }),
+      ...(address === "off" ? {} : { monitoring: address }),
       ...(library === undefined ? {} : { sqliteLibrary: library }),
     };
     return { config, placeOf: (part) => this.#places.get(part) ?? this.#source };

@@ -113,6 +113,7 @@ function valueOf(document: ConfigDocument, row: ConfigKey, entry: Entry, surroun
   if (items !== undefined && row.type === "identities") {
     return ageKeys(document, row, items, place, surroundings).map((key) => new Secret(key));
   }
+  if (row.type === "address" && document.describe(entry.value) === "missing") return "off"; // As Litestream has it.
 
   const scalar = document.scalar(entry.value);
   const isScalar = scalar !== undefined;

@@ -4,6 +4,7 @@ import { Secret } from "../base/secret.ts";
 import { absolutePath, type PathSurroundings } from "./absolute_path.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import type { ConfigKey, ConfigTypes } from "./keys.ts";
+import { parseListenAddress } from "./listen_address.ts";
 import { isReplicaUrl, parseReplicaUrl } from "./replica_url.ts";
 import { formatSize, parseSize } from "./size.ts";
 
@@ -50,6 +51,8 @@ export function readValue(row: ConfigKey, value: ValueText, surroundings: Surrou
       return readInteger(row, value);
     case "schedule":
       return readSchedule(value);
+    case "address":
+      return readAddress(value);
     case "number":
       return readNumber(value);
     case "change":
@@ -127,6 +130,13 @@ function readInteger(row: ConfigKey, { text, plain }: ValueText): Reading {
 function readSchedule({ text }: ValueText): Reading {
   const parsed = parseCron(text);
   return typeof parsed === "string" ? wrong(parsed) : { kind: "value", value: parsed };
+}
+
+function readAddress({ text }: ValueText): Reading {
+  const address = text === "" ? "off" : parseListenAddress(text);
+  return address === undefined
+    ? wrong("an address with a port, such as 127.0.0.1:9090")
+    : { kind: "value", value: address };
 }
 
 function readNumber({ text, plain }: ValueText): Reading {

@@ -8,10 +8,13 @@ import { type Logger, observed } from "../base/log.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { EventLog } from "../database/event_log.ts";
 import { type FolderWatcher, WatchedDatabase } from "../database/database.ts";
+import type { ListenAddress } from "../platform/http_server.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ChildOutput } from "../platform/process.ts";
 import { formatPosition, type Position } from "../position/position.ts";
 import { FileReplicator } from "../replica/file_replicator.ts";
+import { Monitoring } from "./monitoring.ts";
+import { factsOf } from "./observation.ts";
 import { openReplica } from "./open_replica.ts";
 import { VerifySchedule } from "./verify_schedule.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
@@ -23,6 +26,8 @@ export interface DaemonOptions {
   readonly log: Logger;
   readonly watchFolder: FolderWatcher;
   readonly userId: number | undefined;
+  /** Where metrics and health are served; absent: nowhere. */
+  readonly monitoring?: ListenAddress | undefined;
   /** Runs `verify` over one database of the config; absent where nothing is verified on a schedule. */
   readonly verify?: (database: DatabaseConfig, signal: AbortSignal) => Promise<ChildOutput>;
 }
@@ -53,6 +58,7 @@ interface Pair {
   readonly config: DatabaseConfig;
   readonly database: WatchedDatabase;
   readonly log: Logger;
+  /** In the order of the config. */
   readonly replicators: readonly FileReplicator[];
 }
 
@@ -62,6 +68,7 @@ export class Daemon {
   readonly #options: DaemonOptions;
   readonly #verifications = new Semaphore(1);
   #schedules: readonly VerifySchedule[] = [];
+  #monitoring: Monitoring | undefined;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -74,6 +81,7 @@ export class Daemon {
    * database is refused; as long as one is not, the others are tried again and again, loudly.
    */
   async start(): Promise<void> {
+    this.#startMonitoring();
     for (const { database, replicators } of this.#pairs) {
       database.start();
       for (const replicator of replicators) await replicator.start();
@@ -101,11 +109,20 @@ export class Daemon {
   /** For a process that goes on living: stops, and lets go of every database without writing to it. */
   async release(): Promise<void> {
     await this.#stopVerifying();
+    await this.#monitoring?.stop();
     for (const { database, replicators } of this.#pairs) {
       for (const replicator of replicators) await replicator.stop();
       await database.stop();
       await database.release();
     }
+  }
+
+  #startMonitoring(): void {
+    const { monitoring: address, platform: { clock, files } } = this.#options;
+    if (address === undefined) return;
+    const look = () =>
+      this.#pairs.map(({ config, database, replicators }) => factsOf(files, config, database, replicators));
+    this.#monitoring = new Monitoring({ address, clock, log: this.#log, look });
   }
 
   /** One verification at a time, since each has the memory and the reads of a restore. */

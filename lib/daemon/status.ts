@@ -2,6 +2,7 @@
  * How a database stands on this host: from its state folder, which a daemon that runs or ran keeps. It takes no lock and
  * opens no file of a database.
  */
+import { ReplicationError } from "../base/errors.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { type Event, readEvents } from "../database/event_log.ts";
 import { newestCaptured } from "../database/shadow_files.ts";
@@ -35,7 +36,18 @@ export function statusOf(files: FileSystem, config: DatabaseConfig): DatabaseSta
 }
 
 export function statePathOf(files: FileSystem, { path, statePath }: DatabaseConfig): string {
-  return realStatePath(statePath, path, files.status(path) === undefined ? path : files.realPath(path));
+  return realStatePath(statePath, path, realPathOf(files, path));
+}
+
+/** The path itself when nothing is there. */
+export function realPathOf(files: FileSystem, path: string): string {
+  if (files.status(path) === undefined) return path;
+  try {
+    return files.realPath(path);
+  } catch (error) {
+    if (error instanceof ReplicationError && error.code === "not-found") return path; // It has just gone.
+    throw error;
+  }
 }
 
 /**

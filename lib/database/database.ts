@@ -60,6 +60,7 @@ export class WatchedDatabase implements DatabaseSource {
   #events: { close(): void } | undefined;
   #serial: Promise<unknown> = Promise.resolve();
   #lastChangeMs = -Infinity;
+  #seenMs: number;
   #lastSaid = "";
   #stopped: AbortController = new AbortController();
   #finished: Promise<void> = Promise.resolve();
@@ -78,6 +79,7 @@ export class WatchedDatabase implements DatabaseSource {
     this.path = settings.path;
     this.#platform = platform;
     this.#clock = platform.clock;
+    this.#seenMs = this.#clock.monotonicMs();
     this.#opener = new SessionOpener(platform, driver, settings, log, {
       captured: () => this.#noteChange(),
       isSnapshotting: () => this.#checkpointPauses > 0,
@@ -144,6 +146,16 @@ export class WatchedDatabase implements DatabaseSource {
     if (this.#session !== undefined) return undefined;
     if (this.#awaitedBecause === undefined) return this.#lastSaid || "it is not open yet";
     return this.#wasFollowed ? "the database is no longer there" : this.#awaitedBecause;
+  }
+
+  /** Whether it is not known yet if it can be followed. */
+  get isOpening(): boolean {
+    return this.#session === undefined && !this.#isFirstOpenKnown;
+  }
+
+  /** For so long nobody has come to the end of a look at it. */
+  get unseenMs(): number {
+    return this.#clock.monotonicMs() - this.#seenMs;
   }
 
   /** What the database is refused for at present, if that will not pass by itself. */
@@ -289,6 +301,7 @@ export class WatchedDatabase implements DatabaseSource {
     while (!signal.aborted) {
       try {
         await this.#alone(() => this.#step(signal));
+        this.#seenMs = this.#clock.monotonicMs();
         retryMs = limits.retryMinMs;
         await this.#wakeUp.wait(this.#pauseMs(), signal);
       } catch (error) {

@@ -18,9 +18,11 @@ import type {
   GenerationStore,
   ReplicaEnd,
   SnapshotImage,
+  WalPieces,
   WrittenSnapshot,
 } from "../store/generation_store.ts";
 import { Backoff } from "./backoff.ts";
+import { Pulse, type PulseFacts } from "./pulse.ts";
 import { withTurns } from "./image_turns.ts";
 import { catchUp } from "./catch_up.ts";
 import { settledOrDue } from "./settled_or_due.ts";
@@ -71,6 +73,7 @@ export class FileReplicator {
   #trouble: string | undefined;
   #warnedOfIndex: Index | undefined;
   readonly #upkeep: Upkeep | undefined;
+  readonly #pulse: Pulse;
 
   constructor(options: FileReplicatorOptions) {
     this.name = options.name ?? "file";
@@ -80,6 +83,7 @@ export class FileReplicator {
     this.#clock = options.clock;
     this.#log = options.log.with({ database: options.source.path, replica: this.name });
     this.#syncIntervalMs = options.syncIntervalMs;
+    this.#pulse = new Pulse(options.clock);
     this.#upkeep = options.upkeep && new Upkeep({
       policy: options.upkeep,
       store: options.store,
@@ -100,14 +104,24 @@ export class FileReplicator {
     return this.#resumeCheckpoints !== undefined;
   }
 
-  /** What went wrong last; undefined while all is well. */
+  /** What keeps it from what was captured; undefined while all is well. */
   get trouble(): string | undefined {
     return this.#trouble;
+  }
+
+  /** What of its upkeep failed, and was not done since. */
+  get upkeepTrouble(): string | undefined {
+    return this.#upkeep?.trouble;
+  }
+
+  get pulse(): PulseFacts {
+    return this.#pulse.facts();
   }
 
   async start(): Promise<void> {
     await this.stop();
     this.#running = new AbortController();
+    this.#pulse.noteMove();
     this.#claim = this.#source.claim();
     this.#resumeCheckpoints = this.#source.pauseCheckpoints();
     this.#upkeep?.start();
@@ -147,11 +161,14 @@ export class FileReplicator {
     while (!signal.aborted) {
       // Taken before work begins, so that no change is lost; the first pass waits for none.
       const changed = this.#source.changed();
+      this.#lookBehind();
       try {
         await this.#sync();
         this.#noteSuccess(backoff);
+        this.#lookBehind();
         if (await this.#upkeep?.run(signal) === false) continue; // A sync may have failed in it.
         await settledOrDue(this.#clock, changed, this.#upkeep?.dueInMs() ?? Infinity, signal);
+        this.#lookBehind();
         const pauseMs = await this.#pauseMs();
         if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
       } catch (error) {
@@ -161,6 +178,10 @@ export class FileReplicator {
         await this.#clock.sleep(backoff.nextMs(), signal); // And on it goes, without waiting for a change.
       }
     }
+  }
+
+  #lookBehind(): void {
+    this.#pulse.look(this.#source.position(), this.#position);
   }
 
   /** Where each sync makes an object of its own, as many a second would be of use to nobody. */
@@ -205,7 +226,7 @@ export class FileReplicator {
       const joined = start.offset === 0 ? this.#joined : undefined;
       const transfer = new WalTransfer(reader, this.#buffer, this.#known, joined);
       try {
-        await this.#store.appendWal(start.generation, start.index, start.offset, transfer);
+        await this.#store.appendWal(start.generation, start.index, start.offset, this.#noticed(transfer));
       } catch (error) {
         this.#forget(); // What the replica holds now is looked up anew; the last good position is what it says then.
         await this.#expectReplicaToBeThere(); // Says more than that one file of it is gone.
@@ -220,6 +241,15 @@ export class FileReplicator {
     if (!closed) return false;
     this.#known = undefined;
     return true;
+  }
+
+  #noticed(wal: WalPieces): WalPieces {
+    const next = async () => {
+      const piece = await wal.next();
+      this.#pulse.noteMove(piece.length);
+      return piece;
+    };
+    return { next, records: () => wal.records() };
   }
 
   /** The readers of Litestream 0.3 see names of 8 digits only; ours reads on. A restart of the WAL mends it. */
@@ -336,7 +366,8 @@ export class FileReplicator {
   ): Promise<WrittenSnapshot> {
     const began = this.#clock.monotonicMs();
     this.#log.info("Making a snapshot", { reason });
-    const written = await this.#store.writeSnapshot(generation, image, bringWal);
+    const noticed = withTurns(image, () => Promise.resolve(this.#pulse.noteMove()));
+    const written = await this.#store.writeSnapshot(generation, noticed, bringWal);
     await this.#source.rememberReplica(this.#place);
     await this.#source.rememberTime(written.record.capturedAtMs);
     const seconds = Math.round(this.#clock.monotonicMs() - began) / 1_000;
@@ -430,6 +461,7 @@ export class FileReplicator {
   /** Said once, then hourly: a log that repeats itself is not read. */
   #noteFailure(error: unknown, backoff: Backoff): void {
     this.#leaveSnapshotting();
+    this.#pulse.noteFailure();
     this.#forget();
     const message = messageOf(error);
     if (message !== this.#trouble || backoff.isTimeToRepeat()) {

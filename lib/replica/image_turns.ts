@@ -9,6 +9,7 @@ export function withTurns(image: SnapshotImage, turn: () => Promise<void>): Snap
           await target.writeAt(bytes, position);
           await turn();
         },
+        fileCopied: () => target.fileCopied?.(),
       }),
     stream: async () => {
       const stream = await image.stream();

@@ -44,6 +44,8 @@ interface Held {
   readonly takenName: Index | undefined;
 }
 
+type Act = "retention" | "snapshot";
+
 export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #checksRetention: boolean;
@@ -53,10 +55,16 @@ export class Upkeep {
   #held: Held | undefined;
   #wish: string | undefined;
   #saidPostponed: string | undefined;
+  readonly #troubles = new Map<Act, string>();
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
     this.#checksRetention = options.policy.retentionMs > 0;
+  }
+
+  /** What went wrong last, and was not done since. */
+  get trouble(): string | undefined {
+    return [...this.#troubles.values()].at(-1);
   }
 
   /** The first retention check follows one interval after this. */
@@ -87,6 +95,7 @@ export class Upkeep {
   noteWritten(generation: Generation, { index, stateIndex, record }: WrittenSnapshot): void {
     this.#held = { generation, newest: this.#known(stateIndex, record.end, record.capturedAtMs), takenName: index };
     this.#wish = undefined;
+    this.#troubles.delete("snapshot");
   }
 
   /** Until something may be due that no change of the database announces. */
@@ -110,7 +119,7 @@ export class Upkeep {
     const { clock, source } = this.#options;
     if (signal.aborted || clock.monotonicMs() < this.#nextCheckMs || source.generation() === undefined) return true;
     this.#nextCheckMs = this.#inOneInterval();
-    return await this.#attempt(signal, () => this.#retain(signal, between));
+    return await this.#attempt("retention", signal, () => this.#retain(signal, between));
   }
 
   async #retain(signal: AbortSignal, between: () => Promise<void>): Promise<void> {
@@ -154,21 +163,23 @@ export class Upkeep {
     if (decision.kind === "postponed") this.#sayPostponed(decision.reason);
     if (decision.kind !== "snapshot") return true;
     this.#noSnapshotBeforeMs = this.#inOneInterval();
-    const isMade = await this.#attempt(signal, async () => {
+    const isMade = await this.#attempt("snapshot", signal, async () => {
       this.noteWritten(generation, await snapshot(generation, decision.reason, signal));
     });
     if (isMade) this.#noSnapshotBeforeMs = -Infinity;
     return isMade;
   }
 
-  async #attempt(signal: AbortSignal, work: () => Promise<void>): Promise<boolean> {
+  async #attempt(act: Act, signal: AbortSignal, work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
+      this.#troubles.delete(act);
       return true;
     } catch (error) {
       if (signal.aborted) return false;
       const advice = error instanceof ReplicationError ? error.advice : undefined;
       const seconds = Math.round(this.#options.policy.retentionCheckIntervalMs / 1_000);
+      this.#troubles.set(act, messageOf(error));
       this.#options.log.error(messageOf(error), { tried_again_in_seconds: seconds, advice });
       return false;
     }

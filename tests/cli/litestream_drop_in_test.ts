@@ -174,11 +174,6 @@ async function expectRefusal(text: string, sentence: string): Promise<void> {
 
 const REFUSALS: readonly (readonly [what: string, text: string, sentence: string])[] = [
   [
-    "addr",
-    'addr: ":9090"\ndbs: [{path: a.db, replicas: [{path: r}]}]\n',
-    '1:1: the key "addr" is not supported by this version: it serves no metrics (remove the line)',
-  ],
-  [
     "keys for S3 at the top",
     "access-key-id: x\ndbs:\n  - path: a.db\n    replicas:\n      - bucket: b\n        type: s3\n",
     '1:1: the key "access-key-id" is not supported by this version: it belongs to object stores and SFTP, and only ' +
@@ -199,8 +194,8 @@ const REFUSALS: readonly (readonly [what: string, text: string, sentence: string
   [
     "validation",
     "dbs:\n  - path: a.db\n    replicas:\n      - path: r\n        validation-interval: 6h\n",
-    '5:9: the key "validation-interval" is not supported by this version: the daemon verifies nothing on a schedule ' +
-    "(remove the line, and run the command verify by cron)",
+    '5:9: the key "validation-interval" is not supported by this version: the daemon verifies at the times of a ' +
+    'schedule, not in intervals (write verify: {schedule: "0 3 * * *"} instead)',
   ],
   [
     "an unknown key, which Litestream ignores",

@@ -172,7 +172,6 @@ Deno.test("parseConfig() tells a key at the wrong place from an unknown one", ()
 
 Deno.test("parseConfig() refuses keys of Litestream that this version would not act on, and says so", () => {
   const refused = [
-    aConfig({ global: 'addr: ":9090"' }),
     aConfig({ global: "access-key-id: x" }),
     aConfig({ global: "validation-interval: 1h" }),
     aConfig({ database: "validation-interval: 1h" }),
@@ -251,9 +250,26 @@ Deno.test("parseConfig() refuses values of the wrong type, each with what it mus
 Deno.test("parseConfig() lets keys stand that say by their value that they are off", () => {
   parse(aConfig({ global: 'addr: ""\nvalidation-interval: 0' }));
   parse(aConfig({ global: "addr:", replica: "path: /b\nvalidation-interval: 0s" }));
-  parse(aConfig({ global: "addr: $ADDRESS" }), { environment: { ADDRESS: "" } });
-  assertStringIncludes(problemOf(aConfig({ global: "addr: $ADDRESS" })), "it serves no metrics");
-  assertStringIncludes(problemOf(aConfig({ global: "addr: [x]" })), "it serves no metrics");
+});
+
+Deno.test("parseConfig() knows where metrics and health are to be served, and where not at all", () => {
+  const cases: readonly (readonly [text: string, hostname: string | undefined, port: number])[] = [
+    ["127.0.0.1:9090", "127.0.0.1", 9090],
+    ["localhost:1", "localhost", 1],
+    ['":9090"', undefined, 9090],
+    ['"[::1]:65535"', "::1", 65_535],
+    ["127.0.0.1:0", "127.0.0.1", 0],
+  ];
+  for (const [text, hostname, port] of cases) {
+    assertEquals(parse(aConfig({ global: `addr: ${text}` })).monitoring, { hostname, port }, text);
+  }
+  for (const text of ["addr:", 'addr: ""', "addr: $ADDRESS"]) {
+    assertEquals(parse(aConfig({ global: text }), { environment: { ADDRESS: "" } }).monitoring, undefined, text);
+  }
+  for (const text of ["9090", "localhost", "host:", "host:99999", "host:90 90", "http://host:80", "::1:80", "a:b:80"]) {
+    const message = problemOf(aConfig({ global: `addr: "${text}"` }));
+    assertStringIncludes(message, `it must be an address with a port, such as 127.0.0.1:9090`, text);
+  }
 });
 
 Deno.test("parseConfig() tells of a replica's kind before the keys that only that kind has", () => {

@@ -257,9 +257,11 @@ test("tries a snapshot that failed again at the next interval, and goes on meanw
   await stage.nextIndex();
   assertEquals([stage.replicator.trouble, stage.saying("it is away").length], [undefined, 1]);
   assertEquals(await stage.held(), [[0], [0, 1, 2]]);
+  assertEquals(stage.replicator.upkeepTrouble, "Cannot read the database: it is away");
   stage.source.duringImage = () => {};
   await stage.pass(HOUR);
   await stage.holds([0, 2], [0, 1, 2]);
+  await until(() => stage.replicator.upkeepTrouble === undefined, "the trouble to be over");
   assertEquals(stage.saying("it is away").length, 1);
 });
 
@@ -270,6 +272,7 @@ test("logs a retention check that fails, and checks again at the next interval",
   await stage.pass(HOUR);
   await until(() => stage.saying("ERROR").length === 1, "the error to be said");
   assertEquals(stage.replicator.trouble, undefined);
+  assertMatch(stage.replicator.upkeepTrouble ?? "", /it is a symbolic link/);
   await stage.nextIndex();
   await stage.pass(HOUR);
   await until(() => stage.saying("ERROR").length === 2, "the error to be said again");
@@ -278,6 +281,7 @@ test("logs a retention check that fails, and checks again at the next interval",
   await stage.pass(50 * HOUR);
   await until(() => stage.saying("Retention removed a generation").length === 1, "the generation to go");
   assertEquals(await stage.another().generations(), [GENERATION]);
+  await until(() => stage.replicator.upkeepTrouble === undefined, "the trouble to be over");
 });
 
 test("removes another host's generation when nothing came for retention and a day", {}, async (stage) => {

@@ -1,0 +1,94 @@
+/** Whether a daemon does what it is for, judged from what its parts say of themselves. */
+import { formatDuration } from "../config/duration.ts";
+import { limits } from "../base/limits.ts";
+import type { Position } from "../position/position.ts";
+import type { PulseFacts } from "../replica/pulse.ts";
+import type { ProofMemory } from "../verify/proof_memory.ts";
+
+export interface DatabaseFacts {
+  readonly path: string;
+  readonly isOpening: boolean;
+  /** Why nothing is captured; undefined while all is well. */
+  readonly trouble: string | undefined;
+  /** Why there was never anything to capture. */
+  readonly absence: string | undefined;
+  readonly unseenMs: number;
+  readonly monitorIntervalMs: number;
+  /** The end of what is captured. */
+  readonly position: Position | undefined;
+  /** Undefined when there is no such file. */
+  readonly databaseBytes: number | undefined;
+  readonly walBytes: number | undefined;
+  readonly replicas: readonly ReplicaFacts[];
+}
+
+export interface ReplicaFacts {
+  readonly name: string;
+  readonly url: string;
+  /** The end of what is durable on it. */
+  readonly position: Position | undefined;
+  /** Its first snapshot is being made. */
+  readonly isSnapshotting: boolean;
+  readonly pulse: PulseFacts;
+  readonly trouble: string | undefined;
+  readonly upkeepTrouble: string | undefined;
+  readonly syncIntervalMs: number;
+  /** What was last proven of it. */
+  readonly proof: ProofMemory | undefined;
+}
+
+/** `waiting`: for a database that is not there yet; `starting` and `snapshotting`: on the way, and it goes on. */
+export type Condition = "well" | "waiting" | "starting" | "snapshotting" | "trouble";
+
+export interface Judged<Facts> {
+  readonly facts: Facts;
+  readonly condition: Condition;
+  /** What is wrong, when something is. */
+  readonly problem?: string;
+}
+
+export interface Health {
+  readonly isHealthy: boolean;
+  readonly databases: readonly (Judged<DatabaseFacts> & { readonly replicas: readonly Judged<ReplicaFacts>[] })[];
+}
+
+export function judgeHealth(all: readonly DatabaseFacts[]): Health {
+  const databases = all.map((facts) => {
+    const database = judgeDatabase(facts);
+    return { ...database, replicas: facts.replicas.map((replica) => judgeReplica(replica, database.condition)) };
+  });
+  const everything = databases.flatMap((database) => [database, ...database.replicas]);
+  return { isHealthy: everything.every(({ condition }) => condition !== "trouble"), databases };
+}
+
+function judgeDatabase(facts: DatabaseFacts): Judged<DatabaseFacts> {
+  const { isOpening, absence, trouble, unseenMs, monitorIntervalMs } = facts;
+  if (unseenMs > limits.databaseUnseenMaxMs + monitorIntervalMs) {
+    return { facts, condition: "trouble", problem: `it was not looked at for ${span(unseenMs)}` };
+  }
+  if (isOpening) return { facts, condition: "starting" };
+  if (absence !== undefined) return { facts, condition: "waiting" };
+  return trouble === undefined ? { facts, condition: "well" } : { facts, condition: "trouble", problem: trouble };
+}
+
+function judgeReplica(facts: ReplicaFacts, database: Condition): Judged<ReplicaFacts> {
+  const { pulse: { behindMs, stillMs }, proof, syncIntervalMs, isSnapshotting } = facts;
+  const wrong = facts.trouble ?? facts.upkeepTrouble;
+  if (wrong !== undefined) return { facts, condition: "trouble", problem: wrong };
+  const isBehind = behindMs === undefined || behindMs > 0;
+  const patienceMs = limits.replicaStillMaxMs + syncIntervalMs;
+  if (isBehind && database === "well" && Math.min(stillMs, behindMs ?? stillMs) > patienceMs) {
+    return { facts, condition: "trouble", problem: `it is behind, and nothing has moved for ${span(stillMs)}` };
+  }
+  if (proof?.last.outcome === "fail") {
+    const problem = `the last verification failed: ${proof.last.problem ?? "no reason is kept"}`;
+    return { facts, condition: "trouble", problem };
+  }
+  if (database === "waiting" || database === "starting") return { facts, condition: database };
+  if (isBehind && isSnapshotting) return { facts, condition: "snapshotting" };
+  return { facts, condition: behindMs === undefined ? "starting" : "well" };
+}
+
+function span(ms: number): string {
+  return formatDuration(Math.round(ms / 1_000) * 1_000);
+}

@@ -1,0 +1,40 @@
+/** The health as a JSON document; `docs/json.md` describes it. */
+import { formatPosition, type Position } from "../position/position.ts";
+import { proofDocument } from "../verify/proof_document.ts";
+import type { Health, Judged, ReplicaFacts } from "./health.ts";
+
+const SCHEMA_VERSION = 1;
+
+export function healthDocument({ isHealthy, databases }: Health): Record<string, unknown> {
+  return {
+    schema_version: SCHEMA_VERSION,
+    healthy: isHealthy,
+    databases: databases.map(({ facts, condition, problem, replicas }) => ({
+      path: facts.path,
+      condition,
+      problem: problem ?? null,
+      position: positionMember(facts.position),
+      replicas: replicas.map(replicaDocument),
+    })),
+  };
+}
+
+function replicaDocument({ facts, condition, problem }: Judged<ReplicaFacts>): Record<string, unknown> {
+  const { name, url, position, pulse: { behindMs, currentAtMs, failures }, proof } = facts;
+  return {
+    name,
+    url,
+    condition,
+    problem: problem ?? null,
+    position: positionMember(position),
+    lag_ms: behindMs === undefined ? null : Math.round(behindMs),
+    last_current_at: currentAtMs === undefined ? null : new Date(currentAtMs).toISOString(),
+    failures,
+    last_proof: proofDocument(proof?.last),
+    last_success: proofDocument(proof?.lastPass),
+  };
+}
+
+function positionMember(position: Position | undefined): string | null {
+  return position === undefined ? null : formatPosition(position);
+}

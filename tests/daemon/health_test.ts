@@ -1,0 +1,203 @@
+import { limits } from "../../lib/base/limits.ts";
+import { type DatabaseFacts, judgeHealth, type ReplicaFacts } from "../../lib/daemon/health.ts";
+import { healthDocument } from "../../lib/daemon/health_document.ts";
+import { metricsPage } from "../../lib/daemon/metrics_page.ts";
+import { parsePosition } from "../../lib/position/position.ts";
+import type { KeptRun } from "../../lib/verify/proof_memory.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+
+const POSITION = parsePosition("00000000000000aa/0000000000000003:4152");
+const PULSE = { behindMs: 0, stillMs: 0, currentAtMs: 1_700_000_000_500, failures: 0, walBytes: 0 };
+const PASSED: KeptRun = { atMs: 1_700_000_000_000, outcome: "pass", reached: "structure", values: {} };
+const FAILED: KeptRun = { atMs: 1_700_000_100_000, outcome: "fail", reached: "chain", values: {}, problem: "a bit" };
+
+function replica(facts: Partial<ReplicaFacts> = {}): ReplicaFacts {
+  return {
+    name: "near",
+    url: "file:///backup/near",
+    position: POSITION,
+    isSnapshotting: false,
+    pulse: PULSE,
+    trouble: undefined,
+    upkeepTrouble: undefined,
+    syncIntervalMs: 1_000,
+    proof: undefined,
+    ...facts,
+  };
+}
+
+function database(facts: Partial<DatabaseFacts> = {}): DatabaseFacts {
+  return {
+    path: "/data/app.db",
+    isOpening: false,
+    trouble: undefined,
+    absence: undefined,
+    unseenMs: 10,
+    monitorIntervalMs: 1_000,
+    position: POSITION,
+    databaseBytes: 8_192,
+    walBytes: undefined,
+    replicas: [replica()],
+    ...facts,
+  };
+}
+
+/** Condition and problem of the database, then of its replica. */
+function judged(facts: DatabaseFacts): (string | undefined)[] {
+  const { isHealthy, databases: [one] } = judgeHealth([facts]);
+  const [two] = one?.replicas ?? [];
+  assertEquals(isHealthy, one?.condition !== "trouble" && two?.condition !== "trouble");
+  return [one?.condition, one?.problem, two?.condition, two?.problem];
+}
+
+const STILL = limits.replicaStillMaxMs + 1_000;
+
+Deno.test("judgeHealth(): a database that is followed, and a replica that holds everything or is on the way, are well", () => {
+  assertEquals(judged(database()), ["well", undefined, "well", undefined]);
+  const behind = { ...PULSE, behindMs: 10 * STILL, stillMs: STILL };
+  assertEquals(judged(database({ replicas: [replica({ pulse: behind })] })), ["well", undefined, "well", undefined]);
+  const idle = { ...PULSE, stillMs: 1e9 };
+  assertEquals(judged(database({ replicas: [replica({ pulse: idle })] })), ["well", undefined, "well", undefined]);
+});
+
+Deno.test("judgeHealth(): what is behind and does not move for too long is in trouble", () => {
+  const stuck = { ...PULSE, behindMs: STILL + 1, stillMs: STILL + 1 };
+  const trouble = ["well", undefined, "trouble", "it is behind, and nothing has moved for 1m1s"];
+  assertEquals(judged(database({ replicas: [replica({ pulse: stuck })] })), trouble);
+  assertEquals(judged(database({ replicas: [replica({ pulse: stuck, isSnapshotting: true })] })), trouble);
+  const never = { ...stuck, behindMs: undefined, currentAtMs: undefined };
+  assertEquals(judged(database({ replicas: [replica({ pulse: never, position: undefined })] })), trouble);
+  // An idle replica that is behind since a moment ago has not had the time to move.
+  const fresh = { ...PULSE, behindMs: 5, stillMs: 1e9 };
+  assertEquals(judged(database({ replicas: [replica({ pulse: fresh })] })), ["well", undefined, "well", undefined]);
+});
+
+Deno.test("judgeHealth(): each trouble is told where it is", () => {
+  const refused = ["well", undefined, "trouble", "Cannot write: no space"];
+  assertEquals(judged(database({ replicas: [replica({ trouble: "Cannot write: no space" })] })), refused);
+  assertEquals(judged(database({ replicas: [replica({ upkeepTrouble: "Cannot write: no space" })] })), refused);
+  const gone = judged(database({ trouble: "the database is no longer there" }));
+  assertEquals(gone.slice(0, 2), ["trouble", "the database is no longer there"]);
+  const unseen = judged(database({ unseenMs: limits.databaseUnseenMaxMs + 1_001 }));
+  assertEquals(unseen.slice(0, 2), ["trouble", "it was not looked at for 5m1s"]);
+});
+
+Deno.test("judgeHealth(): the last verification makes a replica well or not; one that could not tell does neither", () => {
+  const withProof = (last: KeptRun) =>
+    judged(database({ replicas: [replica({ proof: { last, lastPass: PASSED } })] })).slice(2);
+  assertEquals(withProof(PASSED), ["well", undefined]);
+  assertEquals(withProof(FAILED), ["trouble", "the last verification failed: a bit"]);
+  assertEquals(withProof({ ...FAILED, outcome: "inconclusive" }), ["well", undefined]);
+});
+
+Deno.test("judgeHealth(): what waits, starts, or makes its first snapshot is no trouble", () => {
+  const pulse = { ...PULSE, behindMs: undefined, stillMs: 20 };
+  const replicas = [replica({ pulse, position: undefined, isSnapshotting: true })];
+  assertEquals(judged(database({ replicas })), ["well", undefined, "snapshotting", undefined]);
+  const started = [replica({ pulse })];
+  assertEquals(judged(database({ replicas: started })), ["well", undefined, "starting", undefined]);
+  assertEquals(judged(database({ isOpening: true, trouble: "it is not open yet", replicas })), [
+    "starting",
+    undefined,
+    "starting",
+    undefined,
+  ]);
+  // However long it is waited for.
+  const waiting = [replica({ pulse: { ...pulse, stillMs: 1e9 }, isSnapshotting: true })];
+  assertEquals(judged(database({ trouble: "it is empty", absence: "it is empty", replicas: waiting })), [
+    "waiting",
+    undefined,
+    "waiting",
+    undefined,
+  ]);
+});
+
+Deno.test("metricsPage() has a line for each thing that is known, and none for what is not", () => {
+  const far = replica({
+    name: 'f"a\\r',
+    trouble: "Cannot write: no space",
+    pulse: { behindMs: 1_500, stillMs: 0, currentAtMs: undefined, failures: 3, walBytes: 4_152 },
+    proof: { last: FAILED, lastPass: PASSED },
+  });
+  const starting = replica({ name: "new", pulse: { ...PULSE, behindMs: undefined, currentAtMs: undefined } });
+  const page = metricsPage(judgeHealth([database({ replicas: [replica(), far, starting] })]));
+  const series = page.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  const [near, away, fresh] = ["near", 'f\\"a\\\\r', "new"].map((name) =>
+    `{database="/data/app.db",replica="${name}"}`
+  );
+  assertEquals(series.filter((line) => !line.startsWith("tailrace_build_info{version=")), [
+    "tailrace_healthy 0",
+    'tailrace_database_well{database="/data/app.db"} 1',
+    'tailrace_database_size_bytes{database="/data/app.db"} 8192',
+    `tailrace_replica_well${near} 1`,
+    `tailrace_replica_well${away} 0`,
+    `tailrace_replica_well${fresh} 1`,
+    `tailrace_replica_lag_seconds${near} 0`,
+    `tailrace_replica_lag_seconds${away} 1.5`,
+    `tailrace_replica_last_current_timestamp_seconds${near} 1700000000.5`,
+    `tailrace_replica_failures_total${near} 0`,
+    `tailrace_replica_failures_total${away} 3`,
+    `tailrace_replica_failures_total${fresh} 0`,
+    `tailrace_replica_wal_bytes_total${near} 0`,
+    `tailrace_replica_wal_bytes_total${away} 4152`,
+    `tailrace_replica_wal_bytes_total${fresh} 0`,
+    `tailrace_verify_last_run_timestamp_seconds${away} 1700000100`,
+    `tailrace_verify_last_success_timestamp_seconds${away} 1700000000`,
+    `tailrace_verify_outcome${away} 0`,
+  ]);
+  assertStringIncludes(page, "# TYPE tailrace_replica_failures_total counter\n");
+  assert(page.endsWith("\n"));
+});
+
+Deno.test("healthDocument() has everything of every database and replica, null where nothing is known", () => {
+  const proof = { last: FAILED, lastPass: PASSED };
+  const starting = replica({ name: "new", position: undefined, pulse: { ...PULSE, behindMs: undefined }, proof });
+  assertEquals(healthDocument(judgeHealth([database({ replicas: [replica(), starting] })])), {
+    schema_version: 1,
+    healthy: false,
+    databases: [{
+      path: "/data/app.db",
+      condition: "well",
+      problem: null,
+      position: "00000000000000aa/0000000000000003:4152",
+      replicas: [
+        {
+          name: "near",
+          url: "file:///backup/near",
+          condition: "well",
+          problem: null,
+          position: "00000000000000aa/0000000000000003:4152",
+          lag_ms: 0,
+          last_current_at: "2023-11-14T22:13:20.500Z",
+          failures: 0,
+          last_proof: null,
+          last_success: null,
+        },
+        {
+          name: "new",
+          url: "file:///backup/near",
+          condition: "trouble",
+          problem: "the last verification failed: a bit",
+          position: null,
+          lag_ms: null,
+          last_current_at: "2023-11-14T22:13:20.500Z",
+          failures: 0,
+          last_proof: {
+            at: "2023-11-14T22:15:00.000Z",
+            outcome: "fail",
+            reached: "chain",
+            proven: null,
+            problem: "a bit",
+          },
+          last_success: {
+            at: "2023-11-14T22:13:20.000Z",
+            outcome: "pass",
+            reached: "structure",
+            proven: null,
+            problem: null,
+          },
+        },
+      ],
+    }],
+  });
+});
