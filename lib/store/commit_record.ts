@@ -55,6 +55,13 @@ export type ParsedCommitRecord =
   /** `unsupported`: read rightly, but written by a later version; never to be taken for damage. */
   | { readonly ok: false; readonly reason: string; readonly unsupported: boolean };
 
+/** One after the other. */
+export function formatCommitRecords(records: readonly CommitRecord[]): Uint8Array {
+  const bytes = new Uint8Array(records.length * COMMIT_RECORD_SIZE);
+  records.forEach((record, slot) => bytes.set(formatCommitRecord(record), slot * COMMIT_RECORD_SIZE));
+  return bytes;
+}
+
 export function formatCommitRecord(record: CommitRecord): Uint8Array {
   const bytes = new Uint8Array(COMMIT_RECORD_SIZE);
   const view = viewOf(bytes);

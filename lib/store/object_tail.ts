@@ -8,12 +8,12 @@
  *   16  u64  of a snapshot: the index that its record speaks of; of a segment: 0
  *   24  n commit records of 64 bytes each, as `commit_record.ts` says
  *       u32  CRC-32C (Castagnoli) of everything before
- *       u64  the ending by which the frame is found from the end of the object, as `l../lz4/trailer.ts` says
+ *       u64  the ending by which the frame is found from the end of the object, as `../lz4/trailer.ts` says
  */
 import { crc32c } from "../base/crc32c.ts";
 import { getSafeUint64, setSafeUint64, viewOf } from "../base/bytes.ts";
 import { asIndex, type Index } from "../position/position.ts";
-import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecord, parseCommitRecord } from "./commit_record.ts";
+import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecords, parseCommitRecord } from "./commit_record.ts";
 
 const VERSION = 1;
 const HEAD_SIZE = 24;
@@ -37,7 +37,7 @@ export function formatObjectTail({ records, contentBytes, stateIndex }: ObjectTa
   view.setUint32(4, records.length, true);
   setSafeUint64(view, 8, contentBytes);
   setSafeUint64(view, 16, stateIndex);
-  records.forEach((record, slot) => bytes.set(formatCommitRecord(record), HEAD_SIZE + slot * COMMIT_RECORD_SIZE));
+  bytes.set(formatCommitRecords(records), HEAD_SIZE);
   const end = bytes.length - CRC_SIZE;
   view.setUint32(end, crc32c(bytes.subarray(0, end)), true);
   return bytes;

@@ -13,7 +13,13 @@ import {
   readCommitLogEnd,
   unsupportedRecord,
 } from "./commit_log.ts";
-import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecord, parseCommitRecord } from "./commit_record.ts";
+import {
+  COMMIT_RECORD_SIZE,
+  type CommitRecord,
+  formatCommitRecord,
+  formatCommitRecords,
+  parseCommitRecord,
+} from "./commit_record.ts";
 import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
   GenerationCatalog,
@@ -27,31 +33,25 @@ import type {
   WrittenSnapshot,
 } from "./generation_store.ts";
 import { unlessGone } from "./gone.ts";
-import { assertContiguous, CheckedPieces, divideHeld, type HeldRecords, recordsToWrite } from "./held_wal.ts";
-import { findLastCommit, readCommitSize } from "./last_commit.ts";
+import { findLastCommit } from "./last_commit.ts";
+import { expectThere, once, RawAppender } from "./raw_appender.ts";
 import { endOf, followsResync } from "./resynced.ts";
 import { draftsIn, removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
 
 /** Objects looked at side by side: a listing of many indexes is bound by waiting, not by work. */
 const READS_AT_ONCE = 8;
 
-/** The end of the `.commits` file after an append of ours, so that the next one need not read it. */
-interface AppendedEnd {
-  readonly commitsKey: string;
-  readonly end: Offset;
-  readonly sizeBytes: number;
-}
-
 /** The `raw` layout: a snapshot is the database file itself, the WAL of an index one growing file. */
 export class RawStore implements GenerationStore {
   readonly description: string;
   readonly #client: ReplicaClient;
   readonly #readsAtOnce: number;
-  #appended: AppendedEnd | undefined;
+  readonly #appender: RawAppender;
 
   constructor(client: ReplicaClient, readsAtOnce: number = READS_AT_ONCE) {
     this.#client = client;
     this.#readsAtOnce = readsAtOnce;
+    this.#appender = new RawAppender(client);
     this.description = client.description;
   }
 
@@ -118,42 +118,8 @@ export class RawStore implements GenerationStore {
     });
   }
 
-  async appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void> {
-    const { walKey, commitsKey } = this.#objects(generation, index);
-    const held = await this.#heldRecords(generation, index, start);
-    const heldEnd = held.again.at(-1)?.end ?? start;
-    const pieces = new CheckedPieces(
-      wal,
-      walKey,
-      start,
-      heldEnd,
-      (at, into) => this.readWal(generation, index, at, into),
-    );
-    const written = this.#appendPieces(walKey, start, pieces);
-    const records = async () => {
-      await written;
-      await this.#expectThere(walKey, pieces.end);
-      const given = wal.records();
-      assertContiguous(given, start, pieces.end);
-      const [first] = given;
-      const isAdoption = start > 0 && held.keptBytes === 0 && first !== undefined;
-      return recordsToWrite(
-        held,
-        isAdoption ? [await this.#adopted(generation, index, start, first), ...given] : given,
-      );
-    };
-    await bothInOrder(written, this.#appendRecords(commitsKey, held, records));
-  }
-
-  async #appendPieces(walKey: string, start: Offset, pieces: CheckedPieces): Promise<void> {
-    assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
-    let piece = await pieces.next();
-    if (piece.length === 0) return;
-    await this.#client.append(walKey, start, async () => {
-      const next = piece;
-      if (next.length > 0) piece = NOTHING;
-      return next.length > 0 ? next : await pieces.next();
-    });
+  appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void> {
+    return this.#appender.append(this.#objects(generation, index), start, wal);
   }
 
   async writeSnapshot(generation: Generation, image: SnapshotImage): Promise<WrittenSnapshot> {
@@ -169,7 +135,8 @@ export class RawStore implements GenerationStore {
       return { key: formatRawKey(generation, index, "snapshot"), sizeBytes };
     });
     assert(written !== undefined, "the image was written");
-    await this.#expectThere(formatRawKey(generation, written.index, "snapshot"), written.sizeBytes);
+    const sizeOf = (key: string) => this.#sizeOf(key);
+    await expectThere({ sizeOf }, formatRawKey(generation, written.index, "snapshot"), written.sizeBytes);
     const recordBytes = formatCommitRecord(written.record);
     await this.#client.write(formatRawKey(generation, written.index, "record"), once(() => recordBytes));
     return written;
@@ -180,9 +147,9 @@ export class RawStore implements GenerationStore {
     if (offset === 0) return await this.removeWal(generation, index);
     const { commitsKey } = this.#objects(generation, index);
     const records = await this.records(generation, index);
-    this.#appended = undefined;
+    this.#appender.forget();
     const kept = records.filter(({ end, indexClosed }) => end <= offset && !indexClosed);
-    await this.#client.write(commitsKey, once(() => joinRecords(kept)));
+    await this.#client.write(commitsKey, once(() => formatCommitRecords(kept)));
   }
 
   /** The record first: an image without one counts for nobody, a record without its image would be a snapshot that was lost. */
@@ -194,7 +161,7 @@ export class RawStore implements GenerationStore {
   /** The records first: without them the bytes promise nothing, records without their bytes would be WAL that was lost. */
   async removeWal(generation: Generation, index: Index): Promise<void> {
     const { walKey, commitsKey } = this.#objects(generation, index);
-    if (this.#appended?.commitsKey === commitsKey) this.#appended = undefined;
+    this.#appender.forget();
     await this.#client.delete([commitsKey]);
     await this.#client.delete([walKey]);
   }
@@ -204,7 +171,7 @@ export class RawStore implements GenerationStore {
    * and without a record nothing of the generation looks restorable.
    */
   async removeGeneration(generation: Generation): Promise<void> {
-    this.#appended = undefined;
+    this.#appender.forget();
     const snapshots = await this.#client.list(formatRawFolderKey(generation, "snapshot"));
     const wals = await this.#client.list(formatRawFolderKey(generation, "wal"));
     const keysOf = (entries: readonly ObjectEntry[], suffix: RawSuffix) =>
@@ -224,80 +191,6 @@ export class RawStore implements GenerationStore {
     if (await this.#client.status(key) === undefined) return;
     if (await this.#client.status(formatRawKey(generation, index, "record")) === undefined) return;
     throw new ReplicationError("failed", `Cannot write ${key}: it exists already (a snapshot is never replaced)`);
-  }
-
-  /** A root that vanished under a write must not come back with records of bytes that are elsewhere. */
-  async #expectThere(key: string, sizeBytes: number): Promise<void> {
-    const size = await this.#sizeOf(key);
-    if (size >= sizeBytes) return;
-    throw new ReplicationError(
-      "unavailable",
-      `Cannot record what was written to ${key}: it has ${size} bytes (expected at least ${sizeBytes})`,
-    );
-  }
-
-  async #heldRecords(generation: Generation, index: Index, start: Offset): Promise<HeldRecords> {
-    const objects = this.#objects(generation, index);
-    const appended = this.#appended;
-    this.#appended = undefined; // Until this append has succeeded nothing is known.
-    if (appended?.commitsKey === objects.commitsKey && appended.end === start) {
-      const { sizeBytes } = appended;
-      if (await this.#sizeOf(objects.commitsKey) === sizeBytes) {
-        return { keptBytes: sizeBytes, again: [], isWhole: true };
-      }
-    }
-    const records = await readCommitLog(this.#client, objects);
-    const end = await readCommitLogEnd(this.#client, objects);
-    const held = divideHeld(records, end, start);
-    if (held !== undefined) return held;
-    throw new ReplicationError(
-      "gap",
-      `Cannot append to ${objects.walKey} from offset ${start}: the records there end at ${end.lastRecord?.end} and ` +
-        `none ends at ${start} (expected to go on where a record ended)`,
-    );
-  }
-
-  /**
-   * The first record of an index starts at 0. Where the `.wal` was there but no record was (a crash between the two), one
-   * more record speaks of those bytes.
-   */
-  async #adopted(generation: Generation, index: Index, start: Offset, next: CommitRecord): Promise<CommitRecord> {
-    const read = (at: number, into: Uint8Array) => this.readWal(generation, index, at, into);
-    const databasePages = await readCommitSize(read, start, next.pageSize) ?? 0;
-    const { pageSize, capturedAtMs } = next;
-    return {
-      kind: "sync",
-      pageSize,
-      start: asOffset(0),
-      end: start,
-      capturedAtMs,
-      databasePages,
-      capturedLate: true,
-      indexClosed: false,
-    };
-  }
-
-  /** Where nothing but what stays is in the file, it is looked up while the WAL whose records come is being written. */
-  async #appendRecords(
-    commitsKey: string,
-    { keptBytes, isWhole = false }: HeldRecords,
-    given: () => Promise<readonly CommitRecord[]>,
-  ): Promise<void> {
-    assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
-    let records: readonly CommitRecord[] = [];
-    let bytes: Uint8Array = NOTHING;
-    const make = async () => bytes = joinRecords(records = await given());
-    if (!isWhole) await make();
-    if (isWhole || await this.#sizeOf(commitsKey) <= keptBytes) {
-      await this.#client.append(commitsKey, keptBytes, once(isWhole ? make : () => bytes));
-    } else { // Torn or repeated records stand there; appending could leave some of them behind the new ones.
-      const whole = new Uint8Array(keptBytes + bytes.length);
-      await this.#client.read(commitsKey, 0, whole.subarray(0, keptBytes));
-      whole.set(bytes, keptBytes);
-      await this.#client.write(commitsKey, once(() => whole));
-    }
-    const end = records.at(-1)?.end ?? asOffset(0);
-    this.#appended = { commitsKey, end, sizeBytes: keptBytes + bytes.length };
   }
 
   async #snapshotEntry(generation: Generation, found: Found): Promise<SnapshotEntry> {
@@ -372,7 +265,6 @@ interface Found {
   readonly entry: ObjectEntry;
 }
 
-const NOTHING = new Uint8Array(0);
 const NO_RECORDS: CommitLogEnd = { recordCount: 0, validBytes: 0 };
 
 function indexesIn(entries: readonly ObjectEntry[], suffix: RawSuffix): Found[] {
@@ -381,27 +273,4 @@ function indexesIn(entries: readonly ObjectEntry[], suffix: RawSuffix): Found[] 
     return index === undefined ? [] : [{ index, entry }];
   });
   return found.sort((a, b) => a.index - b.index);
-}
-
-function joinRecords(records: readonly CommitRecord[]): Uint8Array {
-  const bytes = new Uint8Array(records.length * COMMIT_RECORD_SIZE);
-  records.forEach((record, slot) => bytes.set(formatCommitRecord(record), slot * COMMIT_RECORD_SIZE));
-  return bytes;
-}
-
-/** What `write` and `append` ask for: the bytes, then nothing more. */
-function once(make: () => Uint8Array | Promise<Uint8Array>): () => Promise<Uint8Array> {
-  let isMade = false;
-  return async () => {
-    if (isMade) return NOTHING;
-    isMade = true;
-    return await make();
-  };
-}
-
-/** Waits for both; when both failed, the first says why. */
-async function bothInOrder(first: Promise<void>, second: Promise<void>): Promise<void> {
-  for (const outcome of await Promise.allSettled([first, second])) {
-    if (outcome.status === "rejected") throw outcome.reason;
-  }
 }

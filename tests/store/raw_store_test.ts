@@ -102,29 +102,66 @@ Deno.test("appendWal() writes the WAL byte for byte, with a record for each capt
     assertEquals(Deno.statSync(replica.path(0, "commits")).size, 3 * COMMIT_RECORD_SIZE);
   }));
 
+/** A client of the folder that tells when bytes of which kind of file are asked for, and when they are durable. */
+function notedClient(root: string, note: (event: string) => void): FileReplicaClient {
+  const client = new FileReplicaClient(unsyncedFiles(), root);
+  const noted = Object.assign(Object.create(client) as FileReplicaClient, {
+    append: async (key: string, offset: number, fill: () => Promise<Uint8Array>) => {
+      const suffix = key.slice(key.lastIndexOf("."));
+      await client.append(key, offset, async () => {
+        const bytes = await fill();
+        if (bytes.length > 0) note(`bytes of ${suffix}`);
+        return bytes;
+      });
+      note(`${suffix} is on disk`);
+    },
+  });
+  for (const method of ["list", "status", "read", "write"] as const) {
+    Object.assign(noted, { [method]: client[method].bind(client) });
+  }
+  return noted;
+}
+
 Deno.test("appendWal() writes the records only after the WAL is on disk", () =>
   withTemporaryFolder(async (folder) => {
     const events: string[] = [];
-    const client = new FileReplicaClient(unsyncedFiles(), `${folder}/replica`);
-    const noted = Object.assign(Object.create(client) as FileReplicaClient, {
-      append: async (key: string, offset: number, fill: () => Promise<Uint8Array>) => {
-        await client.append(key, offset, fill);
-        events.push(key.slice(key.lastIndexOf(".")));
-      },
-    });
-    for (const method of ["list", "status", "read", "write"] as const) {
-      Object.assign(noted, { [method]: client[method].bind(client) });
-    }
+    const store = new RawStore(notedClient(`${folder}/replica`, (event) => events.push(event)));
+    const { generation } = new ReplicaBuilder(folder);
     const { bytes, ends } = threeCommits();
-    const given = wal(bytes, 0, ends[0] ?? 0);
-    await new RawStore(noted).appendWal(new ReplicaBuilder(folder).generation, INDEX, asOffset(0), {
-      next: () => given.next(),
-      records: () => {
-        events.push("records asked");
-        return given.records();
-      },
+    let start = 0;
+    for (const end of ends) { // The first time its file is made, then it is known.
+      const given = wal(bytes, start, end);
+      await store.appendWal(generation, INDEX, asOffset(start), {
+        next: () => given.next(),
+        records: () => {
+          events.push("records");
+          return given.records();
+        },
+      });
+      const order = ["bytes of .wal", ".wal is on disk", "records", "bytes of .commits", ".commits is on disk"];
+      assertEquals(events.splice(0), order, `from ${start}`);
+      start = end;
+    }
+  }));
+
+Deno.test("appendWal() leaves the records as they were when the WAL cannot be written, and says why", () =>
+  withTemporaryFolder(async (folder) => {
+    const { bytes, ends: [first = 0, second = 0] } = threeCommits();
+    let isFull = false;
+    const client = notedClient(`${folder}/replica`, (event) => {
+      if (isFull && event === "bytes of .wal") throw new ReplicationError("no-space", "Cannot write: no space is left");
     });
-    assertEquals(events, [".wal", "records asked", ".commits"]);
+    const store = new RawStore(client);
+    const { generation } = new ReplicaBuilder(folder);
+    await store.appendWal(generation, INDEX, asOffset(0), wal(bytes, 0, first));
+    isFull = true;
+    const attempt = () => store.appendWal(generation, INDEX, asOffset(first), wal(bytes, first, second));
+    const error = await assertRejects(attempt, ReplicationError);
+    assertEquals([error.code, error.message], ["no-space", "Cannot write: no space is left"]);
+    assertEquals((await store.records(generation, INDEX)).map(({ end }) => Number(end)), [first]);
+    isFull = false;
+    await attempt();
+    assertEquals((await store.records(generation, INDEX)).map(({ end }) => Number(end)), [first, second]);
   }));
 
 Deno.test("appendWal() refuses records that do not speak of exactly the bytes given", () =>
