@@ -43,7 +43,7 @@ export type Condition = "well" | "waiting" | "starting" | "snapshotting" | "trou
 export interface Judged<Facts> {
   readonly facts: Facts;
   readonly condition: Condition;
-  /** What is wrong, when something is. */
+  /** What is wrong, or waited for. */
   readonly problem?: string;
 }
 
@@ -67,7 +67,7 @@ function judgeDatabase(facts: DatabaseFacts): Judged<DatabaseFacts> {
     return { facts, condition: "trouble", problem: `it was not looked at for ${span(unseenMs)}` };
   }
   if (isOpening) return { facts, condition: "starting" };
-  if (absence !== undefined) return { facts, condition: "waiting" };
+  if (absence !== undefined) return { facts, condition: "waiting", problem: absence };
   return trouble === undefined ? { facts, condition: "well" } : { facts, condition: "trouble", problem: trouble };
 }
 

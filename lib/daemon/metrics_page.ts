@@ -45,7 +45,7 @@ export function metricsPage(health: Health): string {
     ),
     gauge(
       "replica_last_current_timestamp_seconds",
-      "When the replica was last seen to hold all that was captured",
+      "When the replica last held all that was captured: now, while it does",
       ofReplicas(({ pulse: { currentAtMs } }) => currentAtMs === undefined ? undefined : currentAtMs / 1_000),
     ),
     counter("replica_failures", "Tries that failed since the start", ofReplicas(({ pulse }) => pulse.failures)),

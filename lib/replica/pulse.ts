@@ -7,7 +7,7 @@ export interface PulseFacts {
   readonly behindMs: number | undefined;
   /** For so long nothing of it has moved. */
   readonly stillMs: number;
-  /** When it was last known to hold all that was captured. */
+  /** When it was last known to hold all that was captured: now, while it does. */
   readonly currentAtMs: number | undefined;
   /** Tries that failed, and WAL that was written, since the process began. */
   readonly failures: number;
@@ -18,6 +18,8 @@ export class Pulse {
   readonly #clock: Clock;
   #movedMs: number;
   #behindSinceMs: number | undefined;
+  #isCurrent = false;
+  /** When it ceased to be. */
   #currentAtMs: number | undefined;
   /** All of it was on the replica. */
   #held: Position | undefined;
@@ -42,11 +44,15 @@ export class Pulse {
   /** Compares what is captured with what the replica is known to hold: after an error nothing is, and nothing is new either. */
   look(captured: Position | undefined, position: Position | undefined): void {
     if (captured === undefined) return;
-    if (covers(position, captured)) {
+    const wasCurrent = this.#isCurrent;
+    this.#isCurrent = covers(position, captured);
+    if (this.#isCurrent) {
       this.#held = captured;
       this.#behindSinceMs = undefined;
-      this.#currentAtMs = this.#clock.now().getTime();
-    } else if (!covers(this.#held, captured)) this.#behindSinceMs ??= this.#clock.monotonicMs();
+      return;
+    }
+    if (wasCurrent) this.#currentAtMs = this.#clock.now().getTime();
+    if (!covers(this.#held, captured)) this.#behindSinceMs ??= this.#clock.monotonicMs();
   }
 
   facts(): PulseFacts {
@@ -55,7 +61,7 @@ export class Pulse {
     return {
       behindMs: isKnown ? now - (this.#behindSinceMs ?? now) : undefined,
       stillMs: now - this.#movedMs,
-      currentAtMs: this.#currentAtMs,
+      currentAtMs: this.#isCurrent ? this.#clock.now().getTime() : this.#currentAtMs,
       failures: this.#failures,
       walBytes: this.#walBytes,
     };

@@ -106,7 +106,7 @@ Deno.test("judgeHealth(): what waits, starts, or makes its first snapshot is no 
   const waiting = [replica({ pulse: { ...pulse, stillMs: 1e9 }, isSnapshotting: true })];
   assertEquals(judged(database({ trouble: "it is empty", absence: "it is empty", replicas: waiting })), [
     "waiting",
-    undefined,
+    "it is empty",
     "waiting",
     undefined,
   ]);

@@ -22,9 +22,10 @@ Deno.test("Pulse counts the lag from the first look that finds something the rep
   assertEquals([pulse.facts().behindMs, pulse.facts().currentAtMs], [30, undefined]);
   pulse.look(at(0, 100), at(0, 100));
   clock.advance(1_000);
-  assertEquals([pulse.facts().behindMs, pulse.facts().currentAtMs], [0, 5_030]);
+  assertEquals([pulse.facts().behindMs, pulse.facts().currentAtMs], [0, 6_030]);
   pulse.look(at(0, 200), at(0, 100));
   clock.advance(7);
+  assertEquals(pulse.facts().currentAtMs, 6_030);
   pulse.look(at(1, 50), at(0, 200));
   clock.advance(7);
   assertEquals(pulse.facts().behindMs, 14);
@@ -39,7 +40,7 @@ Deno.test("Pulse: an error after which nothing is known of the replica is no lag
   pulse.noteFailure();
   pulse.look(at(3, 100), undefined);
   clock.advance(50);
-  assertEquals([pulse.facts().behindMs, pulse.facts().failures], [0, 1]);
+  assertEquals([pulse.facts().behindMs, pulse.facts().currentAtMs, pulse.facts().failures], [0, 0, 1]);
   pulse.look(at(3, 101), undefined);
   clock.advance(50);
   assertEquals(pulse.facts().behindMs, 50);
