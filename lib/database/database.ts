@@ -300,8 +300,7 @@ export class WatchedDatabase implements DatabaseSource {
     let retryMs: number = limits.retryMinMs;
     while (!signal.aborted) {
       try {
-        await this.#alone(() => this.#step(signal));
-        this.#seenMs = this.#clock.monotonicMs();
+        await this.#alone(() => this.#step(signal)).finally(() => this.#seenMs = this.#clock.monotonicMs());
         retryMs = limits.retryMinMs;
         await this.#wakeUp.wait(this.#pauseMs(), signal);
       } catch (error) {
