@@ -130,15 +130,15 @@ Deno.test("FileEvents wakes up at most once a millisecond, and not in vain", asy
     using _watch = disposable(events.watchFolder(folder, listener));
     using file = Deno.openSync(`${folder}/app.db-wal`, { write: true, create: true });
     const start = performance.now();
-    while (performance.now() - start < 100) {
+    const elapsed = () => performance.now() - start;
+    while (elapsed() < 100 || (seen.length <= 5 && elapsed() < 5_000)) { // A busy machine has fewer turns to give.
       for (let i = 0; i < 100; i++) file.writeSync(Uint8Array.of(i));
       await new Promise((resolve) => setImmediate(resolve));
     }
     Deno.writeTextFileSync(`${folder}/last`, "");
     await until("last");
-    const elapsedMs = performance.now() - start;
     assertGreater(seen.length, 5);
-    assertLess(seen.length, elapsedMs + 5);
+    assertLess(seen.length, elapsed() + 5);
   });
 });
 
