@@ -294,6 +294,25 @@ Deno.test("FileReplicaClient finds a folder that became a link after it was used
     }
   }));
 
+Deno.test("append() that is refused leaves no file open, also one that it knows", () =>
+  withTemporaryFolder(async (folder) => {
+    const root = `${folder}/replica`;
+    const client = new FileReplicaClient(new DenoFileSystem(), root);
+    await client.append("a/1", 0, pieces("x"));
+    const open = () => [...Deno.readDirSync("/proc/self/fd")].length;
+    const before = open();
+    for (let i = 0; i < 3; i++) {
+      assertEquals((await assertRejects(() => client.append("a/1", 5, pieces("y")), ReplicationError)).code, "gap");
+    }
+    Deno.renameSync(`${root}/a`, `${folder}/moved`);
+    Deno.symlinkSync(`${folder}/moved`, `${root}/a`);
+    for (let i = 0; i < 3; i++) {
+      assertEquals((await assertRejects(() => client.append("a/1", 1, pieces("y")), ReplicationError)).code, "denied");
+    }
+    assertEquals(open(), before);
+    assertEquals(Deno.readTextFileSync(`${folder}/moved/1`), "x");
+  }));
+
 Deno.test("FileReplicaClient follows a root whose own link is set to another folder", () =>
   withTemporaryFolder(async (folder) => {
     for (const name of ["first", "second"]) Deno.mkdirSync(`${folder}/${name}/a`, { recursive: true });
