@@ -2,26 +2,24 @@
  * Keeps one file replica of one database. *Start* first stops what ran before; *stop* cancels and waits until the work has
  * ended. It starts in the snapshotting state, which keeps checkpoints away, and leaves that state once a snapshot is known
  * to exist, on errors too.
- *
- * Invariant: the position moves only when what it claims is durable on the replica.
  */
 import { assert } from "../base/assert.ts";
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
-import type { DatabaseSource, ShadowClaim, ShadowReader } from "../database/source.ts";
+import type { DatabaseSource, ShadowClaim } from "../database/source.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Generation } from "../position/generation.ts";
-import { asOffset, comparePositions, formatPosition, type Index, type Position } from "../position/position.ts";
+import { comparePositions, formatPosition, type Position } from "../position/position.ts";
 import type {
   BringWal,
   GenerationStore,
   ReplicaEnd,
   SnapshotImage,
-  WalPieces,
   WrittenSnapshot,
 } from "../store/generation_store.ts";
 import { Backoff } from "./backoff.ts";
+import { expectReplica } from "./presence.ts";
 import { Pulse, type PulseFacts } from "./pulse.ts";
 import { withTurns } from "./image_turns.ts";
 import { catchUp } from "./catch_up.ts";
@@ -29,12 +27,9 @@ import { settledOrDue } from "./settled_or_due.ts";
 import { decideStart } from "./start_decision.ts";
 import { gatherStart, type Start } from "./start_facts.ts";
 import { Upkeep, type UpkeepPolicy } from "./upkeep.ts";
-import { type JoinedRecords, knownAt, WalTransfer } from "./wal_transfer.ts";
+import { WalCopier } from "./wal_copier.ts";
 
 type Damaged = Extract<Start, { readonly kind: "damaged" }>;
-
-/** Offsets from here on need names of more than 8 hex digits. */
-const OBJECT_OFFSET_LIMIT = 2 ** 32;
 
 export interface FileReplicatorOptions {
   /** The type when none is set. */
@@ -60,20 +55,14 @@ export class FileReplicator {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #syncIntervalMs: number | undefined;
-  readonly #buffer = new Uint8Array(limits.transferBytes);
   #running: AbortController | undefined;
   #finished: Promise<void> = Promise.resolve();
   #claim: ShadowClaim | undefined;
   #resumeCheckpoints: (() => void) | undefined;
-  #position: Position | undefined;
-  #reader: ShadowReader | undefined;
-  #known: WalTransfer["known"];
-  #joined: JoinedRecords | undefined;
-  #closedAt: Position | undefined;
   #trouble: string | undefined;
-  #warnedOfIndex: Index | undefined;
   readonly #upkeep: Upkeep | undefined;
   readonly #pulse: Pulse;
+  readonly #copier: WalCopier;
 
   constructor(options: FileReplicatorOptions) {
     this.name = options.name ?? "file";
@@ -84,6 +73,13 @@ export class FileReplicator {
     this.#log = options.log.with({ database: options.source.path, replica: this.name });
     this.#syncIntervalMs = options.syncIntervalMs;
     this.#pulse = new Pulse(options.clock);
+    this.#copier = new WalCopier({
+      ...options,
+      log: this.#log,
+      pulse: this.#pulse,
+      moved: (position) => this.#claim?.need(position),
+      beginAnew: (reason) => this.#beginAnew(reason),
+    });
     this.#upkeep = options.upkeep && new Upkeep({
       policy: options.upkeep,
       store: options.store,
@@ -97,7 +93,7 @@ export class FileReplicator {
 
   /** The end of what is durable on the replica. */
   get position(): Position | undefined {
-    return this.#position;
+    return this.#copier.position;
   }
 
   get isSnapshotting(): boolean {
@@ -134,7 +130,7 @@ export class FileReplicator {
     this.#leaveSnapshotting();
     this.#claim?.release();
     this.#claim = undefined;
-    this.#forget();
+    this.#copier.forget();
   }
 
   /** Stops the loop, then syncs to at least the given position; whether the replica holds it. Throws what keeps it from that. */
@@ -142,15 +138,15 @@ export class FileReplicator {
     this.#running?.abort();
     await this.#finished;
     do {
-      const before = this.#position;
+      const before = this.position;
       await this.#sync(wanted);
-      if (this.#position === before) break;
+      if (this.position === before) break;
     } while (wanted !== undefined && !this.#holds(wanted));
     return wanted !== undefined && this.#holds(wanted);
   }
 
   #holds(wanted: Position): boolean {
-    const position = this.#position;
+    const position = this.position;
     // A generation that began meanwhile begins with all of it.
     return position !== undefined &&
       (position.generation !== wanted.generation || comparePositions(position, wanted) >= 0);
@@ -172,7 +168,7 @@ export class FileReplicator {
         const pauseMs = await this.#pauseMs();
         if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
       } catch (error) {
-        if (this.#source.generation() === undefined) this.#forget(); // The database has let go, and says why itself.
+        if (this.#source.generation() === undefined) this.#copier.forget(); // The database has let go, and says why itself.
         else this.#noteFailure(error, backoff);
         if (error instanceof ReplicationError && error.code === "no-space") await this.#upkeep?.makeSpace(signal);
         await this.#clock.sleep(backoff.nextMs(), signal); // And on it goes, without waiting for a change.
@@ -181,12 +177,12 @@ export class FileReplicator {
   }
 
   #lookBehind(): void {
-    this.#pulse.look(this.#source.position(), this.#position);
+    this.#pulse.look(this.#source.position(), this.position);
   }
 
   /** Where each sync makes an object of its own, as many a second would be of use to nobody. */
   async #pauseMs(): Promise<number> {
-    const generation = this.#position?.generation;
+    const generation = this.position?.generation;
     if (this.#syncIntervalMs !== undefined || generation === undefined) return this.#syncIntervalMs ?? 0;
     return await this.#store.layoutFor(generation) === "raw" ? 0 : limits.objectSyncIntervalMs;
   }
@@ -195,82 +191,13 @@ export class FileReplicator {
   async #sync(until?: Position): Promise<void> {
     const generation = this.#source.generation();
     if (generation === undefined) return; // A state to wait in, not an error.
-    if (this.#position?.generation !== generation) await this.#findPosition(generation);
-    const reader = this.#reader;
-    if (reader !== undefined) await this.#copyCaptured(reader, until);
-  }
-
-  async #copyCaptured(reader: ShadowReader, until = this.#source.position()): Promise<void> {
-    reader.refresh();
-    while (!this.#isBeyond(reader, until) && await this.#copyIndex(reader)) {
-      reader.nextIndex();
-      // The claim stays: until the next index has frames on the replica, this one tells a restart where to go on.
-      this.#position = reader.position();
-    }
-  }
-
-  #isBeyond(reader: ShadowReader, until: Position | undefined): boolean {
-    const position = reader.position();
-    return until?.generation === position.generation && position.index > until.index;
-  }
-
-  /** Brings one index up to date. True when it is complete and the next one follows. */
-  async #copyIndex(reader: ShadowReader): Promise<boolean> {
-    const start = reader.position();
-    const { offset: end, closed } = reader.end();
-    const mustClose = closed &&
-      (this.#closedAt === undefined || comparePositions(this.#closedAt, { ...start, offset: end }) < 0);
-    if (start.offset < end || mustClose) {
-      if (start.offset === 0) await this.#expectReplicaToBeThere(); // A new file must not bring a lost root back.
-      await this.#warnBeyondNames(start);
-      const joined = start.offset === 0 ? this.#joined : undefined;
-      const transfer = new WalTransfer(reader, this.#buffer, this.#known, joined);
-      try {
-        await this.#store.appendWal(start.generation, start.index, start.offset, this.#noticed(transfer));
-      } catch (error) {
-        this.#forget(); // What the replica holds now is looked up anew; the last good position is what it says then.
-        await this.#expectReplicaToBeThere(); // Says more than that one file of it is gone.
-        if (error instanceof ReplicationError && error.code === "corrupt") await this.#beginAnew(error.message);
-        throw error;
-      }
-      this.#known = transfer.known;
-      this.#joined = undefined;
-      if (closed) this.#closedAt = { ...start, offset: end };
-      this.#moveTo(reader.position());
-    }
-    if (!closed) return false;
-    this.#known = undefined;
-    return true;
-  }
-
-  #noticed(wal: WalPieces): WalPieces {
-    const next = async () => {
-      const piece = await wal.next();
-      this.#pulse.noteMove(piece.length);
-      return piece;
-    };
-    return { next, records: () => wal.records() };
-  }
-
-  /** The readers of Litestream 0.3 see names of 8 digits only; ours reads on. A restart of the WAL mends it. */
-  async #warnBeyondNames(start: Position): Promise<void> {
-    if (start.offset < OBJECT_OFFSET_LIMIT || this.#warnedOfIndex === start.index) return;
-    this.#warnedOfIndex = start.index;
-    if (await this.#store.layoutFor(start.generation) !== "litestream") return;
-    this.#log.warn("The WAL has grown beyond 4 GiB: Litestream 0.3 does not see what is written behind that", {
-      position: formatPosition(start),
-    });
-  }
-
-  #moveTo(position: Position): void {
-    this.#position = position;
-    this.#claim?.need(position);
-    this.#log.debug("Replicated", { position: formatPosition(position) });
+    if (this.position?.generation !== generation) await this.#findPosition(generation);
+    await this.#copier.copyCaptured(until);
   }
 
   async #findPosition(generation: Generation): Promise<void> {
-    this.#forget();
-    await this.#expectReplicaToBeThere();
+    this.#copier.forget();
+    await expectReplica(this.#source, this.#store, this.#place);
     const catalog = await this.#store.catalog(generation);
     this.#upkeep?.noteHeld(catalog);
     const start = await gatherStart(this.#source, this.#store, this.#place, catalog);
@@ -286,7 +213,7 @@ export class FileReplicator {
     switch (decision.kind) {
       case "continue": {
         const isAtEnd = decision.index === end?.index;
-        await this.#continueAt(
+        await this.#copier.continueAt(
           { generation, index: decision.index, offset: decision.offset },
           isAtEnd ? end : undefined,
         );
@@ -323,8 +250,8 @@ export class FileReplicator {
     const began = this.#clock.monotonicMs();
     this.#log.info("Catching up by the pages that changed", { reason, pages: behind.changes.pages });
     const { index, joined, pages, bytes } = await catchUp({ store: this.#store, generation, end, ...behind });
-    await this.#continueAtIndex(generation, index);
-    this.#joined = joined;
+    await this.#copier.continueAtIndex(generation, index);
+    this.#copier.join(joined);
     const seconds = Math.round(this.#clock.monotonicMs() - began) / 1_000;
     const position = formatPosition({ generation, index, offset: joined.offset });
     this.#log.info("Caught up", { position, pages, bytes, seconds });
@@ -336,15 +263,6 @@ export class FileReplicator {
     await this.#source.startGeneration(reason);
   }
 
-  async #continueAt(position: Position, end: ReplicaEnd | undefined): Promise<void> {
-    const reader = this.#source.openReader(position);
-    this.#known = await knownAt(this.#source, reader, position.offset);
-    this.#closedAt = end?.closed === true ? position : undefined;
-    this.#reader = reader;
-    await this.#source.rememberReplica(this.#place);
-    this.#moveTo(position);
-  }
-
   /** Made when the generation has none that can be continued from, at the captured index; one that exists is never made again. */
   async #snapshot(generation: Generation, reason: string, end: ReplicaEnd | undefined): Promise<void> {
     this.#resumeCheckpoints ??= this.#source.pauseCheckpoints();
@@ -352,7 +270,7 @@ export class FileReplicator {
       const bringWal = (written: WrittenSnapshot) => this.#bringWal(generation, written, end);
       const written = await this.#writeSnapshot(generation, reason, this.#source.image(), bringWal);
       this.#upkeep?.noteWritten(generation, written);
-      if (this.#reader === undefined) await this.#continueBehind(generation, end, written.index);
+      if (this.position === undefined) await this.#copier.continueBehind(generation, end, written.index);
     } finally {
       this.#leaveSnapshotting();
     }
@@ -381,7 +299,7 @@ export class FileReplicator {
    * go on too, and the shadow WAL stays from where the image began.
    */
   async #snapshotAgain(generation: Generation, reason: string, signal: AbortSignal): Promise<WrittenSnapshot> {
-    await this.#expectReplicaToBeThere();
+    await expectReplica(this.#source, this.#store, this.#place);
     const claim = this.#source.claim();
     const captured = this.#source.position();
     if (captured !== undefined) claim.need(captured);
@@ -405,46 +323,17 @@ export class FileReplicator {
 
   /** The reader copies on, to at least what is captured now. */
   async #bringCaptured(generation: Generation): Promise<void> {
-    const isGoing = this.#position?.generation === generation && this.#source.generation() === generation;
-    if (this.#reader === undefined || !isGoing) {
+    const isGoing = this.position?.generation === generation && this.#source.generation() === generation;
+    if (!isGoing) {
       throw new ReplicationError("unavailable", "Cannot finish the snapshot: its generation is no longer replicated");
     }
-    await this.#copyCaptured(this.#reader);
+    await this.#copier.copyCaptured();
   }
 
   /** Replicates what a snapshot needs before it may be seen, from the replica's end where that is not too early. */
   async #bringWal(generation: Generation, { index }: WrittenSnapshot, end: ReplicaEnd | undefined): Promise<void> {
-    await this.#continueBehind(generation, end, index);
-    if (this.#reader !== undefined) await this.#copyCaptured(this.#reader);
-  }
-
-  /** Behind an end that agrees: a snapshot is no reason for a gap in the WAL. Else at the beginning of the snapshot's index. */
-  async #continueBehind(generation: Generation, end: ReplicaEnd | undefined, index: Index): Promise<void> {
-    if (end === undefined) return await this.#continueAtIndex(generation, index);
-    await this.#continueAt({ generation, index: end.index, offset: end.offset }, end);
-  }
-
-  async #continueAtIndex(generation: Generation, index: Index): Promise<void> {
-    await this.#continueAt({ generation, index, offset: asOffset(0) }, undefined);
-  }
-
-  /** The replica's root is made on first use only; later on a missing one is an error, never made again in silence. */
-  async #expectReplicaToBeThere(): Promise<void> {
-    if (!this.#source.wasReplicatedTo(this.#place) || await this.#store.exists()) return;
-    throw new ReplicationError(
-      "unavailable",
-      `Cannot replicate to ${this.#store.description}: nothing is there, though it was written before (is it mounted?)`,
-      { advice: `mount it; to begin anew on purpose: mkdir -p ${this.#store.description}/generations` },
-    );
-  }
-
-  #forget(): void {
-    this.#reader?.close();
-    this.#reader = undefined;
-    this.#position = undefined;
-    this.#known = undefined;
-    this.#joined = undefined;
-    this.#closedAt = undefined;
+    await this.#copier.continueBehind(generation, end, index);
+    await this.#copier.copyCaptured();
   }
 
   #leaveSnapshotting(): void {
@@ -462,7 +351,7 @@ export class FileReplicator {
   #noteFailure(error: unknown, backoff: Backoff): void {
     this.#leaveSnapshotting();
     this.#pulse.noteFailure();
-    this.#forget();
+    this.#copier.forget();
     const message = messageOf(error);
     if (message !== this.#trouble || backoff.isTimeToRepeat()) {
       backoff.noteSaid();
