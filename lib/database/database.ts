@@ -59,7 +59,8 @@ export class WatchedDatabase implements DatabaseSource {
   #session: Session | undefined;
   #events: { close(): void } | undefined;
   #serial: Promise<unknown> = Promise.resolve();
-  #lastChangeMs = -Infinity;
+  /** Something was captured, or written to the WAL. */
+  #lastStirMs = -Infinity;
   #seenMs: number;
   #lastSaid = "";
   #stopped: AbortController = new AbortController();
@@ -429,7 +430,7 @@ export class WatchedDatabase implements DatabaseSource {
   }
 
   #noteChange(): void {
-    this.#lastChangeMs = this.#clock.monotonicMs();
+    this.#lastStirMs = this.#clock.monotonicMs();
     this.#changes.notify();
   }
 
@@ -470,15 +471,18 @@ export class WatchedDatabase implements DatabaseSource {
     const wal = `${basename(path)}-wal`;
     this.#events?.close();
     this.#events = this.#watchFolder(dirname(path), (name) => {
-      if (name === wal || name === "") this.#wakeUp.wake();
+      if (name !== wal && name !== "") return;
+      // Frames are written before they are committed, and no event tells when the application's fsync has ended.
+      this.#lastStirMs = this.#clock.monotonicMs();
+      this.#wakeUp.wake();
     });
   }
 
   #pauseMs(): number {
     if (this.#session === undefined) return Math.min(WAIT_MS, this.#settings.monitorIntervalMs);
     if (this.#scrub.isBusy(this.#session)) return 1;
-    const msSinceChange = this.#clock.monotonicMs() - this.#lastChangeMs;
-    return pollIntervalMs({ msSinceChange, atRest: this.#session.watch.atRest }, this.#settings.monitorIntervalMs);
+    const msSinceStir = this.#clock.monotonicMs() - this.#lastStirMs;
+    return pollIntervalMs({ msSinceStir, atRest: this.#session.watch.atRest }, this.#settings.monitorIntervalMs);
   }
 
   #noteSaid(message: string): void {

@@ -2,15 +2,16 @@
 import type { Clock } from "../platform/clock.ts";
 
 export interface Activity {
-  readonly msSinceChange: number;
+  /** Since something was captured, or written to the WAL. */
+  readonly msSinceStir: number;
   /** On slot 0 with nothing to hand over. */
   readonly atRest: boolean;
 }
 
 /** How long to sleep unless woken. PURE. */
 export function pollIntervalMs(activity: Activity, fallbackMs: number): number {
-  if (activity.msSinceChange < 200) return 1; // A timer of 1 ms fires after about 2.
-  if (activity.msSinceChange < 1_000) return 10;
+  if (activity.msSinceStir < 200) return 1; // A timer of 1 ms fires after about 2.
+  if (activity.msSinceStir < 1_000) return 10;
   if (!activity.atRest) return Math.min(50, fallbackMs);
   return Math.min(250, fallbackMs);
 }

@@ -3,7 +3,7 @@ import { SystemClock } from "../../lib/platform/clock.ts";
 import { assertEquals, assertGreaterOrEqual, assertLess } from "../support/assert.ts";
 
 for (
-  const [row, msSinceChange, atRest, fallbackMs, expected] of [
+  const [row, msSinceStir, atRest, fallbackMs, expected] of [
     ["right after a change", 0, false, 1_000, 1],
     ["right after a change, at rest already", 199, true, 1_000, 1],
     ["a moment after a change", 200, false, 1_000, 10],
@@ -16,7 +16,7 @@ for (
   ] as const
 ) {
   Deno.test(`pollIntervalMs() ${row} is ${expected}`, () => {
-    assertEquals(pollIntervalMs({ msSinceChange, atRest }, fallbackMs), expected);
+    assertEquals(pollIntervalMs({ msSinceStir, atRest }, fallbackMs), expected);
   });
 }
 
