@@ -7,6 +7,8 @@ export const limits = {
   transferBytes: 256 << 10,
   /** So much of a file is written before the device is asked to begin: a sync of less costs more than it saves. */
   earlySyncBytes: 32 << 20,
+  /** So much of it may wait before who writes waits for the device. */
+  earlySyncMaxBytes: 128 << 20,
   /** A restore reads WAL and snapshot in such pieces; two are in memory, since the next one is read meanwhile. */
   restoreChunkBytes: 2 << 20,
   /** Memories of LZ4 kernels kept for the next one: one that encodes (8 MiB) and one that decodes (12 MiB). */
@@ -53,6 +55,8 @@ export const limits = {
   checkpointIntervalMs: 60_000,
   /** Least time between two syncs that make an object each, where the config does not say. */
   objectSyncIntervalMs: 1_000,
+  /** A replica to which nothing was written for so long keeps no file open: its device may be unmounted. */
+  replicaRestsAfterMs: 1_000,
   /** While a snapshot of a replica that is kept up is made, it gets what was captured after so long. */
   syncWhileSnapshotMs: 100,
   /** The retry pause after an error doubles from the first to the second. */

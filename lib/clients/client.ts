@@ -23,7 +23,9 @@ export interface ReplicaClient {
    * Writes in place from `offset` on, making the object when it is absent: only on devices that can (files). Bytes before
    * `offset` stay; the object is never made shorter; an object shorter than `offset` is an error.
    */
-  append?(key: string, offset: number, fill: () => Promise<Uint8Array>): Promise<void>;
+  append?(key: string, offset: number, fill: () => Promise<Uint8Array>, at?: AppendPlace): Promise<void>;
+  /** Nothing is appended for a while: what was kept open for it is closed. */
+  rest?(): Promise<void>;
   /**
    * A whole object whose bytes come in any order and whose key is known only at the end: only on devices that can (files).
    * The draft is made anew under `draftKey`, a name that no reader looks for; what `fill` returns says as which key of the
@@ -35,6 +37,9 @@ export interface ReplicaClient {
   /** Removes a folder that holds nothing; one that does, or is not there, is left: only on devices that have folders. */
   removeEmptyFolder?(folder: string): Promise<void>;
 }
+
+/** `its-end`: an object of any other size is an error, before anything is asked of `fill`. */
+export type AppendPlace = "anywhere" | "its-end";
 
 export interface OpenObject {
   /** Fills `into` from `offset`; returns bytes read, fewer only at the object's end. */

@@ -9,6 +9,7 @@ export class EarlySync {
   readonly #handle: FileHandle;
   readonly #isReadSoon: boolean;
   #waitingBytes = 0;
+  #isUnderWay = false;
   /** Kept when it has failed: the system tells of lost bytes once, and a later sync would succeed. */
   #underWay: Promise<void> = Promise.resolve();
 
@@ -18,13 +19,15 @@ export class EarlySync {
     this.#isReadSoon = isReadSoon;
   }
 
-  /** So many bytes more were written. Waits only for a device that is that far behind. */
+  /** So many bytes more were written. Waits only for a device that is far behind. */
   async wrote(bytes: number): Promise<void> {
     this.#waitingBytes += bytes;
     if (this.#waitingBytes < limits.earlySyncBytes) return;
+    if (this.#isUnderWay && this.#waitingBytes < limits.earlySyncMaxBytes) return;
     await this.#underWay;
     this.#waitingBytes = 0;
-    this.#underWay = this.#sync();
+    this.#isUnderWay = true;
+    this.#underWay = this.#sync().finally(() => this.#isUnderWay = false);
     this.#underWay.catch(() => {}); // Whoever waits for it next hears of it.
   }
 

@@ -127,6 +127,7 @@ export class FileReplicator {
   async stop(): Promise<void> {
     this.#running?.abort();
     await this.#finished;
+    await this.#rest();
     this.#leaveSnapshotting();
     this.#claim?.release();
     this.#claim = undefined;
@@ -163,16 +164,34 @@ export class FileReplicator {
         this.#noteSuccess(backoff);
         this.#lookBehind();
         if (await this.#upkeep?.run(signal) === false) continue; // A sync may have failed in it.
-        await settledOrDue(this.#clock, changed, this.#upkeep?.dueInMs() ?? Infinity, signal);
+        await this.#changedOrDue(changed, signal);
         this.#lookBehind();
         const pauseMs = await this.#pauseMs();
         if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
       } catch (error) {
         if (this.#source.generation() === undefined) this.#copier.forget(); // The database has let go, and says why itself.
         else this.#noteFailure(error, backoff);
+        await this.#rest();
         if (error instanceof ReplicationError && error.code === "no-space") await this.#upkeep?.makeSpace(signal);
         await this.#clock.sleep(backoff.nextMs(), signal); // And on it goes, without waiting for a change.
       }
+    }
+  }
+
+  /** A replica at rest keeps no file open. */
+  async #changedOrDue(changed: Promise<void>, signal: AbortSignal): Promise<void> {
+    const dueMs = () => this.#upkeep?.dueInMs() ?? Infinity;
+    const isChanged = await settledOrDue(this.#clock, changed, Math.min(dueMs(), limits.replicaRestsAfterMs), signal);
+    if (isChanged || signal.aborted) return;
+    await this.#rest();
+    await settledOrDue(this.#clock, changed, dueMs(), signal);
+  }
+
+  async #rest(): Promise<void> {
+    try {
+      await this.#store.rest?.();
+    } catch (error) {
+      this.#log.warn("A file of the replica cannot be closed", { reason: messageOf(error) }); // It is synced.
     }
   }
 

@@ -37,6 +37,8 @@ export interface GenerationStore {
    * is asked only after the bytes are durable.
    */
   appendWal(generation: Generation, index: Index, start: Offset, wal: WalPieces): Promise<void>;
+  /** Nothing is appended for a while: nothing stays open for it, so that the device may be taken away. */
+  rest?(): Promise<void>;
   /**
    * A whole snapshot: image durable under its name, then its record. One that is there already is never replaced: an error.
    * A layout that streams the image calls `bringWal` before anybody can see the snapshot, and only then: the WAL from the

@@ -17,8 +17,6 @@ export interface HeldRecords {
   readonly keptBytes: number;
   /** The records from `start` on: the append gives them again, or more. */
   readonly again: readonly CommitRecord[];
-  /** The `.commits` file is known to hold those bytes and no more. */
-  readonly isWhole?: boolean;
 }
 
 /**

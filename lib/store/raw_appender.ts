@@ -4,7 +4,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { ReplicationError } from "../base/errors.ts";
-import type { ReplicaClient } from "../clients/client.ts";
+import type { AppendPlace, ReplicaClient } from "../clients/client.ts";
 import { asOffset, type Offset } from "../position/position.ts";
 import { type CommitLogObjects, readCommitLog, readCommitLogEnd } from "./commit_log.ts";
 import { type CommitRecord, formatCommitRecords } from "./commit_record.ts";
@@ -16,6 +16,12 @@ import { readCommitSize, type ReadWal } from "./last_commit.ts";
 interface AppendedEnd {
   readonly commitsKey: string;
   readonly end: Offset;
+  readonly sizeBytes: number;
+}
+
+interface Appended {
+  readonly records: readonly CommitRecord[];
+  /** Of the `.commits` file. */
   readonly sizeBytes: number;
 }
 
@@ -33,77 +39,110 @@ export class RawAppender {
   }
 
   async append(objects: CommitLogObjects, start: Offset, wal: WalPieces): Promise<void> {
-    const { walKey } = objects;
+    const { walKey, commitsKey } = objects;
     const read: ReadWal = (at, into) => this.#client.read(walKey, at, into);
-    const held = await this.#heldRecords(objects, start);
+    const appended = this.#appended;
+    this.#appended = undefined; // Until this append has succeeded nothing is known.
+    const known = appended?.commitsKey === commitsKey && appended.end === start ? appended.sizeBytes : undefined;
+    const held = known === undefined ? await this.#heldRecords(objects, start) : { keptBytes: known, again: [] };
     const pieces = new CheckedPieces(wal, walKey, start, held.again.at(-1)?.end ?? start, read);
-    const answering = Promise.withResolvers<void>();
-    const written = this.#appendPieces(walKey, start, pieces, answering.resolve).finally(answering.resolve);
-    const records = async () => {
-      await written;
-      await expectThere(objects, walKey, pieces.end);
+    const given = async () => {
       const given = wal.records();
       assertContiguous(given, start, pieces.end);
       const [first] = given;
       const isAdoption = start > 0 && held.keptBytes === 0 && first !== undefined;
       return recordsToWrite(held, isAdoption ? [await adopted(read, start, first), ...given] : given);
     };
-    // Its file is looked up while the bytes are written, but not before the device has answered: one that hangs is asked little.
-    await bothInOrder(written, answering.promise.then(() => this.#appendRecords(objects, held, records)));
+    const { records, sizeBytes } = known === undefined
+      ? await this.#appendInTurn(objects, start, pieces, held.keptBytes, given)
+      : await this.#appendAtOnce(objects, start, pieces, held.keptBytes, given);
+    this.#appended = { commitsKey, end: records.at(-1)?.end ?? asOffset(0), sizeBytes };
   }
 
-  /** `begin` is called when the device has answered, and the bytes are being written. */
-  async #appendPieces(walKey: string, start: Offset, pieces: CheckedPieces, begin: () => void): Promise<void> {
-    assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
-    let piece = await pieces.next();
-    if (piece.length === 0) return;
-    await this.#client.append(walKey, start, async () => {
-      begin();
-      const next = piece;
-      if (next.length > 0) piece = NOTHING;
-      return next.length > 0 ? next : await pieces.next();
-    });
-  }
-
-  async #heldRecords(objects: CommitLogObjects, start: Offset): Promise<HeldRecords> {
-    const { walKey, commitsKey } = objects;
-    const appended = this.#appended;
-    this.#appended = undefined; // Until this append has succeeded nothing is known.
-    if (appended?.commitsKey === commitsKey && appended.end === start) {
-      const { sizeBytes } = appended;
-      if (await objects.sizeOf(commitsKey) === sizeBytes) return { keptBytes: sizeBytes, again: [], isWhole: true };
-    }
-    const records = await readCommitLog(this.#client, objects);
-    const end = await readCommitLogEnd(this.#client, objects);
-    const held = divideHeld(records, end, start);
-    if (held !== undefined) return held;
-    throw new ReplicationError(
-      "gap",
-      `Cannot append to ${walKey} from offset ${start}: the records there end at ${end.lastRecord?.end} and ` +
-        `none ends at ${start} (expected to go on where a record ended)`,
-    );
-  }
-
-  async #appendRecords(
-    { commitsKey, sizeOf }: CommitLogObjects,
-    { keptBytes, isWhole = false }: HeldRecords,
+  async #appendInTurn(
+    objects: CommitLogObjects,
+    start: Offset,
+    pieces: CheckedPieces,
+    keptBytes: number,
     given: () => Promise<readonly CommitRecord[]>,
-  ): Promise<void> {
-    assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
-    let records: readonly CommitRecord[] = [];
-    let bytes: Uint8Array = NOTHING;
-    const make = async () => bytes = formatCommitRecords(records = await given());
-    if (!isWhole) await make();
-    if (isWhole || await sizeOf(commitsKey) <= keptBytes) {
-      await this.#client.append(commitsKey, keptBytes, once(isWhole ? make : () => bytes));
+  ): Promise<Appended> {
+    const { walKey, commitsKey, sizeOf } = objects;
+    await this.#appendPieces(walKey, start, pieces);
+    await expectThere(objects, walKey, pieces.end);
+    const records = await given();
+    const bytes = formatCommitRecords(records);
+    if (await sizeOf(commitsKey) <= keptBytes) {
+      await this.#appendBytes(commitsKey, keptBytes, () => bytes);
     } else { // Torn or repeated records stand there; appending could leave some of them behind the new ones.
       const whole = new Uint8Array(keptBytes + bytes.length);
       await this.#client.read(commitsKey, 0, whole.subarray(0, keptBytes));
       whole.set(bytes, keptBytes);
       await this.#client.write(commitsKey, once(() => whole));
     }
-    const end = records.at(-1)?.end ?? asOffset(0);
-    this.#appended = { commitsKey, end, sizeBytes: keptBytes + bytes.length };
+    return { records, sizeBytes: keptBytes + bytes.length };
+  }
+
+  /**
+   * Where the last append was ours both files are looked up and opened at once, before anything is written to either: what is
+   * written to them later is on one device, whatever becomes of their names meanwhile.
+   */
+  async #appendAtOnce(
+    { walKey, commitsKey }: CommitLogObjects,
+    start: Offset,
+    pieces: CheckedPieces,
+    keptBytes: number,
+    given: () => Promise<readonly CommitRecord[]>,
+  ): Promise<Appended> {
+    const looked = Promise.withResolvers<void>();
+    looked.promise.catch(() => {}); // What was wrong is told by the append of the records.
+    const written = this.#appendPieces(walKey, start, pieces, looked.promise);
+    let records: readonly CommitRecord[] = [];
+    let bytes: Uint8Array = NOTHING;
+    const make = async () => {
+      looked.resolve();
+      await written;
+      records = await given();
+      return bytes = formatCommitRecords(records);
+    };
+    const recorded = this.#appendBytes(commitsKey, keptBytes, make, "its-end");
+    recorded.catch(looked.reject);
+    await bothInOrder(recorded, written);
+    return { records, sizeBytes: keptBytes + bytes.length };
+  }
+
+  /** No byte of it is asked for before `ready`. */
+  async #appendPieces(walKey: string, start: Offset, pieces: CheckedPieces, ready?: Promise<void>): Promise<void> {
+    assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
+    let piece = await pieces.next();
+    if (piece.length === 0) return await ready;
+    await this.#client.append(walKey, start, async () => {
+      await ready;
+      const next = piece;
+      if (next.length > 0) piece = NOTHING;
+      return next.length > 0 ? next : await pieces.next();
+    });
+  }
+
+  async #appendBytes(
+    key: string,
+    offset: number,
+    make: () => Uint8Array | Promise<Uint8Array>,
+    at: AppendPlace = "anywhere",
+  ): Promise<void> {
+    assert(this.#client.append !== undefined, "the raw layout is kept on a device that can append");
+    await this.#client.append(key, offset, once(make), at);
+  }
+
+  async #heldRecords(objects: CommitLogObjects, start: Offset): Promise<HeldRecords> {
+    const records = await readCommitLog(this.#client, objects);
+    const end = await readCommitLogEnd(this.#client, objects);
+    const held = divideHeld(records, end, start);
+    if (held !== undefined) return held;
+    throw new ReplicationError(
+      "gap",
+      `Cannot append to ${objects.walKey} from offset ${start}: the records there end at ${end.lastRecord?.end} and ` +
+        `none ends at ${start} (expected to go on where a record ended)`,
+    );
   }
 }
 

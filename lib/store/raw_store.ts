@@ -122,6 +122,10 @@ export class RawStore implements GenerationStore {
     return this.#appender.append(this.#objects(generation, index), start, wal);
   }
 
+  async rest(): Promise<void> {
+    await this.#client.rest?.();
+  }
+
   async writeSnapshot(generation: Generation, image: SnapshotImage): Promise<WrittenSnapshot> {
     assert(this.#client.assemble !== undefined, "the raw layout is kept on a device that can write in place");
     let written: WrittenSnapshot | undefined;

@@ -85,6 +85,10 @@ export class ReplicaStore implements GenerationStore {
     await this.#withLayout(await this.layoutFor(generation)).appendWal(generation, index, start, wal);
   }
 
+  async rest(): Promise<void> {
+    await this.#client.rest?.();
+  }
+
   async writeSnapshot(generation: Generation, image: SnapshotImage, bringWal: BringWal): Promise<WrittenSnapshot> {
     return await this.#withLayout(await this.layoutFor(generation)).writeSnapshot(generation, image, bringWal);
   }

@@ -4,7 +4,7 @@ import { ReplicationError } from "../../lib/base/errors.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import type { FileSystem } from "../../lib/platform/file_system.ts";
 import { pieces, testReplicaClient, textOf } from "../conformance/replica_client_suite.ts";
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../support/assert.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows, fail } from "../support/assert.ts";
 import { HangingDevice } from "../support/hanging_device.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
@@ -74,6 +74,73 @@ Deno.test("append() syncs the folder when the file is new, and only then", () =>
     notes.length = 0;
     await client.append("a/1", 1, pieces("y"));
     assertEquals(notes, ["open write /a/1", "sync /a/1"]);
+    await client.rest();
+  }));
+
+Deno.test("append() keeps open what it will go on with, two files at most, and rest() closes them", () =>
+  withTemporaryFolder(async (folder) => {
+    const root = `${folder}/replica`;
+    const notes: string[] = [];
+    const client = new FileReplicaClient(notedFiles(notes, root), root);
+    const open = () =>
+      [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
+        try {
+          const path = Deno.readLinkSync(`/proc/self/fd/${name}`);
+          return path.startsWith(root) ? [path.slice(root.length)] : [];
+        } catch {
+          return []; // The one that was read.
+        }
+      }).sort();
+    for (const key of ["a/1", "a/2", "a/3"]) {
+      await client.append(key, 0, pieces("x"));
+      await client.append(key, 1, pieces("y"));
+    }
+    assertEquals(open(), ["/a/2", "/a/3"]);
+    notes.length = 0;
+    await client.append("a/3", 2, pieces("z"));
+    await client.append("a/2", 2, pieces("z"));
+    assertEquals(notes, ["sync /a/3", "sync /a/2"]);
+    await client.rest();
+    assertEquals(open(), []);
+    await client.append("a/3", 3, pieces("!"));
+    assertEquals(await textOf(client, "a/3"), "xyz!");
+    await client.rest();
+  }));
+
+Deno.test("append() goes on with the file that stands there, whatever is still open", () =>
+  withTemporaryFolder(async (folder) => {
+    const root = `${folder}/replica`;
+    const client = new FileReplicaClient(new DenoFileSystem(), root);
+    await client.append("a/1", 0, pieces("x"));
+    await client.append("a/1", 1, pieces("y"));
+    Deno.renameSync(`${root}/a/1`, `${root}/a/old`);
+    Deno.writeTextFileSync(`${root}/a/1`, "12345");
+    await client.append("a/1", 2, pieces("z"));
+    assertEquals(await textOf(client, "a/1"), "12z45");
+    assertEquals(await textOf(client, "a/old"), "xy");
+    await client.write("a/1", pieces("new"));
+    await client.append("a/1", 3, pieces("er"));
+    assertEquals(await textOf(client, "a/1"), "newer");
+    await client.rest();
+  }));
+
+Deno.test("append() at its end refuses an object of any other size, and asks for nothing", () =>
+  withTemporaryFolder(async (folder) => {
+    const root = `${folder}/replica`;
+    const client = new FileReplicaClient(new DenoFileSystem(), root);
+    await client.append("a/1", 0, pieces("xyz"));
+    for (const offset of [0, 2, 4]) {
+      const attempt = () => client.append("a/1", offset, () => fail("nothing is asked for"), "its-end");
+      const error = await assertRejects(attempt, ReplicationError);
+      assertEquals(error.code, "unavailable");
+      assertEquals(
+        error.message,
+        `Cannot append to ${root}/a/1: it has 3 bytes (expected ${offset}: does another program write there?)`,
+      );
+    }
+    await client.append("a/1", 3, pieces("!"), "its-end");
+    assertEquals(await textOf(client, "a/1"), "xyz!");
+    await client.rest();
   }));
 
 Deno.test("append() syncs the folder of a file that an earlier process may have left without that", () =>

@@ -77,3 +77,29 @@ function statIfThere(path: string): Deno.FileInfo | undefined {
     throw error;
   }
 }
+
+Deno.test({
+  name: "A replica to which nothing is written has no file open, so that its device may be unmounted",
+  timeout: 30_000,
+  fn: () =>
+    withScene(async (scene) => {
+      const application = scene.application();
+      await using daemon = scene.daemon();
+      await daemon.line("Snapshot done");
+      for (let i = 0; i < 5; i++) {
+        insert(application, 1);
+        await scene.replicated();
+      }
+      const open = () =>
+        [...Deno.readDirSync(`/proc/${daemon.pid}/fd`)].filter(({ name }) => {
+          try {
+            return Deno.readLinkSync(`/proc/${daemon.pid}/fd/${name}`).startsWith(scene.replica);
+          } catch {
+            return false; // It was closed meanwhile.
+          }
+        }).length;
+      await until(() => open() === 0, "the files to be closed");
+      insert(application, 1);
+      await scene.replicated();
+    }),
+});

@@ -31,7 +31,7 @@ Deno.test("EarlySync asks the device to begin when much is written, and waits on
   assertEquals(asked.length, 0);
   await early.wrote(1);
   assertEquals(asked.length, 1);
-  await early.wrote(limits.earlySyncBytes - 1);
+  await early.wrote(limits.earlySyncMaxBytes - 1); // One at a time.
   let isDone = false;
   const second = early.wrote(1).then(() => isDone = true);
   await settled();

@@ -164,6 +164,26 @@ Deno.test("appendWal() leaves the records as they were when the WAL cannot be wr
     assertEquals((await store.records(generation, INDEX)).map(({ end }) => Number(end)), [first, second]);
   }));
 
+Deno.test("appendWal() that finds more records than it wrote changes nothing, and looks the next time", () =>
+  withTemporaryFolder(async (folder) => {
+    const { bytes, ends: [first = 0, second = 0, third = 0] } = threeCommits();
+    const replica = new ReplicaBuilder(`${folder}/replica`);
+    const { generation } = replica;
+    const store = new RawStore(new FileReplicaClient(unsyncedFiles(), replica.root));
+    const held = () => (["wal", "commits"] as const).map((suffix) => Deno.readFileSync(replica.path(0, suffix)));
+    await store.appendWal(generation, INDEX, asOffset(0), wal(bytes, 0, first));
+    await aStore(replica.root).appendWal(generation, INDEX, asOffset(first), wal(bytes, first, second));
+    const before = held();
+    const other = bytes.slice().fill(7, first);
+    const attempt = () => store.appendWal(generation, INDEX, asOffset(first), wal(other, first, third));
+    assertEquals((await assertRejects(attempt, ReplicationError)).code, "unavailable");
+    assertEquals((await assertRejects(attempt, ReplicationError)).code, "corrupt"); // By now it has looked.
+    assertEquals(held(), before);
+    await store.appendWal(generation, INDEX, asOffset(first), wal(bytes, first, second, third));
+    assertEquals((await store.records(generation, INDEX)).map(({ end }) => Number(end)), [first, second, third]);
+    await store.rest();
+  }));
+
 Deno.test("appendWal() refuses records that do not speak of exactly the bytes given", () =>
   withTemporaryFolder(async (folder) => {
     const { bytes, ends: [first = 0, second = 0] } = threeCommits();

@@ -2,9 +2,10 @@ import { inBatches } from "../../base/batches.ts";
 import { assert } from "../../base/assert.ts";
 import { ReplicationError } from "../../base/errors.ts";
 import { dirname, join } from "../../base/path.ts";
+import { KeptOpen } from "./kept_open.ts";
 import { EarlySync } from "../../platform/early_sync.ts";
 import type { FileHandle, FileStatus, FileSystem } from "../../platform/file_system.ts";
-import type { AssembledObject, ObjectDraft, ObjectEntry, OpenObject, ReplicaClient } from "../client.ts";
+import type { AppendPlace, AssembledObject, ObjectDraft, ObjectEntry, OpenObject, ReplicaClient } from "../client.ts";
 
 const FOLDER_PERMISSIONS = 0o700;
 /** Objects of a folder that are looked at side by side: each costs little but waiting. */
@@ -27,6 +28,8 @@ export class FileReplicaClient implements ReplicaClient {
   readonly #durableNames = new Set<string>();
   /** The root, and folders right below it: an empty mount point is a root without them. */
   readonly #seen = new Set<string>();
+  readonly #keptOpen = new KeptOpen();
+  readonly #resolving = new Map<string, Promise<string | undefined>>();
   /** Where the root was by its real path when folders were last looked at one by one. */
   #realRoot: string | undefined;
 
@@ -75,38 +78,36 @@ export class FileReplicaClient implements ReplicaClient {
     await this.#files.syncFolderLater(dirname(place.path));
   }
 
-  async append(key: string, offset: number, fill: () => Promise<Uint8Array>): Promise<void> {
-    const opening = this.#openKnown(join(this.#root, key));
-    let handle: FileHandle | undefined;
+  async append(
+    key: string,
+    offset: number,
+    fill: () => Promise<Uint8Array>,
+    at: AppendPlace = "anywhere",
+  ): Promise<void> {
+    const kept = this.#keptOpen.take(join(this.#root, key));
+    let handle = kept?.handle;
     try {
-      const place = await this.#placeOf(key).finally(async () => handle = await opening);
+      const place = await this.#placeOf(key);
       const { path, found } = place;
-      const size = found?.size ?? 0;
-      if (size < offset) {
-        const problem = `it has ${size} bytes (expected at least ${offset})`;
-        throw new ReplicationError("gap", `Cannot append to ${path}: ${problem}`);
-      }
+      expectSize(path, found?.size ?? 0, offset, at);
       await this.#makeFolderOf(place);
-      if (handle === undefined || found === undefined) {
-        await handle?.closeLater(); // Of a file that was removed right after.
+      if (handle === undefined || found === undefined || found.identity !== kept?.identity) {
+        await handle?.closeLater(); // Another file stands there now.
         handle = undefined;
         handle = await this.#files.openLater(path, found === undefined ? "create-new" : "write");
       }
       await copy(handle, offset, fill);
       await this.#makeNameDurable(path, found === undefined);
+      if (found === undefined) return;
+      await this.#keptOpen.keep(path, { handle, identity: found.identity });
+      handle = undefined;
     } finally {
       await handle?.closeLater();
     }
   }
 
-  /** What was written before is opened while it is looked up; the look decides, and undefined leaves it to say why. */
-  async #openKnown(path: string): Promise<FileHandle | undefined> {
-    if (!this.#durableNames.has(path)) return undefined;
-    try {
-      return await this.#files.openLater(path, "write");
-    } catch {
-      return undefined;
-    }
+  rest(): Promise<void> {
+    return this.#keptOpen.rest();
   }
 
   async assemble(draftKey: string, fill: (draft: ObjectDraft) => Promise<AssembledObject>): Promise<void> {
@@ -171,7 +172,7 @@ export class FileReplicaClient implements ReplicaClient {
    */
   async #lookAtOnce(folders: readonly string[], path: string): Promise<FileStatus | undefined> {
     if (this.#realRoot === undefined) return undefined;
-    const realFolder = this.#files.realPathLater(dirname(path)).catch(() => undefined); // The closer look says what it is.
+    const realFolder = this.#realPathOf(dirname(path));
     const found = await this.#files.linkStatusLater(path);
     if (await realFolder !== join(this.#realRoot, ...folders) || found === undefined) return undefined;
     refuseLink(path, found);
@@ -179,6 +180,16 @@ export class FileReplicaClient implements ReplicaClient {
     for (const folder of folders.slice(0, 1)) this.#sawFolder(join(this.#root, folder));
     if (found.kind === "folder") this.#sawFolder(path);
     return found;
+  }
+
+  /** Undefined where there is none; a closer look says why. Who asks while it is being asked gets the same answer. */
+  #realPathOf(folder: string): Promise<string | undefined> {
+    const underWay = this.#resolving.get(folder);
+    if (underWay !== undefined) return underWay;
+    const resolving = this.#files.realPathLater(folder).catch(() => undefined)
+      .finally(() => this.#resolving.delete(folder));
+    this.#resolving.set(folder, resolving);
+    return resolving;
   }
 
   async #lookAtEach(folders: readonly string[]): Promise<void> {
@@ -264,6 +275,15 @@ export class FileReplicaClient implements ReplicaClient {
   }
 }
 
+function expectSize(path: string, size: number, offset: number, at: AppendPlace): void {
+  if (at === "its-end" && size !== offset) {
+    const problem = `it has ${size} bytes (expected ${offset}: does another program write there?)`;
+    throw new ReplicationError("unavailable", `Cannot append to ${path}: ${problem}`);
+  }
+  if (size >= offset) return;
+  throw new ReplicationError("gap", `Cannot append to ${path}: it has ${size} bytes (expected at least ${offset})`);
+}
+
 interface Place {
   readonly path: string;
   readonly found: FileStatus | undefined;
@@ -278,10 +298,17 @@ function asEntry(name: string, { kind, size, modifiedAtMs }: FileStatus): Object
 async function copy(handle: FileHandle, offset: number, fill: () => Promise<Uint8Array>): Promise<void> {
   const early = new EarlySync(handle, false);
   let at = offset;
-  for (let bytes = await fill(); bytes.length > 0; bytes = await fill()) {
-    await handle.writeAtLater(bytes, at);
-    await early.wrote(bytes.length);
+  let own = new Uint8Array(0); // What `fill` gave may be reused by it while that is written.
+  for (let bytes = await fill(); bytes.length > 0;) {
+    if (own.length < bytes.length) own = new Uint8Array(bytes.length);
+    own.set(bytes);
+    const writing = handle.writeAtLater(own.subarray(0, bytes.length), at);
+    writing.catch(() => {}); // It is waited for below, or by the close.
     at += bytes.length;
+    const written = bytes.length;
+    bytes = await fill();
+    await writing;
+    await early.wrote(written);
   }
   await early.finish();
 }
