@@ -47,11 +47,11 @@ export class RawAppender {
     const held = known === undefined ? await this.#heldRecords(objects, start) : { keptBytes: known, again: [] };
     const pieces = new CheckedPieces(wal, walKey, start, held.again.at(-1)?.end ?? start, read);
     const given = async () => {
-      const given = wal.records();
-      assertContiguous(given, start, pieces.end);
-      const [first] = given;
+      const captured = wal.records();
+      assertContiguous(captured, start, pieces.end);
+      const [first] = captured;
       const isAdoption = start > 0 && held.keptBytes === 0 && first !== undefined;
-      return recordsToWrite(held, isAdoption ? [await adopted(read, start, first), ...given] : given);
+      return recordsToWrite(held, isAdoption ? [await adopted(read, start, first), ...captured] : captured);
     };
     const { records, sizeBytes } = known === undefined
       ? await this.#appendInTurn(objects, start, pieces, held.keptBytes, given)
