@@ -110,6 +110,36 @@ Deno.test("append() keeps open what it will go on with, two files at most, and r
     await client.rest();
   }));
 
+Deno.test("append() closes no file twice when the one that makes room for it cannot be closed", () =>
+  withTemporaryFolder(async (folder) => {
+    const root = `${folder}/replica`;
+    const closed: string[] = [];
+    const files: FileSystem = Object.create(new DenoFileSystem());
+    const openLater = files.openLater.bind(files);
+    files.openLater = async (path, mode, permissions) => {
+      const handle = await openLater(path, mode, permissions);
+      const closeLater = handle.closeLater.bind(handle);
+      return Object.assign(handle, {
+        closeLater: async () => {
+          await closeLater();
+          closed.push(`${mode} ${path.slice(root.length)}`);
+          if (mode === "write" && path.endsWith("/1")) throw new ReplicationError("unavailable", "Cannot close it");
+        },
+      });
+    };
+    const client = new FileReplicaClient(files, root);
+    for (const key of ["a/1", "a/2", "a/3"]) await client.append(key, 0, pieces("x"));
+    for (const key of ["a/1", "a/2"]) await client.append(key, 1, pieces("y"));
+    closed.length = 0;
+    await assertRejects(() => client.append("a/3", 1, pieces("y")), ReplicationError, "Cannot close it");
+    assertEquals(closed, ["write /a/1"]);
+    await client.append("a/3", 2, pieces("z"));
+    await client.rest();
+    assertEquals(closed, ["write /a/1", "write /a/2", "write /a/3"]);
+    assertEquals(openBelow(root), []);
+    assertEquals(await textOf(client, "a/3"), "xyz");
+  }));
+
 Deno.test("append() goes on with the file that stands there, whatever is still open", () =>
   withTemporaryFolder(async (folder) => {
     const root = `${folder}/replica`;

@@ -99,8 +99,9 @@ export class FileReplicaClient implements ReplicaClient {
       await copy(handle, offset, fill);
       await this.#makeNameDurable(path, found === undefined);
       if (found === undefined) return;
-      await this.#keptOpen.keep(path, { handle, identity: found.identity });
-      handle = undefined;
+      const own = handle;
+      handle = undefined; // From here on it is closed by whoever keeps it, also when another one cannot be closed.
+      await this.#keptOpen.keep(path, { handle: own, identity: found.identity });
     } finally {
       await handle?.closeLater();
     }
