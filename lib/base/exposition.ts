@@ -13,6 +13,11 @@ export interface Family {
   readonly samples: readonly Sample[];
 }
 
+/** None for a value that is not known. */
+export function sample(labels: Sample["labels"], value: number | undefined): readonly Sample[] {
+  return value === undefined ? [] : [{ labels, value }];
+}
+
 /** With its media type, for those who serve it. */
 export const EXPOSITION_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 

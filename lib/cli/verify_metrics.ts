@@ -2,7 +2,7 @@
  * A verification as metrics for a textfile collector. Of a replica that was not proven this time the last success of before
  * stays: it is read from the file that is replaced.
  */
-import { type Family, formatExposition, formatSeries, type Sample } from "../base/exposition.ts";
+import { type Family, formatExposition, formatSeries, type Sample, sample } from "../base/exposition.ts";
 import { type ReplicaReport, type RungOutcome, RUNGS, type VerifyReport } from "../verify/report.ts";
 
 const PREFIX = "tailrace_verify";
@@ -23,10 +23,7 @@ export function metricsText(report: VerifyReport, before: string): string {
     name,
     help,
     type: "gauge",
-    samples: report.replicas.flatMap((replica) => {
-      const value = valueOf(replica);
-      return value === undefined ? [] : [{ labels: labelsOf(replica), value }];
-    }),
+    samples: report.replicas.flatMap((replica) => sample(labelsOf(replica), valueOf(replica))),
   });
   return formatExposition([
     gauge(`${PREFIX}_last_run_timestamp_seconds`, "When the last run began", () => ranAt),
@@ -59,7 +56,7 @@ export function metricsText(report: VerifyReport, before: string): string {
 function rungSamples(replica: ReplicaReport): Sample[] {
   return RUNGS.flatMap((rung) => {
     const found = replica.rungs.find((one) => one.rung === rung);
-    return found === undefined ? [] : [{ labels: { ...labelsOf(replica), rung }, value: VALUES[found.outcome] }];
+    return sample({ ...labelsOf(replica), rung }, found && VALUES[found.outcome]);
   });
 }
 

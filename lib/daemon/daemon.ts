@@ -118,11 +118,11 @@ export class Daemon {
   }
 
   #startMonitoring(): void {
-    const { monitoring: address, platform: { clock, files } } = this.#options;
+    const { monitoring: address, platform: { clock, files, web } } = this.#options;
     if (address === undefined) return;
     const look = () =>
       this.#pairs.map(({ config, database, replicators }) => factsOf(files, config, database, replicators));
-    this.#monitoring = new Monitoring({ address, clock, log: this.#log, look });
+    this.#monitoring = new Monitoring({ address, clock, web, log: this.#log, look });
   }
 
   /** One verification at a time, since each has the memory and the reads of a restore. */

@@ -1,4 +1,4 @@
-import { type Family, formatExposition, type Sample } from "../base/exposition.ts";
+import { type Family, formatExposition, type Sample, sample } from "../base/exposition.ts";
 import { product } from "../base/product.ts";
 import type { Outcome } from "../verify/report.ts";
 import type { DatabaseFacts, Health, ReplicaFacts } from "./health.ts";
@@ -66,8 +66,4 @@ export function metricsPage(health: Health): string {
       ofReplicas(({ proof }) => proof === undefined ? undefined : OUTCOMES[proof.last.outcome]),
     ),
   ]);
-}
-
-function sample(labels: Sample["labels"], value: number | undefined): Sample[] {
-  return value === undefined ? [] : [{ labels, value }];
 }

@@ -7,13 +7,8 @@ import { isRetryable, messageOf } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
-import {
-  formatAddress,
-  type HttpAnswer,
-  type HttpServer,
-  type ListenAddress,
-  serveHttp,
-} from "../platform/http_server.ts";
+import { formatAddress, type HttpAnswer, type HttpServer, type ListenAddress } from "../platform/http_server.ts";
+import type { Web } from "../platform/web.ts";
 import { type DatabaseFacts, judgeHealth } from "./health.ts";
 import { healthDocument } from "./health_document.ts";
 import { metricsPage } from "./metrics_page.ts";
@@ -21,6 +16,7 @@ import { metricsPage } from "./metrics_page.ts";
 export interface MonitoringOptions {
   readonly address: ListenAddress;
   readonly clock: Clock;
+  readonly web: Web;
   readonly log: Logger;
   /** How everything is at this moment. */
   readonly look: () => readonly DatabaseFacts[];
@@ -44,10 +40,10 @@ export class Monitoring {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { address, clock, log } = this.#options;
+    const { address, clock, web, log } = this.#options;
     for (let isSaid = false; !signal.aborted; isSaid = true) {
       try {
-        this.#server = serveHttp(address, (method, path) => this.#answer(method, path));
+        this.#server = web.serve(address, (method, path) => this.#answer(method, path));
         const at = formatAddress({ hostname: address.hostname ?? "localhost", port: this.#server.port });
         log.info("Serving metrics and health", { metrics: `http://${at}/metrics`, health: `http://${at}/health` });
         if (address.hostname === undefined) log.warn("Whoever reaches this host may read metrics and health", { at });

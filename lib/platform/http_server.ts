@@ -14,6 +14,8 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
+export type HttpAnswerer = (method: string, path: string) => HttpAnswer;
+
 export interface HttpServer {
   /** The port that it listens at. */
   readonly port: number;
@@ -21,10 +23,7 @@ export interface HttpServer {
 }
 
 /** Throws `busy` when another process has the port, else `unavailable`. */
-export function serveHttp(
-  address: ListenAddress,
-  answer: (method: string, path: string) => HttpAnswer,
-): HttpServer {
+export function serveHttp(address: ListenAddress, answer: HttpAnswerer): HttpServer {
   const hostname = address.hostname ?? "0.0.0.0";
   try {
     const server = Deno.serve(

@@ -1,14 +1,21 @@
-/** Tells a web address something. What it answers is read and forgotten. */
+/** Tells a web address something, whose answer is read and forgotten; and answers who asks this host. */
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import { product } from "../base/product.ts";
 import type { Secret } from "../base/secret.ts";
+import { type HttpAnswerer, type HttpServer, type ListenAddress, serveHttp } from "./http_server.ts";
 
 export interface Web {
   /** Throws `unavailable` when the address cannot be reached in time or refuses; the message never holds the address. */
   post(address: Secret, body: string, timeoutMs: number): Promise<void>;
+  /** Throws `busy` when another process has the port, else `unavailable`. */
+  serve(address: ListenAddress, answer: HttpAnswerer): HttpServer;
 }
 
 export class SystemWeb implements Web {
+  serve(address: ListenAddress, answer: HttpAnswerer): HttpServer {
+    return serveHttp(address, answer);
+  }
+
   async post(address: Secret, body: string, timeoutMs: number): Promise<void> {
     let problem: string;
     try {

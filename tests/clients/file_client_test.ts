@@ -6,6 +6,7 @@ import type { FileSystem } from "../../lib/platform/file_system.ts";
 import { pieces, testReplicaClient, textOf } from "../conformance/replica_client_suite.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows, fail } from "../support/assert.ts";
 import { HangingDevice } from "../support/hanging_device.ts";
+import { openBelow } from "../support/open_below.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
 testReplicaClient("file", (folder) => new FileReplicaClient(new DenoFileSystem(), `${folder}/replica`));
@@ -76,18 +77,6 @@ Deno.test("append() syncs the folder when the file is new, and only then", () =>
     assertEquals(notes, ["open write /a/1", "sync /a/1"]);
     await client.rest();
   }));
-
-/** The files below a folder that this process has open. */
-function openBelow(folder: string): string[] {
-  return [...Deno.readDirSync("/proc/self/fd")].flatMap(({ name }) => {
-    try {
-      const path = Deno.readLinkSync(`/proc/self/fd/${name}`);
-      return path.startsWith(folder) ? [path.slice(folder.length)] : [];
-    } catch {
-      return []; // The one that was read.
-    }
-  }).sort();
-}
 
 Deno.test("append() keeps open what it will go on with, two files at most, and rest() closes them", () =>
   withTemporaryFolder(async (folder) => {

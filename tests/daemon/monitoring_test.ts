@@ -2,6 +2,7 @@ import { createLogger } from "../../lib/base/log.ts";
 import { limits } from "../../lib/base/limits.ts";
 import type { DatabaseFacts } from "../../lib/daemon/health.ts";
 import { Monitoring } from "../../lib/daemon/monitoring.ts";
+import { SystemWeb } from "../../lib/platform/web.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
 import { SimulatedClock } from "../support/simulated_clock.ts";
@@ -28,7 +29,7 @@ function aMonitoring(hostname: string | undefined, port: number, look: () => rea
     now: () => clock.now(),
     writeLine: (line) => lines.push(line),
   });
-  const monitoring = new Monitoring({ address: { hostname, port }, clock, log, look });
+  const monitoring = new Monitoring({ address: { hostname, port }, clock, web: new SystemWeb(), log, look });
   const address = async () => {
     await until(() => lines.some((line) => line.includes("Serving")), "the server");
     return /metrics=(http:\S+)\/metrics/.exec(lines.find((line) => line.includes("Serving")) ?? "")?.[1] ?? "";

@@ -5,6 +5,7 @@ import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { COMMIT_RECORD_SIZE } from "../../lib/store/commit_record.ts";
 import { parseWalHeader } from "../../lib/wal/header.ts";
 import { assert, assertEquals, assertFalse, assertGreater, assertThrows } from "../support/assert.ts";
+import { openBelow } from "../support/open_below.ts";
 import { capture, FRAME, GENERATION, offsetOf, ShadowStage } from "./shadow_stage.ts";
 
 const WAL_0 = "0000000000000000.wal";
@@ -307,8 +308,7 @@ test("ShadowWal.open() refuses an older index that is not complete", (stage) => 
 });
 
 test("ShadowWal leaves no descriptor open", (stage) => {
-  const openFiles = () =>
-    [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => leadsInto(stage.folder, name)).length;
+  const openFiles = () => openBelow(stage.folder).length;
   const wal = threeCaptures(stage);
   assertGreater(wal.length, 0);
   const opened = stage.open();
@@ -318,14 +318,6 @@ test("ShadowWal leaves no descriptor open", (stage) => {
   opened.close();
   assertEquals(openFiles(), 0);
 });
-
-function leadsInto(folder: string, descriptor: string): boolean {
-  try {
-    return Deno.readLinkSync(`/proc/self/fd/${descriptor}`).startsWith(folder);
-  } catch {
-    return false; // The descriptor of the listing itself.
-  }
-}
 
 test("ShadowWal.create() gives times later than all before, whatever the clock says", (stage) => {
   const shadow = ShadowWal.create(stage.files, stage.folder, GENERATION, 5_000);

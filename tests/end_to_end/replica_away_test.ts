@@ -2,6 +2,7 @@
 import { comparePages } from "../support/database_image.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { sleep, startReplicate, until } from "../support/daemon.ts";
+import { openBelow } from "../support/open_below.ts";
 import { restoreFrom } from "../support/restore_tools.ts";
 import { FileReplicaClient } from "../../lib/clients/file/client.ts";
 import { ReplicaStore } from "../../lib/store/replica_store.ts";
@@ -90,15 +91,7 @@ Deno.test({
         insert(application, 1);
         await scene.replicated();
       }
-      const open = () =>
-        [...Deno.readDirSync(`/proc/${daemon.pid}/fd`)].filter(({ name }) => {
-          try {
-            return Deno.readLinkSync(`/proc/${daemon.pid}/fd/${name}`).startsWith(scene.replica);
-          } catch {
-            return false; // It was closed meanwhile.
-          }
-        }).length;
-      await until(() => open() === 0, "the files to be closed");
+      await until(() => openBelow(scene.replica, daemon.pid).length === 0, "the files to be closed");
       insert(application, 1);
       await scene.replicated();
     }),

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "../support/assert.ts";
+import { openBelow } from "../support/open_below.ts";
 import { startOtherProcess } from "../support/other_process.ts";
 import { randomBytes, seededRandom } from "../support/random.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
@@ -99,14 +100,7 @@ Deno.test("writeAtLater() writes small arrays as they were, whatever the memory 
 
 Deno.test("closeLater() and close() leave no descriptor behind", async () => {
   await withTemporaryFolder(async (folder) => {
-    const descriptors = () =>
-      [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => {
-        try {
-          return Deno.readLinkSync(`/proc/self/fd/${name}`).startsWith(folder);
-        } catch {
-          return false; // The listing's own, closed by now.
-        }
-      }).length;
+    const descriptors = () => openBelow(folder).length;
     for (const isSynced of [false, true]) {
       const file = await files.openLater(`${folder}/a`, "create");
       await file.writeAtLater(Uint8Array.of(1, 2, 3), 0);
