@@ -6,7 +6,7 @@
  * that is here already. Deno takes that file for every target without looking at it; this script does not.
  */
 import { product } from "../lib/base/product.ts";
-import { askVersion, BUNDLE_PATH, makeBundle } from "./bundle.ts";
+import { askEverything, BUNDLE_PATH, makeBundle } from "./bundle.ts";
 import { complain, DIST_FOLDER, run, RUNTIME_FLAGS, say } from "./project.ts";
 
 /** The machine that a program of each target is made for, as `machineOf` says it. */
@@ -105,7 +105,7 @@ async function main(): Promise<number> {
     return 1;
   }
   say(`${output}: ${Math.ceil(Deno.statSync(output).size / 1024 / 1024)} MiB for ${target}`);
-  const answer = target === Deno.build.target ? await askVersion(() => [output, "version"]) : undefined;
+  const answer = target === Deno.build.target ? await askEverything(() => [output]) : undefined;
   if (answer === undefined) return 0;
   const doubt = denortBin === undefined ? "" : " (is DENORT_BIN a denort?)";
   complain(`Warning: ${output} does not run${doubt}: ${answer}`);
