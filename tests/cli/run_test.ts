@@ -1,5 +1,6 @@
 import { product } from "../../lib/base/product.ts";
 import { assert, assertEquals, assertFalse, assertStringIncludes } from "../support/assert.ts";
+import { testedProgram } from "../support/program.ts";
 import { runTailrace, tailraceCommand } from "../support/tailrace.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
@@ -181,7 +182,8 @@ Deno.test({
   ignore: Deno.build.os !== "linux", // The device that is always full is Linux's.
   fn: async () => {
     const { code, stderr } = await new Deno.Command("sh", {
-      args: ["-c", '"$0" run --allow-all --quiet "$1" version >/dev/full', Deno.execPath(), MAIN],
+      args: ["-c", '"$0" "$@" version >/dev/full', testedProgram.command, ...testedProgram.parameters],
+      env: testedProgram.environment,
       stderr: "piped",
     }).output();
     assertEquals(code, 1);

@@ -1,5 +1,7 @@
 /** The real program and a real application, as processes that can be killed. */
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+import { testedProgram } from "../support/program.ts";
+import { tailraceCommand } from "../support/tailrace.ts";
+
 const WRITER = new URL("../support/writer.ts", import.meta.url).pathname;
 
 export interface Daemon {
@@ -10,8 +12,9 @@ export interface Daemon {
 }
 
 export function startDaemon(words: readonly string[]): Daemon {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", MAIN, "replicate", ...words],
+  const process = new Deno.Command(testedProgram.command, {
+    args: [...testedProgram.parameters, "replicate", ...words],
+    env: testedProgram.environment,
     stderr: "piped",
     stdout: "null",
   }).spawn();
@@ -55,7 +58,7 @@ export interface Result {
 }
 
 export async function tailrace(...args: string[]): Promise<Result> {
-  const output = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", MAIN, ...args] }).output();
+  const output = await tailraceCommand(args).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
 }

@@ -2,7 +2,9 @@
  * What one user may not touch: tests that run as root start the program as another user, from a copy that this user can read;
  * tests that do not, take the permission away from themselves.
  */
+import { basename } from "../../lib/base/path.ts";
 import type { DaemonOptions } from "./daemon.ts";
+import { type Program, programOf, testedProgram } from "./program.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 /** Nobody, on every Linux. */
@@ -21,22 +23,28 @@ export function anotherUser(folder: string): OtherUser {
   if (uid !== 0) return { uid, gid, options: {} };
   Deno.chmodSync(folder, 0o755);
   const copy = `${folder}/program`;
-  Deno.mkdirSync(`${copy}/cache`, { recursive: true, mode: 0o755 });
-  for (const name of ["main.ts", "lib", "deno.json", "deno.lock"]) run("cp", ["-r", `${ROOT}/${name}`, copy]);
-  const cache = Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
-  run("cp", ["-r", `${cache}/npm`, `${copy}/cache`]);
-  run("cp", [Deno.execPath(), copy]);
+  const program = copyProgram(copy);
   run("chown", ["-R", `${NOBODY}:${NOBODY}`, copy]);
-  return {
-    uid: NOBODY,
-    gid: NOBODY,
-    options: {
-      user: { uid: NOBODY, gid: NOBODY },
-      deno: `${copy}/${Deno.execPath().split("/").at(-1)}`,
-      main: `${copy}/main.ts`,
-      environment: { DENO_DIR: `${copy}/cache`, HOME: copy },
-    },
-  };
+  const environment = { HOME: copy };
+  return { uid: NOBODY, gid: NOBODY, options: { user: { uid: NOBODY, gid: NOBODY }, program, environment } };
+}
+
+/** The tested program and its Deno, with all that they need, in a new folder. */
+function copyProgram(folder: string): Program {
+  const cache = `${folder}/cache`;
+  Deno.mkdirSync(cache, { recursive: true, mode: 0o755 });
+  const isFromSources = testedProgram.kind === "sources";
+  const files = isFromSources ? ["main.ts", "lib", "deno.json", "deno.lock"].map((name) => `${ROOT}/${name}`) : [];
+  run("cp", ["-r", ...(isFromSources ? files : [testedProgram.file]), folder]);
+  if (isFromSources) run("cp", ["-r", `${denoCache()}/npm`, cache]);
+  const deno = `${folder}/${basename(Deno.execPath())}`;
+  if (testedProgram.kind !== "executable") run("cp", [Deno.execPath(), deno]);
+  const program = programOf(`${folder}/${basename(testedProgram.file)}`, deno, cache);
+  return { ...program, environment: { ...program.environment, DENO_DIR: cache } };
+}
+
+function denoCache(): string {
+  return Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME")}/.cache/deno`;
 }
 
 /** Hands files over, where there is somebody to hand them to. */

@@ -1,6 +1,8 @@
 /** The real program, replicating, as a process of its own: what it says, how it is stopped, how it ends. */
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-const PATIENCE_MS = 15_000;
+import { type Program, testedProgram } from "./program.ts";
+
+/** Something has hung, on whatever machine. */
+const PATIENCE_MS = 120_000;
 
 export interface DaemonOptions {
   /** Before the database and the replicas. */
@@ -9,9 +11,8 @@ export interface DaemonOptions {
   readonly wrapper?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly user?: { readonly uid: number; readonly gid: number };
-  /** Instead of this Deno and this project. */
-  readonly deno?: string;
-  readonly main?: string;
+  /** Instead of the one that is tested. */
+  readonly program?: Program;
 }
 
 /** Replicates one database to one folder. */
@@ -21,14 +22,14 @@ export function startDaemon(database: string, replica: string, options: DaemonOp
 
 /** Runs `replicate` with these words. */
 export function startReplicate(words: readonly string[], options: DaemonOptions = {}): Daemon {
-  const { wrapper = [], deno = Deno.execPath(), main = MAIN } = options;
-  const [command = "", ...args] = [...wrapper, deno, "run", "--allow-all", "--quiet", main, "replicate", ...words];
+  const { wrapper = [], program = testedProgram } = options;
+  const [command = "", ...args] = [...wrapper, program.command, ...program.parameters, "replicate", ...words];
   const child = new Deno.Command(command, {
     args,
     stdin: "null",
     stdout: "null",
     stderr: "piped",
-    env: { TAILRACE_CONFIG: "", LITESTREAM_CONFIG: "", NO_COLOR: "1", ...options.environment },
+    env: { ...program.environment, ...options.environment },
     ...(options.user ?? {}),
   }).spawn();
   return new Daemon(child);

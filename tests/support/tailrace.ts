@@ -1,9 +1,11 @@
-const MAIN = new URL("../../main.ts", import.meta.url).href;
+import { type Program, testedProgram } from "./program.ts";
 
 export interface CommandOptions {
   readonly folder?: string;
   /** Added to the environment of this process. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Instead of the one that is tested. */
+  readonly program?: Program;
 }
 
 export interface CommandResult {
@@ -21,13 +23,13 @@ export async function runTailrace(words: readonly string[], options: CommandOpti
 
 /** The same, not yet started; all three streams are piped or null, as `output()` and `spawn()` want them. */
 export function tailraceCommand(words: readonly string[], options: CommandOptions = {}): Deno.Command {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "--quiet", MAIN, ...words],
+  const { command, parameters, environment } = options.program ?? testedProgram;
+  return new Deno.Command(command, {
+    args: [...parameters, ...words],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    // A config of the machine that runs the tests is none of theirs.
-    env: { TAILRACE_CONFIG: "", LITESTREAM_CONFIG: "", NO_COLOR: "", ...options.environment },
+    env: { ...environment, NO_COLOR: "", ...options.environment },
     ...(options.folder === undefined ? {} : { cwd: options.folder }),
   });
 }
