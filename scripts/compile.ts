@@ -91,6 +91,12 @@ async function compile(target: string, output: string): Promise<string | undefin
   return `Cannot compile for ${target}: the run-time part made a program for ${machine} (expected ${MACHINES[target]})`;
 }
 
+/** The executable for this machine, `dist/tailrace`. */
+export async function makeExecutable(): Promise<{ readonly path: string; readonly problem: string | undefined }> {
+  const path = `${DIST_FOLDER}/${product.name}`;
+  return { path, problem: await compile(Deno.build.target, path) };
+}
+
 async function main(): Promise<number> {
   const denortBin = Deno.env.get("DENORT_BIN");
   const request = decideCompile(Deno.args, Deno.build.target, denortBin);

@@ -7,11 +7,10 @@
  * minutes are named `*_long_test.ts` and belong to `deno task test:long`; those that need the real Litestream are named
  * `*_litestream_test.ts` and belong to `deno task test:litestream`.
  */
-import { complain, listFiles, ROOT, say, write } from "./project.ts";
+import { type Build, builds, TEST_PROGRAM_VARIABLE, withProgramAlone } from "./built.ts";
+import { listFiles, readSource, say } from "./project.ts";
 import { setUp } from "./setup.ts";
-
-/** CI gives us 12 minutes; tests that hang must fail before somebody else ends them without a word. */
-export const RUN_LIMIT_MS = 11 * 60_000;
+import { countedRun, type TestRun } from "./test_process.ts";
 
 const SOURCES = ["main.ts", "lib", "tests", "scripts"];
 
@@ -23,47 +22,14 @@ const CHECKS: readonly (readonly [name: string, parameters: readonly string[]])[
   ["tidy", ["run", "--allow-all", "scripts/tidy.ts"]],
 ];
 
-export interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: number;
-}
-
-/** What one run of `deno test` counted: the last summary it printed, since tests may print one of their own. */
-export function parseSummary(output: string): Counts | undefined {
-  // deno-lint-ignore no-control-regex -- Colours are escape sequences.
-  const plain = output.replaceAll(/\u001b\[[0-9;]*m/g, "");
-  const summaries = plain.matchAll(/^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(.*)$/gm);
-  const last = [...summaries].at(-1);
-  if (last === undefined) return undefined;
-  const skipped = /\| (\d+) ignored/.exec(last[3] ?? "")?.[1] ?? "0";
-  return { passed: Number(last[1]), failed: Number(last[2]), skipped: Number(skipped) };
-}
-
-/** A run that ended badly counts at least one failure, whatever it printed; so does one that printed no summary. */
-export function countsOf(code: number, output: string): Counts {
-  const counts = parseSummary(output);
-  if (counts === undefined) return { passed: 0, failed: 1, skipped: 0 };
-  return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
-}
-
-export function addUp(all: readonly Counts[]): Counts {
-  const sum = (pick: (counts: Counts) => number) => all.reduce((total, counts) => total + pick(counts), 0);
-  return { passed: sum((c) => c.passed), failed: sum((c) => c.failed), skipped: sum((c) => c.skipped) };
-}
-
-export function formatCounts({ passed, failed, skipped }: Counts): string {
-  return `${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`;
-}
-
-/** A run in which nothing was tested has not succeeded. */
-export function exitCodeFor({ passed, failed }: Counts): number {
-  return failed === 0 && passed > 0 ? 0 : 1;
-}
-
 /** Whether a module runs when no path is given: it is neither long nor in need of programs that must be fetched first. */
 export function isEverydayModule(path: string): boolean {
   return !/_(long|litestream)_test\.ts$/.test(path);
+}
+
+/** Whether a module is about the built file alone: it has nothing to say about the sources. */
+function isOfBuiltFile(path: string): boolean {
+  return path.endsWith("/built_file_test.ts");
 }
 
 /** Which test modules run side by side and which alone. */
@@ -84,73 +50,48 @@ export function parseRequest(parameters: readonly string[]): Request {
   return { paths: parameters.slice(0, end), flags: parameters.slice(end) };
 }
 
-/** Runs Deno with its output passed on as it comes, and kept. */
-export async function runDeno(parameters: readonly string[], env: Record<string, string>, limitMs: number) {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...parameters],
-    cwd: ROOT,
-    env,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const timer = setTimeout(() => {
-    complain(`Cannot finish the tests: they took longer than ${RUN_LIMIT_MS / 60_000} minutes and were ended`);
-    child.kill("SIGKILL");
-  }, limitMs);
-  let output = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    output += text;
-    write(Deno.stdout, text);
-  }
-  const { code } = await child.status;
-  clearTimeout(timer);
-  return { code, output };
+/** Whether a module starts the program as a process, and so has something to say about a built one. */
+export function startsTheProgram(text: string): boolean {
+  return /\b(runTailrace|tailraceCommand|startDaemon|startReplicate|withScene|new Scene|testedProgram)\b/.test(text);
 }
 
-async function runChecks(env: Record<string, string>): Promise<Counts[]> {
-  const counts: Counts[] = [];
-  for (const [name, parameters] of CHECKS) {
-    const { code } = await runDeno(parameters, env, RUN_LIMIT_MS);
-    if (code !== 0) complain(`The check "${name}" failed: deno ${parameters.join(" ")}`);
-    counts.push({ passed: 0, failed: code === 0 ? 0 : 1, skipped: 0 });
-  }
-  return counts;
+/** Side by side what may run so, then the others. The types have been checked in a whole run; else each run checks its own. */
+export async function runModules(
+  run: TestRun,
+  modules: readonly string[],
+  flags: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { parallel, serial } = sortModules(modules);
+  if (parallel.length > 0) await run.test({ parameters: ["--parallel", ...flags, ...parallel], environment });
+  if (serial.length > 0) await run.test({ parameters: [...flags, ...serial], environment });
 }
 
-async function runTests(request: Request, env: Record<string, string>): Promise<Counts[]> {
-  const wanted = request.paths.length === 0
-    ? listFiles(["tests"], "_test.ts").filter(isEverydayModule)
-    : listFiles(request.paths, "_test.ts");
-  const { parallel, serial } = sortModules(wanted);
-  const deadline = performance.now() + RUN_LIMIT_MS;
-  const counts: Counts[] = [];
-  for (const [modules, flags] of [[parallel, ["--parallel"]], [serial, []]] as const) {
-    if (modules.length === 0) continue;
-    // The types have been checked; a run of single paths checks its own.
-    const checking = request.paths.length === 0 ? ["--no-check"] : [];
-    const parameters = ["test", "--allow-all", ...checking, ...flags, ...request.flags, ...modules];
-    const { code, output } = await runDeno(parameters, env, Math.max(1, deadline - performance.now()));
-    counts.push(countsOf(code, output));
-  }
-  return counts;
+/** The tests that start the program, with what was built of it in an empty folder. */
+async function runWithBuilt(run: TestRun, build: Build, environment: Readonly<Record<string, string>>): Promise<void> {
+  await withProgramAlone(build.path, async (path) => {
+    say(`\nAgain with ${build.name}: ${path}`);
+    const modules = everydayModules().filter((module) => startsTheProgram(readSource(module).text));
+    await runModules(run, modules, ["--no-check"], { ...environment, [TEST_PROGRAM_VARIABLE]: path });
+  });
 }
 
-async function main(): Promise<number> {
-  const request = parseRequest(Deno.args);
-  const counts: Counts[] = [];
-  try {
-    const env = await setUp();
-    if (request.paths.length === 0 && request.flags.length === 0) counts.push(...await runChecks(env));
-    counts.push(...await runTests(request, env));
-  } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
-    counts.push({ passed: 0, failed: 1, skipped: 0 });
-  }
-  const total = addUp(counts);
-  if (total.passed + total.failed === 0) complain("Cannot run the tests: none match");
-  say(formatCounts(total));
-  return exitCodeFor(total);
+function everydayModules(): string[] {
+  return listFiles(["tests"], "_test.ts").filter(isEverydayModule);
 }
 
-if (import.meta.main) Deno.exit(await main());
+async function runEverything(run: TestRun, environment: Readonly<Record<string, string>>): Promise<void> {
+  for (const [name, parameters] of CHECKS) await run.check(name, { parameters, environment });
+  await runModules(run, everydayModules().filter((path) => !isOfBuiltFile(path)), ["--no-check"], environment);
+  for await (const build of builds()) await runWithBuilt(run, build, environment);
+}
+
+async function work(run: TestRun): Promise<void> {
+  const { paths, flags } = parseRequest(Deno.args);
+  const environment = await setUp();
+  if (paths.length === 0 && flags.length === 0) return await runEverything(run, environment);
+  const modules = paths.length === 0 ? everydayModules() : listFiles(paths, "_test.ts");
+  await runModules(run, modules, flags, environment);
+}
+
+if (import.meta.main) Deno.exit(await countedRun(work));

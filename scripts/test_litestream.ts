@@ -9,17 +9,8 @@ import { EXPECTED_ROWS } from "../tests/litestream/support/expected_rows.ts";
 import { parseReport, type ReportedRow, RESULTS_VARIABLE, type Row } from "../tests/litestream/support/matrix.ts";
 import { complain, listFiles, say } from "./project.ts";
 import { LITESTREAM_VERSION, setUpLitestream } from "./setup_litestream.ts";
-import {
-  addUp,
-  type Counts,
-  countsOf,
-  exitCodeFor,
-  formatCounts,
-  parseRequest,
-  RUN_LIMIT_MS,
-  runDeno,
-  sortModules,
-} from "./test.ts";
+import { parseRequest, runModules } from "./test.ts";
+import { countedRun, type TestRun } from "./test_process.ts";
 
 const FOLDER = "tests/litestream";
 
@@ -76,27 +67,13 @@ export function formatMatrix(rows: readonly JudgedRow[]): string {
   ].join("\n");
 }
 
-async function runModules(modules: readonly string[], flags: readonly string[], env: Record<string, string>) {
-  const { parallel, serial } = sortModules(modules);
-  const deadline = performance.now() + RUN_LIMIT_MS;
-  const counts: Counts[] = [];
-  for (const [paths, manner] of [[parallel, ["--parallel"]], [serial, []]] as const) {
-    if (paths.length === 0) continue;
-    const parameters = ["test", "--allow-all", ...manner, ...flags, ...paths];
-    const { code, output } = await runDeno(parameters, env, Math.max(1, deadline - performance.now()));
-    counts.push(countsOf(code, output));
-  }
-  return counts;
-}
-
-async function main(): Promise<number> {
+async function work(run: TestRun): Promise<void> {
   const { paths, flags } = parseRequest(Deno.args);
   const results = Deno.makeTempFileSync({ prefix: "tailrace-matrix-" });
-  const counts: Counts[] = [];
   try {
     const env = { ...await setUpLitestream(), [RESULTS_VARIABLE]: results };
     const modules = listFiles(paths.length === 0 ? [FOLDER] : paths, "_litestream_test.ts");
-    counts.push(...await runModules(modules, flags, env));
+    await runModules(run, modules, flags, env);
     const isWhole = paths.length === 0 && flags.length === 0;
     const reported = parseReport(Deno.readTextFileSync(results));
     const rows = judge(isWhole ? EXPECTED_ROWS : reported, reported);
@@ -105,16 +82,10 @@ async function main(): Promise<number> {
     for (const { writer, reader, feature, verdict } of amiss) {
       complain(`The row "${writer} -> ${reader}: ${feature}" is ${verdict}`);
     }
-    counts.push({ passed: 0, failed: amiss.length, skipped: 0 });
-  } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
-    counts.push({ passed: 0, failed: 1, skipped: 0 });
+    run.add({ passed: 0, failed: amiss.length, skipped: 0 });
   } finally {
     Deno.removeSync(results);
   }
-  const total = addUp(counts);
-  say(formatCounts(total));
-  return exitCodeFor(total);
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await countedRun(work));

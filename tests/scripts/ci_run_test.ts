@@ -40,6 +40,12 @@ Deno.test("ci/run fails when nothing ran, or line and code do not agree", async 
   assertEquals([contradicting.lastLine, contradicting.code], ["18 passed, 2 failed", 1]);
 });
 
+Deno.test("ci/run counts what a run told before it was killed", async () => {
+  const ended = await runWith("ok one\nskipped two\nok three\nFAILED four\n    reason\n", 137);
+  assertEquals([ended.lastLine, ended.code], ["4 passed, 2 failed, 2 skipped", 1]);
+  assertEquals((await runWith("ok one\nok two\n", 137)).lastLine, "4 passed, 2 failed");
+});
+
 Deno.test("ci/run calls the command that stands in the README", () => {
   const inScript = Deno.readTextFileSync(`${ROOT}.ci/run`).includes(`\ncount ${COMMAND} `);
   const inReadme = Deno.readTextFileSync(`${ROOT}README.md`).includes(COMMAND);
