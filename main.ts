@@ -8,7 +8,10 @@ import { SystemClock } from "./lib/platform/clock.ts";
 import { DenoFileSystem } from "./lib/platform/deno_file_system.ts";
 import { DenoProcess } from "./lib/platform/deno_process.ts";
 import { SystemRandom } from "./lib/platform/random.ts";
+import { settleSignals } from "./lib/platform/signals.ts";
 import { SystemWeb } from "./lib/platform/web.ts";
+
+settleSignals();
 
 const SOFTWARE_FAULT = 70;
 const process = new DenoProcess();

@@ -76,6 +76,8 @@ export const limits = {
   replicaStillMaxMs: 60_000,
   /** Nor is a database whose looks take so long, beyond the pause between two: a large checkpoint takes a while. */
   databaseUnseenMaxMs: 300_000,
+  /** A second signal so soon after the first is the same wish, told by two: a supervisor and a terminal. */
+  sameSignalMs: 1_000,
   /** A port that another process has is asked for again so often. */
   listenAgainMs: 10_000,
   /** Generations begun within a minute; beyond that something is wrong that another one does not mend. */

@@ -13,9 +13,8 @@ import type { ChildHandle, StopSignal } from "../platform/process.ts";
 import { hasWalResetBug } from "../sqlite/version.ts";
 import { selectDriver } from "../sqlite/select_driver.ts";
 import type { CommandContext } from "./command.ts";
+import { onStopSignals } from "./interruption.ts";
 import { splitWords } from "./split_words.ts";
-
-const SIGNAL_NUMBERS: Readonly<Record<StopSignal, number>> = { SIGINT: 2, SIGTERM: 15 };
 
 interface Plan {
   readonly databases: readonly DatabaseConfig[];
@@ -123,17 +122,17 @@ async function replicateUntilStopped(
   const leave = Promise.withResolvers<number>();
   let child: ChildHandle | undefined;
   let fatal: ReplicationError | undefined;
-  let signals = 0;
-  context.onSignal((name) => {
-    signals++;
-    log.info(signals === 1 ? "Stopping" : "Leaving at once", { signal: name });
-    child?.kill(name);
-    if (signals === 1) stop.resolve(name);
-    else leave.resolve(128 + SIGNAL_NUMBERS[name]);
+  let isStopping = false;
+  onStopSignals(context, (name, leaveCode) => {
+    isStopping = true;
+    log.info(leaveCode === undefined ? "Stopping" : "Leaving at once", { signal: name });
+    child?.kill(signalForChild(name));
+    if (leaveCode === undefined) stop.resolve(name);
+    else leave.resolve(leaveCode);
   });
   const ended = (async () => {
     await Promise.race([daemon.start(), stop.promise]);
-    if (plan.exec !== undefined && signals === 0) child = startChild(context, plan.exec);
+    if (plan.exec !== undefined && !isStopping) child = startChild(context, plan.exec);
     // With a child, the signal was passed on to it, and its end is ours.
     const status = await (child === undefined ? stop.promise.then(() => undefined) : child.status);
     if (fatal !== undefined) throw fatal;
@@ -146,6 +145,11 @@ async function replicateUntilStopped(
     stop.resolve("SIGTERM");
   });
   return await Promise.race([ended, leave.promise]);
+}
+
+/** The limit on its time is each process's own, and of a host that shuts down the child is told by us. */
+function signalForChild(name: StopSignal): StopSignal {
+  return name === "SIGXCPU" || name === "SIGPWR" ? "SIGTERM" : name;
 }
 
 function startChild(context: CommandContext, commandLine: string): ChildHandle {

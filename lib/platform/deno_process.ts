@@ -1,5 +1,12 @@
 import { messageOf, ReplicationError } from "../base/errors.ts";
-import type { ChildHandle, ChildOutput, OutputStream, Process, StopSignal } from "./process.ts";
+import {
+  type ChildHandle,
+  type ChildOutput,
+  type OutputStream,
+  type Process,
+  STOP_SIGNALS,
+  type StopSignal,
+} from "./process.ts";
 
 interface Terminal {
   writeSync(bytes: Uint8Array): number;
@@ -9,6 +16,8 @@ interface Terminal {
 /** Shared with nobody: waiting on it is a sleep that needs no event loop. */
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 const FULL_PIPE_PAUSE_MS = 1;
+
+const isLinux = Deno.build.os === "linux";
 
 class DenoOutput implements OutputStream {
   readonly #terminal: Terminal;
@@ -29,7 +38,7 @@ class DenoOutput implements OutputStream {
       try {
         rest = rest.subarray(this.#terminal.writeSync(rest));
       } catch (error) {
-        this.#judge(error);
+        if (this.#isLost(error)) return;
       }
     }
   }
@@ -47,14 +56,18 @@ class DenoOutput implements OutputStream {
     }
   }
 
-  #judge(error: unknown): void {
+  /** Whether what is left of the text cannot be delivered. */
+  #isLost(error: unknown): boolean {
     if (error instanceof Deno.errors.WouldBlock) {
       Atomics.wait(PAUSE, 0, 0, FULL_PIPE_PAUSE_MS); // A pipe that somebody made non-blocking is full.
-      return;
+      return false;
     }
-    this.#closed = true;
-    if (error instanceof Deno.errors.BrokenPipe || this.#mayFail) return;
-    throw new ReplicationError("failed", `Cannot write to ${this.#name}: ${messageOf(error)}`, { cause: error });
+    const isReaderGone = error instanceof Deno.errors.BrokenPipe;
+    this.#closed = isReaderGone || !this.#mayFail; // The log of a full disk goes on when there is space again.
+    if (this.#closed && !isReaderGone) {
+      throw new ReplicationError("failed", `Cannot write to ${this.#name}: ${messageOf(error)}`, { cause: error });
+    }
+    return true;
   }
 }
 
@@ -74,7 +87,7 @@ export class DenoProcess implements Process {
   }
 
   onSignal(callback: (name: StopSignal) => void): () => void {
-    const names: readonly StopSignal[] = ["SIGINT", "SIGTERM"];
+    const names = (Object.keys(STOP_SIGNALS) as StopSignal[]).filter((name) => name !== "SIGPWR" || isLinux);
     const listeners = names.map((name) => ({ name, listener: () => callback(name) }));
     for (const { name, listener } of listeners) Deno.addSignalListener(name, listener);
     return () => {

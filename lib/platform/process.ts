@@ -8,7 +8,7 @@ export interface Process {
   readonly userId: number | undefined;
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
-  /** Calls back on every SIGINT and SIGTERM; what is returned ends that. Listening does not keep the program alive. */
+  /** Calls back on every signal that asks to stop; what is returned ends that. Listening does not keep the program alive. */
   onSignal(callback: (name: StopSignal) => void): () => void;
   /**
    * Starts a program that shares our stdin, stdout and stderr. Throws `ReplicationError` "usage" when it cannot be
@@ -32,7 +32,22 @@ export interface OutputStream {
   columns(): number | undefined;
 }
 
-export type StopSignal = "SIGINT" | "SIGTERM";
+/**
+ * Signals that ask a program to stop, whoever sends them, with their numbers on Linux. By default each of them ends it at
+ * once: SIGHUP of a terminal that is gone, SIGQUIT of some containers, SIGXCPU at the limit on its time, SIGPWR of a host
+ * that shuts down. SIGUSR2 has no meaning of its own.
+ */
+export const STOP_SIGNALS = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGUSR2: 12,
+  SIGTERM: 15,
+  SIGXCPU: 24,
+  SIGPWR: 30,
+} as const;
+
+export type StopSignal = keyof typeof STOP_SIGNALS;
 
 export interface ChildHandle {
   /** Resolves when the child has ended. `code` is 128 + the signal's number when a signal ended it. */

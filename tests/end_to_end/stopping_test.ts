@@ -1,6 +1,7 @@
 /** How `replicate` ends: after a last sync, with the code that says whether it was complete; at once when told twice. */
 import { DatabaseSync } from "node:sqlite";
 import { ReplicationError } from "../../lib/base/errors.ts";
+import { limits } from "../../lib/base/limits.ts";
 import { databaseConfigFromArguments } from "../../lib/config/from_arguments.ts";
 import { awaitDaemonOf } from "../../lib/daemon/await_daemon.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
@@ -57,6 +58,83 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+/** However the tests were started themselves. */
+const HEARING = ["env", "--default-signal=HUP,INT,QUIT,USR1,USR2"];
+
+for (const signal of ["SIGHUP", "SIGQUIT", "SIGUSR2", "SIGXCPU", "SIGPWR"] as const) {
+  stopping(`replicate ends with 0 after one ${signal}, which ends a program by default`, async (scene) => {
+    const application = scene.application();
+    await using daemon = scene.daemon({ wrapper: HEARING });
+    await daemon.ready();
+    insert(application, 20);
+    assertEquals(await daemon.stop(signal), 0, daemon.text);
+    application.close();
+    await scene.expectEqual();
+  });
+}
+
+stopping("replicate that nohup started is not stopped by SIGHUP", async (scene) => {
+  const application = scene.application();
+  await using daemon = scene.daemon({ wrapper: ["sh", "-c", `trap '' HUP; exec "$0" "$@"`] });
+  await daemon.ready();
+  daemon.signal("SIGHUP");
+  await sleep(700); // The run-time takes this signal for itself half a second after the start.
+  daemon.signal("SIGHUP");
+  insert(application, 20);
+  await scene.replicated();
+  assertEquals(daemon.saying("Stopping"), []);
+  assertEquals(await daemon.stop(), 0);
+});
+
+stopping("replicate opens no debugger when SIGUSR1 comes, at whatever moment", async (scene) => {
+  const application = scene.application();
+  await using daemon = scene.daemon({ wrapper: HEARING });
+  await daemon.ready();
+  for (let i = 0; i < 40; i++) { // The run-time would begin to listen after half a second.
+    daemon.signal("SIGUSR1");
+    insert(application, 1);
+    await sleep(25);
+  }
+  assertEquals(await daemon.stop(), 0, daemon.text);
+  assertEquals(daemon.saying("Debugger"), [], daemon.text);
+  application.close();
+  await scene.expectEqual();
+});
+
+stopping("replicate --exec has the child hear every signal as if nobody stood between", async (scene) => {
+  scene.application();
+  const signals = `${scene.folder}/signals`;
+  await using daemon = scene.daemon({
+    wrapper: HEARING,
+    flags: ["--exec", `sh -c 'grep SigIgn /proc/self/status > ${signals}'`],
+  });
+  assertEquals(await daemon.ended(), 0);
+  const ignored = BigInt(`0x${Deno.readTextFileSync(signals).split(/\s+/)[1]}`);
+  const names = { SIGHUP: 1, SIGUSR1: 10, SIGUSR2: 12, SIGPIPE: 13, SIGXCPU: 24, SIGXFSZ: 25 };
+  for (const [name, number] of Object.entries(names)) {
+    assertEquals(ignored >> BigInt(number - 1) & 1n, 0n, `${name} is not ignored`);
+  }
+});
+
+for (const [signal, told] of [["SIGHUP", "HUP"], ["SIGUSR2", "USR2"], ["SIGXCPU", "TERM"]] as const) {
+  stopping(`replicate --exec tells the child of ${signal} by ${told}, once`, async (scene) => {
+    const application = scene.application();
+    const toldFile = `${scene.folder}/told`;
+    const trap = `trap "echo ${told} >> ${toldFile}" ${told}; echo ready > ${toldFile}`;
+    const child = `sh -c '${trap}; while ! grep -q ${told} ${toldFile}; do sleep 0.05; done; sleep 0.3; exit 5'`;
+    await using daemon = scene.daemon({ wrapper: HEARING, flags: ["--exec", child] });
+    await until(() => exists(toldFile), "the child");
+    insert(application, 10);
+    daemon.signal(signal);
+    await sleep(30);
+    daemon.signal(signal);
+    assertEquals(await daemon.ended(), 5, daemon.text);
+    assertEquals(Deno.readTextFileSync(toldFile), `ready\n${told}\n`);
+    application.close();
+    await scene.expectEqual();
+  });
+}
+
 stopping(
   "replicate that is stopped right after its start leaves a replica that is complete, or says so",
   async (scene) => {
@@ -104,7 +182,10 @@ for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
     await until(() => exists(`${scene.folder}/pid`), "the child");
     daemon.signal(signal);
     await daemon.line("Stopping");
-    await sleep(100);
+    await sleep(30);
+    daemon.signal(signal); // By a supervisor, as the first one was by a terminal: the same wish.
+    await sleep(limits.sameSignalMs + 100);
+    assertEquals(daemon.saying("Leaving at once"), []);
     const start = performance.now();
     daemon.signal(signal);
     assertEquals(await daemon.exitCode(), code);

@@ -70,7 +70,6 @@ trouble("replica unwritable", async (scene) => {
 
 /** A full device, for this process alone: no file may become larger than so much. */
 const LIMITED = ["sh", "-c", `trap '' XFSZ; ulimit -S -f 1024; exec "$0" "$@"`];
-const LIMITABLE = ["sh", "-c", `trap '' XFSZ; exec "$0" "$@"`];
 
 function limitFileSize(daemon: Daemon, limit: number | "unlimited"): void {
   const words = ["--pid", String(daemon.pid), `--fsize=${limit}:unlimited`];
@@ -106,7 +105,7 @@ trouble("replica full", async (scene) => {
 trouble("replica full, and the state's device too", async (scene) => {
   const application = scene.application();
   insert(application, 5);
-  await using daemon = scene.daemon({ wrapper: LIMITABLE });
+  await using daemon = scene.daemon();
   await daemon.line("Snapshot done");
   limitFileSize(daemon, 65_536);
   insert(application, 100, 2_000);

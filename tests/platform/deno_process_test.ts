@@ -93,6 +93,35 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "DenoProcess loses only the messages for which there is no space, and none that come later",
+  timeout,
+  fn: async () => {
+    await withTemporaryFolder(async (folder) => {
+      const signals = new URL("../../lib/platform/signals.ts", import.meta.url).href;
+      Deno.writeTextFileSync(
+        `${folder}/script.ts`,
+        [
+          `import { settleSignals } from ${JSON.stringify(signals)};`,
+          `import { DenoProcess } from ${JSON.stringify(MODULE)};`,
+          "settleSignals();",
+          "const limit = (words: string[]) => new Deno.Command('prlimit', { args: ['--pid', String(Deno.pid), ...words] }).outputSync();",
+          'limit(["--fsize=50000:unlimited"]);',
+          "const { stderr } = new DenoProcess();",
+          'stderr.write("first\\n");',
+          'stderr.write("x".repeat(1_000_000));',
+          'limit(["--fsize=unlimited:unlimited"]);',
+          'stderr.write("\\nlast\\n");',
+        ].join("\n"),
+      );
+      const line = `exec "$0" run --allow-all --quiet --config "$1" ${folder}/script.ts 2> ${folder}/log`;
+      const { code } = await new Deno.Command("sh", { args: ["-c", line, Deno.execPath(), CONFIG] }).output();
+      assertEquals(code, 0);
+      assertEquals(Deno.readTextFileSync(`${folder}/log`).split(/\n(?:x+\n)?/), ["first", "last", ""]);
+    });
+  },
+});
+
 Deno.test("DenoProcess knows that a pipe or a file is no terminal", async () => {
   await withTemporaryFolder(async (folder) => {
     const child = startScript(folder, [
