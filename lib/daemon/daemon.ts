@@ -87,11 +87,14 @@ export class Daemon {
       for (const replicator of replicators) await replicator.start();
     }
     this.#schedules = this.#pairs.flatMap((pair) => this.#scheduleOf(pair));
-    const refusals = await Promise.all(this.#pairs.map(({ database }) => refusalOf(database)));
+    const isOnly = this.#pairs.length === 1; // Then who awaits us says it.
+    const refusals = await Promise.all(this.#pairs.map(async ({ database }) => {
+      const refusal = await refusalOf(database);
+      if (refusal !== undefined && !isOnly) this.#say(refusal); // At once: another one may take its time to open.
+      return refusal;
+    }));
     const [first] = refusals;
-    const isEveryRefused = refusals.every((refusal) => refusal !== undefined);
-    for (const refusal of isEveryRefused ? refusals.slice(1) : refusals) if (refusal !== undefined) this.#say(refusal);
-    if (first !== undefined && isEveryRefused) throw first.error;
+    if (first !== undefined && refusals.every((refusal) => refusal !== undefined)) throw first.error;
   }
 
   /** Captures and replicates everything that is committed at this moment, and says what could not be. */

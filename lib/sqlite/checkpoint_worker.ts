@@ -57,7 +57,9 @@ function requireSameFiles({ path, identity }) {
 
 function open(uri, path, readOnly) {
   try {
-    return new DatabaseSync(uri, { readOnly, timeout: 0, returnArrays: true });
+    const database = new DatabaseSync(uri, { readOnly, timeout: 0, returnArrays: true });
+    database.exec("PRAGMA busy_timeout = 0"); // Where readOnly is, the constructor does not hear of it.
+    return database;
   } catch {
     throw cannotOpen("unable to open database file " + path);
   }

@@ -6,6 +6,7 @@
  * - `run()` and `iterate()` pass over errors that come after the first row; `all()` and `get()` do not, and leave the
  *   statement reset, so that no read lock stays behind.
  * - A connection that nobody references would be closed by the garbage collector, which may delete the WAL.
+ * - The constructor's `timeout` is not heard where `readOnly` is: such a connection would wait 5 s for every lock.
  */
 import { DatabaseSync, type DatabaseSyncOptions, type StatementSync } from "node:sqlite";
 import { assert } from "../base/assert.ts";
@@ -83,14 +84,17 @@ class NodeConnection implements SqliteConnection {
 }
 
 function openDatabase(path: string, options: OpenOptions): DatabaseSync {
+  const timeout = options.busyTimeoutMs ?? 0;
   // `returnArrays` is missing in the runtime's types.
   const openOptions: DatabaseSyncOptions & { returnArrays: boolean } = {
     readOnly: options.readOnly ?? false,
-    timeout: options.busyTimeoutMs ?? 0,
+    timeout,
     returnArrays: true,
   };
   try {
-    return new DatabaseSync(uriOf(path, options), openOptions);
+    const database = new DatabaseSync(uriOf(path, options), openOptions);
+    database.exec(`PRAGMA busy_timeout = ${timeout}`); // Opens nothing, so that nothing of it can fail.
+    return database;
   } catch {
     throw new SqliteError(ResultCode.cannotOpen, `unable to open database file ${path}`);
   }

@@ -94,6 +94,19 @@ const OPENING: readonly DriverTest[] = [
     },
   },
   {
+    name: "open() of any connection waits for locks as long as it was told, by default not at all",
+    run: (driver, folder) => {
+      const path = `${folder}/app.db`;
+      using([aDatabase(driver, path)], () => {
+        for (const options of [{}, { readOnly: true }, { create: true }]) {
+          using([driver.open(path, options), driver.open(path, { ...options, busyTimeoutMs: 70 })], (none, some) => {
+            assertEquals([none, some].map((one) => one.values("PRAGMA busy_timeout")), [[0], [70]]);
+          });
+        }
+      });
+    },
+  },
+  {
     name: "open() of a read-only connection refuses a missing file",
     run: (driver, folder) => {
       assertEquals(errorCode(() => driver.open(`${folder}/app.db`, { readOnly: true })) & 0xff, ResultCode.cannotOpen);

@@ -67,7 +67,7 @@ several("takes up one that was refused as soon as it can", async (first, second,
   await second.expectEqual();
 });
 
-several("ends with the first refusal when all are refused, and tells of the others", async (first, second, config) => {
+several("ends with the first refusal when all are refused, and tells of each", async (first, second, config) => {
   Deno.mkdirSync(first.database);
   Deno.writeTextFileSync(second.database, "no database at all, however long the text may be".repeat(10));
   await using daemon = startReplicate(["--config", config]);
@@ -76,7 +76,7 @@ several("ends with the first refusal when all are refused, and tells of the othe
     `Cannot replicate ${first.database}: it is a folder`,
     "Try: name the database file in it",
   ]);
-  assertEquals(troubles(daemon).length, 1);
+  assertEquals(troubles(daemon).length, 2, daemon.text);
   assertStringIncludes(troubles(daemon).join(), `Cannot replicate ${second.database}: it is not a SQLite database`);
 });
 
