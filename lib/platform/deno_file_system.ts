@@ -40,19 +40,31 @@ export class DenoFileSystem implements FileSystem {
   }
 
   status(path: string): FileStatus | undefined {
-    return statusOf(path, () => asFileStatus(Deno.statSync(path), () => node.fs.statSync(path, EXACT)));
+    return statusOf(path, () => {
+      const found = Deno.statSync(path);
+      return isExact(found) ? asFileStatus(found) : asFileStatus(found, node.fs.statSync(path, EXACT));
+    });
   }
 
   statusLater(path: string): Promise<FileStatus | undefined> {
-    return statusOfLater(path, async () => asFileStatus(await Deno.stat(path), () => node.fs.statSync(path, EXACT)));
+    return statusOfLater(path, async () => {
+      const found = await Deno.stat(path);
+      return isExact(found) ? asFileStatus(found) : asFileStatus(found, await statExactly(node.fs.stat, path));
+    });
   }
 
   linkStatus(path: string): FileStatus | undefined {
-    return statusOf(path, () => asFileStatus(Deno.lstatSync(path), () => node.fs.lstatSync(path, EXACT)));
+    return statusOf(path, () => {
+      const found = Deno.lstatSync(path);
+      return isExact(found) ? asFileStatus(found) : asFileStatus(found, node.fs.lstatSync(path, EXACT));
+    });
   }
 
   linkStatusLater(path: string): Promise<FileStatus | undefined> {
-    return statusOfLater(path, async () => asFileStatus(await Deno.lstat(path), () => node.fs.lstatSync(path, EXACT)));
+    return statusOfLater(path, async () => {
+      const found = await Deno.lstat(path);
+      return isExact(found) ? asFileStatus(found) : asFileStatus(found, await statExactly(node.fs.lstat, path));
+    });
   }
 
   realPath(path: string): string {
@@ -194,15 +206,29 @@ function statusOfLater(path: string, look: () => Promise<FileStatus>): Promise<F
   });
 }
 
-/** `lookExactly` is asked where the file system numbers its files beyond 2^53, which the run-time rounds. */
-function asFileStatus(found: Deno.FileInfo, lookExactly: () => { dev: bigint; ino: bigint }): FileStatus {
+/** Not where the file system numbers its files beyond 2^53, which the run-time rounds. */
+function isExact({ ino }: Deno.FileInfo): boolean {
+  return Number.isSafeInteger(ino ?? 0);
+}
+
+interface ExactIdentity {
+  readonly dev: number | bigint;
+  readonly ino: number | bigint | null;
+}
+
+function statExactly(stat: typeof node.fs.stat, path: string): Promise<ExactIdentity> {
+  return new Promise((resolve, reject) => {
+    stat(path, EXACT, (error, found) => error === null ? resolve(found) : reject(error));
+  });
+}
+
+function asFileStatus(found: Deno.FileInfo, { dev, ino }: ExactIdentity = found): FileStatus {
   const inode = found.ino ?? 0;
-  const { dev, ino } = Number.isSafeInteger(inode) ? { dev: found.dev, ino: inode } : lookExactly();
   return {
     kind: found.isFile ? "file" : found.isDirectory ? "folder" : found.isSymlink ? "link" : "other",
     size: found.size,
     modifiedAtMs: found.mtime?.getTime() ?? 0,
-    identity: `${dev}:${ino}`,
+    identity: `${dev}:${ino ?? 0}`,
     device: found.dev,
     inode,
     linkCount: found.nlink ?? 1,

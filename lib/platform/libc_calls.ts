@@ -4,36 +4,28 @@
  *
  * - A call that fails says why in `errno`, a number of the calling thread at a place that never moves. It is read as memory,
  *   with nothing between: one more call, and the collector may have set another.
- * - What fails on another thread leaves its reason there. It is done again here, which tells. Not so a sync: the system
- *   tells of bytes that it has lost once.
+ * - What fails on another thread would leave its reason there: what is done later asks the kernel itself (`raw_calls.ts`).
+ *   Nothing is done again to learn why it failed: it might hang here, and the system tells of bytes that it has lost once.
  * - Foreign code must not be handed the bytes of a small typed array that has no buffer yet, for they move. `subarray()`
  *   gives it one.
  */
+import { openRawCalls, type RawCalls } from "./raw_calls.ts";
 import type { OpenMode, SystemCalls } from "./system_calls.ts";
 
 const SYMBOLS = {
   errno: { name: "__errno_location", parameters: [], result: "pointer" },
   strerror: { parameters: ["i32"], result: "pointer" },
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
-  openLater: { name: "open", parameters: ["buffer", "i32", "u32"], result: "i32", nonblocking: true },
   /** The length is bounded, so that these results fit 32 bits. */
   read: { name: "pread", parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
-  readLater: { name: "pread", parameters: ["i32", "buffer", "usize", "i64"], result: "i32", nonblocking: true },
   write: { name: "pwrite", parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
-  writeLater: { name: "pwrite", parameters: ["i32", "buffer", "usize", "i64"], result: "i32", nonblocking: true },
   seek: { name: "lseek", parameters: ["i32", "i64", "i32"], result: "i64" },
   truncate: { name: "ftruncate", parameters: ["i32", "i64"], result: "i32" },
-  truncateLater: { name: "ftruncate", parameters: ["i32", "i64"], result: "i32", nonblocking: true },
   syncData: { name: "fdatasync", parameters: ["i32"], result: "i32" },
-  syncDataLater: { name: "fdatasync", parameters: ["i32"], result: "i32", nonblocking: true },
   advise: { name: "posix_fadvise", parameters: ["i32", "i64", "i64", "i32"], result: "i32", nonblocking: true },
   close: { parameters: ["i32"], result: "i32" },
-  closeLater: { name: "close", parameters: ["i32"], result: "i32", nonblocking: true },
   lock: { name: "fcntl", parameters: ["i32", "i32", "buffer"], result: "i32" },
   unlink: { parameters: ["buffer"], result: "i32" },
-  unlinkLater: { name: "unlink", parameters: ["buffer"], result: "i32", nonblocking: true },
-  rmdir: { parameters: ["buffer"], result: "i32" },
-  rmdirLater: { name: "rmdir", parameters: ["buffer"], result: "i32", nonblocking: true },
   access: { parameters: ["buffer", "i32"], result: "i32" },
   statfs: { parameters: ["buffer", "buffer"], result: "i32" },
 } as const;
@@ -67,7 +59,6 @@ const NAMES: Readonly<Record<number, string>> = {
   122: "EDQUOT",
 };
 const EINTR = 4;
-const EIO = 5;
 const EINVAL = 22;
 
 const O_RDONLY = 0;
@@ -109,7 +100,8 @@ export function openLibcCalls(): SystemCalls | undefined {
   const noFollow = O_NOFOLLOW[Deno.build.arch];
   if (Deno.build.os !== "linux" || noFollow === undefined) return undefined;
   try {
-    return new LibcCalls(Deno.dlopen("libc.so.6", SYMBOLS).symbols, noFollow | O_CLOEXEC);
+    const raw = openRawCalls();
+    return raw && new LibcCalls(Deno.dlopen("libc.so.6", SYMBOLS).symbols, raw, noFollow | O_CLOEXEC);
   } catch {
     return undefined;
   }
@@ -117,13 +109,15 @@ export function openLibcCalls(): SystemCalls | undefined {
 
 class LibcCalls implements SystemCalls {
   readonly #libc: Symbols;
+  readonly #raw: RawCalls;
   readonly #errno: Int32Array;
   readonly #flags: number;
 
-  constructor(libc: Symbols, flags: number) {
+  constructor(libc: Symbols, raw: RawCalls, flags: number) {
     const place = libc.errno();
     if (place === null) throw new Error("errno has no place");
     this.#libc = libc;
+    this.#raw = raw;
     this.#errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(place, Int32Array.BYTES_PER_ELEMENT));
     this.#flags = flags;
   }
@@ -133,9 +127,9 @@ class LibcCalls implements SystemCalls {
     return this.#done(() => this.#libc.open(name, OPEN_FLAGS[mode] | this.#flags, permissions));
   }
 
-  async openLater(path: string, mode: OpenMode, permissions: number): Promise<number> {
-    const descriptor = await this.#libc.openLater(cString(path), OPEN_FLAGS[mode] | this.#flags, permissions);
-    return descriptor >= 0 ? descriptor : this.open(path, mode, permissions);
+  openLater(path: string, mode: OpenMode, permissions: number): Promise<number> {
+    const name = cString(path);
+    return this.#doneLater(() => this.#raw.open(name, OPEN_FLAGS[mode] | this.#flags, permissions));
   }
 
   read(descriptor: number, into: Uint8Array, position: number): number {
@@ -143,10 +137,9 @@ class LibcCalls implements SystemCalls {
     return this.#done(() => this.#libc.read(descriptor, bytes, BigInt(bytes.length), BigInt(position)));
   }
 
-  async readLater(descriptor: number, into: Uint8Array, position: number): Promise<number> {
+  readLater(descriptor: number, into: Uint8Array, position: number): Promise<number> {
     const bytes = bounded(into);
-    const count = await this.#libc.readLater(descriptor, bytes, BigInt(bytes.length), BigInt(position));
-    return count >= 0 ? count : this.read(descriptor, into, position);
+    return this.#doneLater(() => this.#raw.read(descriptor, bytes, position));
   }
 
   write(descriptor: number, bytes: Uint8Array, position: number): number {
@@ -154,10 +147,9 @@ class LibcCalls implements SystemCalls {
     return this.#done(() => this.#libc.write(descriptor, some, BigInt(some.length), BigInt(position)));
   }
 
-  async writeLater(descriptor: number, bytes: Uint8Array, position: number): Promise<number> {
+  writeLater(descriptor: number, bytes: Uint8Array, position: number): Promise<number> {
     const some = bounded(bytes);
-    const count = await this.#libc.writeLater(descriptor, some, BigInt(some.length), BigInt(position));
-    return count >= 0 ? count : this.write(descriptor, bytes, position);
+    return this.#doneLater(() => this.#raw.write(descriptor, some, position));
   }
 
   /** The position that this moves is used by nobody. */
@@ -170,18 +162,16 @@ class LibcCalls implements SystemCalls {
   }
 
   async truncateLater(descriptor: number, size: number): Promise<void> {
-    if (await this.#libc.truncateLater(descriptor, BigInt(size)) !== 0) this.truncate(descriptor, size);
+    await this.#doneLater(() => this.#raw.truncate(descriptor, size));
   }
 
   syncData(descriptor: number): void {
     if (this.#libc.syncData(descriptor) !== 0) throw this.#error(this.#errno[0]);
   }
 
-  /** Another sync may still say why the first one failed; when it succeeds, the bytes are lost all the same. */
   async syncDataLater(descriptor: number): Promise<void> {
-    if (await this.#libc.syncDataLater(descriptor) === 0) return;
-    this.syncData(descriptor);
-    throw this.#error(EIO);
+    const result = await this.#raw.syncData(descriptor);
+    if (result < 0) throw this.#error(-result);
   }
 
   /** Advice that is not taken costs nothing. */
@@ -197,7 +187,8 @@ class LibcCalls implements SystemCalls {
   }
 
   async closeLater(descriptor: number): Promise<void> {
-    if (await this.#libc.closeLater(descriptor) !== 0) throw this.#error(EIO);
+    const result = await this.#raw.close(descriptor);
+    if (result < 0 && -result !== EINTR) throw this.#error(-result);
   }
 
   isLockedByOthers(descriptor: number, at: number): boolean | undefined {
@@ -216,12 +207,13 @@ class LibcCalls implements SystemCalls {
   }
 
   async removeLater(path: string): Promise<void> {
-    if (await this.#libc.unlinkLater(cString(path)) !== 0) this.remove(path);
+    const name = cString(path);
+    await this.#doneLater(() => this.#raw.unlink(name));
   }
 
   async removeFolderLater(path: string): Promise<void> {
     const name = cString(path);
-    if (await this.#libc.rmdirLater(name) !== 0) this.#done(() => this.#libc.rmdir(name));
+    await this.#doneLater(() => this.#raw.rmdir(name));
   }
 
   mayAccess(path: string, access: "read" | "write"): boolean {
@@ -243,6 +235,15 @@ class LibcCalls implements SystemCalls {
       if (result >= 0) return result;
       const errno = this.#errno[0];
       if (errno !== EINTR) throw this.#error(errno);
+    }
+  }
+
+  /** The same of a call whose result tells the reason itself. */
+  async #doneLater(call: () => Promise<number>): Promise<number> {
+    for (;;) {
+      const result = await call();
+      if (result >= 0) return result;
+      if (-result !== EINTR) throw this.#error(-result);
     }
   }
 

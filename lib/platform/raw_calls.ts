@@ -1,0 +1,116 @@
+/**
+ * Linux's own calls, made on other threads. The C library leaves the reason of a failure in a number of the thread that
+ * made the call, which nobody knows afterwards, and a second call to learn it could hang where the first one failed. The
+ * kernel itself answers with the reason: a negative result. A few instructions ask it, as the C library's `syscall()`
+ * does, and leave the answer as it is.
+ */
+const SYMBOLS = {
+  mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  mprotect: { parameters: ["pointer", "usize", "i32"], result: "i32" },
+} as const;
+
+const PAGE_BYTES = 65_536; // The largest page of any machine that is listed here.
+const PROT_READ_WRITE = 3;
+const PROT_READ_EXECUTE = 5;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+const MAP_FAILED = 2n ** 64n - 1n;
+
+interface Machine {
+  /** `int64 call(number, first, second, third, fourth)`. */
+  readonly code: readonly number[];
+  readonly numbers: Readonly<Record<CallName, bigint>>;
+}
+
+type CallName = "openat" | "close" | "pread64" | "pwrite64" | "ftruncate" | "fdatasync" | "unlinkat";
+
+const MACHINES: Readonly<Record<string, Machine>> = {
+  x86_64: {
+    code: [
+      [0x48, 0x89, 0xf8], // mov rax, rdi
+      [0x48, 0x89, 0xf7], // mov rdi, rsi
+      [0x48, 0x89, 0xd6], // mov rsi, rdx
+      [0x48, 0x89, 0xca], // mov rdx, rcx
+      [0x4d, 0x89, 0xc2], // mov r10, r8
+      [0x0f, 0x05], // syscall
+      [0xc3], // ret
+    ].flat(),
+    numbers: {
+      openat: 257n,
+      close: 3n,
+      pread64: 17n,
+      pwrite64: 18n,
+      ftruncate: 77n,
+      fdatasync: 75n,
+      unlinkat: 263n,
+    },
+  },
+  aarch64: {
+    code: [
+      [0xe8, 0x03, 0x00, 0xaa], // mov x8, x0
+      [0xe0, 0x03, 0x01, 0xaa], // mov x0, x1
+      [0xe1, 0x03, 0x02, 0xaa], // mov x1, x2
+      [0xe2, 0x03, 0x03, 0xaa], // mov x2, x3
+      [0xe3, 0x03, 0x04, 0xaa], // mov x3, x4
+      [0x01, 0x00, 0x00, 0xd4], // svc 0
+      [0xc0, 0x03, 0x5f, 0xd6], // ret
+    ].flat(),
+    numbers: {
+      openat: 56n,
+      close: 57n,
+      pread64: 67n,
+      pwrite64: 68n,
+      ftruncate: 46n,
+      fdatasync: 83n,
+      unlinkat: 35n,
+    },
+  },
+};
+
+/** From the working folder, should a path be relative. */
+const AT_FDCWD = -100;
+const AT_REMOVEDIR = 0x200;
+
+/** Each resolves with the call's result; a negative one is the number of what is wrong, negated. */
+export interface RawCalls {
+  open(path: Uint8Array<ArrayBuffer>, flags: number, permissions: number): Promise<number>;
+  close(descriptor: number): Promise<number>;
+  /** The length is bounded by the caller, so that the results fit 32 bits. */
+  read(descriptor: number, into: Uint8Array<ArrayBuffer>, position: number): Promise<number>;
+  write(descriptor: number, bytes: Uint8Array<ArrayBuffer>, position: number): Promise<number>;
+  truncate(descriptor: number, size: number): Promise<number>;
+  syncData(descriptor: number): Promise<number>;
+  unlink(path: Uint8Array<ArrayBuffer>): Promise<number>;
+  rmdir(path: Uint8Array<ArrayBuffer>): Promise<number>;
+}
+
+/** Undefined on machines that are not listed, and where no foreign code may be made. */
+export function openRawCalls(): RawCalls | undefined {
+  const machine = MACHINES[Deno.build.arch];
+  if (Deno.build.os !== "linux" || machine === undefined) return undefined;
+  const place = placeInMemory(machine.code);
+  if (place === undefined) return undefined;
+  const later = { result: "i32", nonblocking: true } as const;
+  const ofFile = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "i64"], ...later });
+  const ofBytes = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "buffer", "usize", "i64"], ...later });
+  const ofPath = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "buffer", "i32", "u32"], ...later });
+  const { openat, close, pread64, pwrite64, ftruncate, fdatasync, unlinkat } = machine.numbers;
+  return {
+    open: (path, flags, permissions) => ofPath.call(openat, AT_FDCWD, path, flags, permissions),
+    close: (descriptor) => ofFile.call(close, descriptor, 0n),
+    read: (descriptor, into, at) => ofBytes.call(pread64, descriptor, into, BigInt(into.length), BigInt(at)),
+    write: (descriptor, bytes, at) => ofBytes.call(pwrite64, descriptor, bytes, BigInt(bytes.length), BigInt(at)),
+    truncate: (descriptor, size) => ofFile.call(ftruncate, descriptor, BigInt(size)),
+    syncData: (descriptor) => ofFile.call(fdatasync, descriptor, 0n),
+    unlink: (path) => ofPath.call(unlinkat, AT_FDCWD, path, 0, 0),
+    rmdir: (path) => ofPath.call(unlinkat, AT_FDCWD, path, AT_REMOVEDIR, 0),
+  };
+}
+
+/** Never both writable and executable; it stays to the end of the process. */
+function placeInMemory(code: readonly number[]): Deno.PointerObject<never> | undefined {
+  const { mmap, mprotect } = Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+  const place = mmap(null, BigInt(PAGE_BYTES), PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
+  if (place === null || Deno.UnsafePointer.value(place) === MAP_FAILED) return undefined;
+  new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(place, code.length)).set(code);
+  return mprotect(place, BigInt(PAGE_BYTES), PROT_READ_EXECUTE) === 0 ? place as Deno.PointerObject<never> : undefined;
+}
