@@ -8,6 +8,7 @@ export type ErrorCode =
   | "not-found" // No backup, no database.
   | "corrupt" // Bytes that are there are wrong.
   | "gap" // Bytes that should be there are missing.
+  | "foreign" // What is there is of a kind that this version cannot read, and is as new as anything else, or newer.
   | "busy" // Somebody else has it; try again.
   | "unavailable" // The store or the database cannot be reached; try again.
   | "denied" // The system refuses access.
@@ -62,6 +63,7 @@ export function exitCodeOf(error: unknown): number {
       return ExitCode.nothingThere;
     case "corrupt":
     case "gap":
+    case "foreign":
       return ExitCode.corrupt;
     case "busy":
     case "unavailable":

@@ -35,6 +35,8 @@ export const limits = {
   indexChangesMaxBytes: 16 << 20,
   /** A replica that is more indexes behind gets a snapshot: each index between is an object, or two. */
   catchUpIndexesMax: 1_000,
+  /** Folders of a place that is no replica which are looked into, to say what it is instead. */
+  foldersLookedInto: 64,
   /** So much of a replica's newest index is compared before anything is written behind it. */
   endComparedBytes: 64 << 20,
   /** What one capture may append before other work gets a turn on the event loop: some 10 ms. */

@@ -2,7 +2,9 @@ import { ReplicationError } from "../base/errors.ts";
 import { product } from "../base/product.ts";
 import type { Config, DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { databasePathFromArgument, replicaConfigFromArgument } from "../config/from_arguments.ts";
-import { isReplicaUrl } from "../config/replica_url.ts";
+import { formatReplicaUrl, isReplicaUrl } from "../config/replica_url.ts";
+import type { FileSystem } from "../platform/file_system.ts";
+import { isReplicaFolder } from "../store/place.ts";
 import type { CommandContext } from "./command.ts";
 import { loadConfigFor } from "./load_config.ts";
 
@@ -19,11 +21,19 @@ export async function chooseReplicas(context: CommandContext): Promise<ChosenRep
   const argument = context.arguments.positionals[0] ?? "";
   if (isReplicaUrl(argument)) return { replicas: [replicaConfigFromArgument(argument)] };
   const path = databasePathFromArgument(argument, context.currentFolder());
+  if (context.arguments.text("config") === undefined && isPlaceOfReplicas(context.platform.files, path)) {
+    return { replicas: [replicaConfigFromArgument(formatReplicaUrl(path))] };
+  }
   const config = await loadConfigFor(context);
   const { findDatabase } = await import("../config/load.ts");
   const database = findDatabase(config, context.platform.files, path);
   if (database === undefined) throw unknownDatabase(path, config);
   return { database, replicas: chooseByName(database, context.arguments.text("replica")) };
+}
+
+/** A folder is no database; one that holds what replicas hold is meant as one, though no URL was written. */
+function isPlaceOfReplicas(files: FileSystem, path: string): boolean {
+  return files.status(path)?.kind === "folder" && files.list(path).some(isReplicaFolder);
 }
 
 function chooseByName(database: DatabaseConfig, name: string | undefined): readonly ReplicaConfig[] {

@@ -2,6 +2,7 @@
 import { limits } from "../base/limits.ts";
 import { STOP_SIGNALS, type StopSignal } from "../platform/process.ts";
 import type { CommandContext } from "./command.ts";
+import { mayDecorate, writeLine } from "./output.ts";
 
 interface Interruption {
   /** Aborted by the first signal: the work cleans up and ends. */
@@ -35,21 +36,31 @@ export function onStopSignals(
 function listenForSignals(context: CommandContext): Interruption {
   const first = new AbortController();
   const leave = Promise.withResolvers<number>();
-  const stopListening = onStopSignals(context, (_name, leaveCode) => {
-    if (leaveCode === undefined) first.abort();
-    else leave.resolve(leaveCode);
+  const stopListening = onStopSignals(context, (name, leaveCode) => {
+    if (leaveCode !== undefined) return leave.resolve(leaveCode);
+    if (mayDecorate(context.stderr, (variable) => context.environment(variable))) context.stderr.write("\r\x1b[K");
+    writeLine(context.stderr, `Stopping (${name}); once more to end at once`);
+    first.abort();
   });
   return { signal: first.signal, leave: leave.promise, stopListening };
 }
 
-/** The work, which ends early by its signal; the exit code instead where a second signal did not wait for that. */
+/**
+ * The work, which ends early by its signal; the exit code instead where a second signal did not wait for that. `left` removes
+ * at once what the work would have removed.
+ */
 export async function withSignals<T>(
   context: CommandContext,
   work: (signal: AbortSignal) => Promise<T>,
+  left: () => void = () => {},
 ): Promise<T | number> {
   const interruption = listenForSignals(context);
+  const leave = interruption.leave.then((code) => {
+    left();
+    return code;
+  });
   try {
-    return await Promise.race([work(interruption.signal), interruption.leave]);
+    return await Promise.race([work(interruption.signal), leave]);
   } finally {
     interruption.stopListening();
   }

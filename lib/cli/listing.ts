@@ -5,12 +5,13 @@ import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
 import { formatIndex, formatPosition, type Index, type Position } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
+import { ForeignContent } from "../store/foreign_content.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { formatTime } from "./amounts.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { writeJson, writeLine } from "./output.ts";
-import { openReplica } from "../daemon/open_replica.ts";
+import { openReplicaOf } from "../daemon/open_replica.ts";
 import { lookAtEach } from "./replica_stores.ts";
 import { type Column, formatTable, printable } from "./table.ts";
 
@@ -38,12 +39,15 @@ export async function runListing<Row>(
 ): Promise<number> {
   const { database, replicas } = await chooseReplicas(context);
   let generations = 0;
+  const beside: ForeignContent[] = [];
   const { found, errors } = await lookAtEach(replicas, async (replica) => {
-    const store = openReplica(context.platform.files, replica);
-    const catalogs = await catalogsOf(store, wanted);
-    generations += catalogs.length;
+    const store = openReplicaOf(context.platform.files, replica, database);
+    const { names, foreign } = await generationsOf(store, wanted);
+    if (foreign !== undefined) beside.push(foreign);
     const rows: Row[] = [];
-    for (const catalog of catalogs) {
+    for (const generation of names) {
+      generations++;
+      const catalog = await store.catalog(generation);
       for (const row of await listing.rowsOf(replica, catalog, database, store)) rows.push(row);
     }
     return rows;
@@ -53,8 +57,9 @@ export async function runListing<Row>(
   } else if (generations > 0) {
     context.stdout.write(formatTable(listing.columns, found.map(listing.cellsOf)));
   }
-  for (const { error } of errors) writeLine(context.stderr, printable(error.message));
-  const failures = errors.map(({ error }) => exitCodeOf(error));
+  const all = [...errors.map(({ error }) => error), ...beside];
+  for (const { message } of all) writeLine(context.stderr, printable(message));
+  const failures = all.map(exitCodeOf);
   if (generations > 0 || failures.length > 0) return worstExitCode(failures);
   const where = replicas.map(({ url }) => url).join(", ");
   const what = wanted === undefined ? "there is no backup" : `there is no generation ${wanted}`;
@@ -66,12 +71,18 @@ export function wantedGeneration(context: CommandContext): Generation | undefine
   return parseGeneration(context.arguments.text("generation") ?? "");
 }
 
-async function catalogsOf(store: GenerationStore, wanted: Generation | undefined): Promise<GenerationCatalog[]> {
-  const catalogs: GenerationCatalog[] = [];
-  for (const generation of await store.generations()) {
-    if (wanted === undefined || generation === wanted) catalogs.push(await store.catalog(generation));
+/** What stands beside newer objects that cannot be read is listed all the same, and that they are there is said. */
+async function generationsOf(
+  store: GenerationStore,
+  wanted: Generation | undefined,
+): Promise<{ readonly names: readonly Generation[]; readonly foreign?: ForeignContent }> {
+  const isWanted = (generation: Generation) => wanted === undefined || generation === wanted;
+  try {
+    return { names: (await store.generations(wanted)).filter(isWanted) };
+  } catch (error) {
+    if (!(error instanceof ForeignContent)) throw error;
+    return { names: error.generations.filter(isWanted), foreign: error };
   }
-  return catalogs;
 }
 
 /** Both forms of an index, as every JSON document has them. */

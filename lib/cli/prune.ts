@@ -2,7 +2,7 @@ import { exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { product } from "../base/product.ts";
 import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { parseDuration } from "../config/duration.ts";
-import { openReplica } from "../daemon/open_replica.ts";
+import { openReplicaOf } from "../daemon/open_replica.ts";
 import { readGenerationRecord, realStatePath } from "../database/state_folder.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { Generation } from "../position/generation.ts";
@@ -31,9 +31,9 @@ async function prune(context: CommandContext, signal: AbortSignal): Promise<numb
   for (const replica of replicas) { // One that cannot be reached does not keep the others from being pruned.
     if (signal.aborted) break;
     try {
-      const planned = await plan(context, replica, own());
+      const planned = await plan(context, replica, database, own());
       pruned.push(planned);
-      if (!isDryRun) await apply(context, planned, own, signal);
+      if (!isDryRun) await apply(context, planned, database, own, signal);
     } catch (error) {
       if (!(error instanceof ReplicationError)) throw error;
       errors.push(error);
@@ -53,10 +53,11 @@ async function prune(context: CommandContext, signal: AbortSignal): Promise<numb
 async function plan(
   context: CommandContext,
   replica: ReplicaConfig,
+  database: DatabaseConfig | undefined,
   own: Generation | undefined,
 ): Promise<PrunedReplica> {
   const policy = policyFor(context, replica);
-  const store = openReplica(context.platform.files, replica);
+  const store = openReplicaOf(context.platform.files, replica, database);
   const nowMs = () => context.platform.clock.now().getTime();
   const made = await lookAtRetention({ store, policy, nowMs, own: () => own });
   return { replica, policy, own, plan: made, outcomes: [], isEmpty: (await store.generations()).length === 0 };
@@ -65,12 +66,13 @@ async function plan(
 async function apply(
   context: CommandContext,
   pruned: PrunedReplica,
+  database: DatabaseConfig | undefined,
   own: () => Generation | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const { replica, policy, outcomes } = pruned;
   await applyRetention(pruned.plan, {
-    store: openReplica(context.platform.files, replica),
+    store: openReplicaOf(context.platform.files, replica, database),
     policy,
     nowMs: () => context.platform.clock.now().getTime(),
     own,

@@ -1,18 +1,18 @@
 import { ExitCode, ReplicationError } from "../base/errors.ts";
 import { resolve } from "../base/path.ts";
 import { Progress } from "../base/progress.ts";
-import { readReplicaPlaces, realStatePath } from "../database/state_folder.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { whoHasOpen } from "../platform/open_files.ts";
 import { decisiveError, findChoices, type RestoreReplica } from "../restore/choose.ts";
-import { restore, type RestoreRequest, type RestoreResult } from "../restore/restore.ts";
+import { isNoDatabase } from "../restore/output.ts";
+import { restore, type RestoreRequest, type RestoreResult, type RestoreTools } from "../restore/restore.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { PARALLELISM_MAX } from "./commands.ts";
 import { withSignals } from "./interruption.ts";
 import { mayDecorate, writeJson, writeLine } from "./output.ts";
 import { showProgress } from "./progress_bar.ts";
-import { openReplica } from "../daemon/open_replica.ts";
+import { openReplicaOf } from "../daemon/open_replica.ts";
 import { planDocument, planLines, resultDocument, resultLine } from "./restore_report.ts";
 import { targetFrom } from "./restore_target.ts";
 import { printable } from "./table.ts";
@@ -20,16 +20,19 @@ import { printable } from "./table.ts";
 const SCHEMA_VERSION = 1;
 
 export async function run(context: CommandContext): Promise<number> {
+  const { arguments: arguments_, platform: { files } } = context;
   const request = await requestFrom(context);
-  if (context.arguments.isOn("if-db-not-exists") && context.platform.files.status(request.output) !== undefined) {
-    return skip(context, "database-exists", `${request.output} exists already; nothing is restored`);
-  }
+  const isUnwanted = () =>
+    arguments_.isOn("if-db-not-exists") && !isNoDatabase(files.status(request.output)) &&
+    files.status(request.output)?.kind === "file";
+  const skipThere = () => skip(context, "database-exists", `${request.output} exists already; nothing is restored`);
+  if (isUnwanted()) return skipThere();
   try {
-    return context.arguments.isOn("dry-run") ? await showPlan(context, request) : await restoreNow(context, request);
+    return arguments_.isOn("dry-run") ? await showPlan(context, request) : await restoreNow(context, request);
   } catch (error) {
-    if (!isNothingThere(error) || !await areAllEmpty(request.replicas)) throw error;
-    await refuseLost(context);
-    if (!context.arguments.isOn("if-replica-exists")) throw error;
+    if (isInTheWay(error) && isUnwanted()) return skipThere(); // Another process was faster.
+    const isNothing = arguments_.isOn("if-replica-exists") && isNothingThere(error);
+    if (!isNothing || !await areAllEmpty(request.replicas)) throw error;
     return skip(context, "no-backup", `There is no backup of ${request.output} yet; nothing is restored`);
   }
 }
@@ -42,15 +45,21 @@ async function requestFrom(context: CommandContext): Promise<RestoreRequest> {
   const typed = arguments_.text("output");
   const output = typed === undefined ? database?.path : resolve(context.currentFolder(), typed);
   if (output === undefined) throw new ReplicationError("usage", "Cannot restore: nothing says where to (add -o FILE)");
+  const otherwise = arguments_.isOn("if-replica-exists") ? "nothing" : "folder";
   return {
     replicas: replicas.map((replica) => ({
       name: replica.name,
-      store: openReplica(platform.files, replica, { readsAtOnce }),
+      store: openReplicaOf(platform.files, replica, database, { readsAtOnce, otherwise }),
     })),
     target,
     output,
     force: arguments_.isOn("force"),
   };
+}
+
+/** Refused because of what stands at the path. */
+function isInTheWay(error: unknown): boolean {
+  return error instanceof ReplicationError && (error.code === "failed" || error.code === "busy");
 }
 
 /** What is too much or too little is taken for the nearest that is not, as Litestream does with the latter. */
@@ -74,7 +83,13 @@ async function showPlan(context: CommandContext, request: RestoreRequest): Promi
 }
 
 async function restoreNow(context: CommandContext, request: RestoreRequest): Promise<number> {
-  const ended = await withSignals(context, (signal) => restoreWatched(context, request, signal));
+  const drafts: Parameters<NonNullable<RestoreTools["holds"]>>[0][] = [];
+  const holds = (draft: typeof drafts[number]) => void drafts.push(draft);
+  const ended = await withSignals(
+    context,
+    (signal) => restoreWatched(context, request, signal, holds),
+    () => drafts.forEach((draft) => draft.remove()),
+  );
   if (typeof ended === "number") return ended;
   if (context.arguments.isOn("json")) writeJson(context.stdout, SCHEMA_VERSION, resultDocument(ended));
   say(context, resultLine(ended, context.platform.clock.now().getTime()));
@@ -87,6 +102,7 @@ async function restoreWatched(
   context: CommandContext,
   request: RestoreRequest,
   signal: AbortSignal,
+  holds: NonNullable<RestoreTools["holds"]>,
 ): Promise<RestoreResult> {
   const { platform, stderr } = context;
   const progress = new Progress();
@@ -98,7 +114,7 @@ async function restoreWatched(
   const notices: string[] = [];
   const notice = (sentence: string) => isShown ? void notices.push(sentence) : note(context, sentence);
   try {
-    return await restore(request, { ...platform, whoHasOpen, openPageWriter, progress, signal, notice });
+    return await restore(request, { ...platform, whoHasOpen, openPageWriter, progress, signal, notice, holds });
   } finally {
     finished.abort();
     await shown;
@@ -114,20 +130,6 @@ function isNothingThere(error: unknown): boolean {
 async function areAllEmpty(replicas: readonly RestoreReplica[]): Promise<boolean> {
   for (const { store } of replicas) if ((await store.generations()).length > 0) return false;
   return true;
-}
-
-/** A replica that this host has written to is not "none yet" when nothing is there: its device may be missing. */
-async function refuseLost(context: CommandContext): Promise<void> {
-  const { files } = context.platform;
-  const { database, replicas } = await chooseReplicas(context);
-  if (database === undefined) return;
-  const { path, statePath } = database;
-  const real = files.status(path) === undefined ? path : files.realPath(path);
-  const written = readReplicaPlaces(files, realStatePath(statePath, path, real));
-  const lost = replicas.find((replica) => written.includes(replica.path));
-  if (lost === undefined) return;
-  const what = "nothing is there, though this host has replicated to it (is it mounted?)";
-  throw new ReplicationError("unavailable", `Cannot restore ${path} from ${lost.path}: ${what}`);
 }
 
 function skip(context: CommandContext, reason: string, sentence: string): number {

@@ -2,7 +2,7 @@ import { exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import type { Config, DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { databasePathFromArgument } from "../config/from_arguments.ts";
 import { formatDuration } from "../config/duration.ts";
-import { openReplica } from "../daemon/open_replica.ts";
+import { openReplicaOf } from "../daemon/open_replica.ts";
 import { type DatabaseStatus, lastTurn, statusOf, troubleIn } from "../daemon/status.ts";
 import type { Event } from "../database/event_log.ts";
 import { comparePositions, formatPosition, type Position } from "../position/position.ts";
@@ -94,7 +94,7 @@ async function rowOf(
   const proof = recallProof(files, status.statePath, replica.path);
   const known = { replica, ...(trouble && { trouble }), ...(proof && { proof }) };
   try {
-    const store = openReplica(files, replica);
+    const store = openReplicaOf(files, replica, database, { otherwise: "nothing" });
     const generations = await store.generations();
     const all = [];
     for (const generation of generations) {

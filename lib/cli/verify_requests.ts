@@ -5,7 +5,7 @@ import type { DatabaseConfig, ReplicaConfig, VerifyConfig } from "../config/conf
 import { parseDuration } from "../config/duration.ts";
 import { parseSize } from "../config/size.ts";
 import { liveDatabase } from "../daemon/live_database.ts";
-import { openReplica } from "../daemon/open_replica.ts";
+import { openReplicaOf } from "../daemon/open_replica.ts";
 import { statePathOf } from "../daemon/status.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import { RateLimit, withRateLimit } from "../platform/limited_files.ts";
@@ -68,7 +68,7 @@ function requestOf(
 ): VerifyRequest {
   const { files } = context.platform;
   const request = {
-    replica: { name: replica.name, store: openReplica(tools.files, replica) },
+    replica: { name: replica.name, store: openReplicaOf(tools.files, replica, database) },
     url: replica.url,
     options: optionsFrom(context, tools.seed, database?.verify),
   };

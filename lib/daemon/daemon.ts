@@ -225,7 +225,8 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
 }
 
 function problemOf(error: unknown, text: string): Problem {
-  return { text, exitCode: isRetryable(error) ? ExitCode.tryAgain : ExitCode.failed };
+  const isForeign = error instanceof ReplicationError && error.code === "foreign";
+  return { text, exitCode: isRetryable(error) || isForeign ? exitCodeOf(error) : ExitCode.failed };
 }
 
 /** Why a database cannot be followed as it is now; undefined when it is followed or waited for. */

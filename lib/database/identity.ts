@@ -1,5 +1,6 @@
 import { ReplicationError } from "../base/errors.ts";
 import { basename, dirname } from "../base/path.ts";
+import { isMountPoint } from "../platform/mounts.ts";
 import type { FileHandle, FileStatus, FileSystem } from "../platform/file_system.ts";
 import { viewOf } from "../base/bytes.ts";
 
@@ -69,8 +70,7 @@ export function judgePath(files: FileSystem, path: string): Readiness {
   if (type !== undefined) {
     throw refusal(path, `it is on ${type}, where SQLite's WAL is not safe`, "run it where the file is local");
   }
-  const mountInfo = files.readText("/proc/self/mountinfo") ?? "";
-  if (mountInfo.split("\n").some((line) => line.split(" ")[4] === path)) {
+  if (isMountPoint(files, path)) {
     throw refusal(path, "it is mounted as a single file, so its -wal is another one", "mount the folder that holds it");
   }
   if (!files.mayAccess(path, "read")) throw denied(path, "it cannot be read");

@@ -75,6 +75,10 @@ export class DenoFileSystem implements FileSystem {
     return later("resolve", path, () => Deno.realPath(path));
   }
 
+  readLink(path: string): string {
+    return translated("read the link", path, () => Deno.readLinkSync(path));
+  }
+
   list(path: string): string[] {
     return translated("list", path, () => [...Deno.readDirSync(path)].map(({ name }) => name).sort());
   }
@@ -179,7 +183,14 @@ export class DenoFileSystem implements FileSystem {
         file.close();
         return undefined;
       }
-      return { release: () => file.close() };
+      const own = file.statSync();
+      return {
+        isAt: (where) => {
+          const found = this.linkStatus(where);
+          return found !== undefined && found.device === own.dev && found.inode === own.ino;
+        },
+        release: () => file.close(),
+      };
     });
   }
 }

@@ -53,6 +53,8 @@ export interface FileStatus {
 export type { OpenMode };
 
 export interface FileLock {
+  /** Whether the file that is locked still stands under that path: another may have taken its place before it was locked. */
+  isAt(path: string): boolean;
   release(): void;
 }
 
@@ -72,6 +74,8 @@ export interface FileSystem {
   linkStatus(path: string): FileStatus | undefined;
   linkStatusLater(path: string): Promise<FileStatus | undefined>;
   realPath(path: string): string;
+  /** Where a link points, as it is written in it. */
+  readLink(path: string): string;
   realPathLater(path: string): Promise<string>;
   /** Names in the folder, sorted; throws `not-found` when there is no folder. */
   list(path: string): string[];

@@ -57,6 +57,6 @@ const LEAST_TELLING: ErrorCode = "not-found";
  */
 export function decisiveError(unfit: readonly Unfit[]): ReplicationError | undefined {
   const errors = unfit.map(({ error }) => error);
-  return errors.find(({ code }) => code === "corrupt" || code === "gap") ??
+  return errors.find(({ code }) => code === "corrupt" || code === "gap" || code === "foreign") ??
     errors.find(({ code }) => code !== LEAST_TELLING) ?? errors[0];
 }

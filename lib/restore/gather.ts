@@ -12,7 +12,7 @@ import type { RestoreTarget } from "./target.ts";
 /** Reads from one replica what a plan for the target is decided on: listings, last records, at most one index's records. */
 export async function gatherFacts(store: GenerationStore, target: RestoreTarget): Promise<readonly GenerationFacts[]> {
   const facts: GenerationFacts[] = [];
-  for (const generation of await store.generations()) {
+  for (const generation of await store.generations(target.generation)) {
     facts.push(await factsOf(store, await store.catalog(generation), target));
   }
   return facts;

@@ -4,6 +4,7 @@ import { asOffset, formatPosition, type Index, type Offset } from "../position/p
 import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
 import type { LastCommit } from "../store/last_commit.ts";
+import { newestInCatalogMs } from "../store/newest.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 
 export interface GenerationFacts {
@@ -102,11 +103,7 @@ export function isHalfMade(catalog: GenerationCatalog): boolean {
 
 /** The newest moment that anything in the generation speaks of, restorable or not; -Infinity for an empty one. */
 export function newestMs({ catalog }: GenerationFacts): number {
-  const entries = [...catalog.wals.map((wal) => ({ ...wal, record: wal.lastRecord })), ...catalog.snapshots];
-  const recorded = entries.flatMap(({ record }) => record?.capturedAtMs ?? []);
-  // Times of files change when a replica is copied: they count only where there is nothing else.
-  const times = recorded.length > 0 ? recorded : entries.map(({ createdAtMs }) => createdAtMs);
-  return times.reduce((newest, time) => Math.max(newest, time), -Infinity);
+  return newestInCatalogMs(catalog);
 }
 
 export function walOf({ wals }: GenerationCatalog, index: Index): WalEntry | undefined {

@@ -1,9 +1,13 @@
 /** The path that a restore writes to: what stands there, whether it may be written, and how the new file takes its place. */
 import { ReplicationError } from "../base/errors.ts";
-import { basename, dirname, join } from "../base/path.ts";
+import { basename, dirname, join, resolve } from "../base/path.ts";
 import { product } from "../base/product.ts";
 import type { FileStatus, FileSystem } from "../platform/file_system.ts";
+import { isMountPoint } from "../platform/mounts.ts";
 import type { FileUser } from "../platform/open_files.ts";
+
+/** As many as Linux follows. */
+const LINKS_MAX = 40;
 
 /** What SQLite keeps beside a database; it finds them by name, whatever database they belonged to. */
 export const WAL_SUFFIX = "-wal";
@@ -18,6 +22,8 @@ export interface OutputFacts {
   readonly journalBytes: number;
   /** Other processes that have one of these files open. */
   readonly users: readonly FileUser[];
+  /** Something is mounted at the path itself: nothing can take its place. */
+  readonly isMounted: boolean;
 }
 
 export type OutputDecision =
@@ -30,7 +36,9 @@ export function inspectOutput(
   whoHasOpen: (path: string) => readonly FileUser[],
   wanted: string,
 ): OutputFacts {
-  const path = files.linkStatus(wanted) === undefined ? realPlace(files, wanted) : files.realPath(wanted);
+  const path = files.status(wanted) === undefined
+    ? realPlace(files, endOfLinks(files, wanted))
+    : files.realPath(wanted);
   const family = ["", WAL_SUFFIX, JOURNAL_SUFFIX, SHM_SUFFIX].map((suffix) => `${path}${suffix}`);
   const users = family.filter((name) => files.status(name) !== undefined).flatMap((name) => [...whoHasOpen(name)]);
   return {
@@ -39,22 +47,48 @@ export function inspectOutput(
     walBytes: files.status(`${path}${WAL_SUFFIX}`)?.size ?? 0,
     journalBytes: files.status(`${path}${JOURNAL_SUFFIX}`)?.size ?? 0,
     users,
+    isMounted: isMountPoint(files, path),
   };
 }
 
+/** Where a link leads whose target does not exist yet, as on a fresh volume; the path itself when it is no link. */
+function endOfLinks(files: FileSystem, wanted: string): string {
+  let path = wanted;
+  for (let links = 0; files.linkStatus(path)?.kind === "link"; links++) {
+    if (links === LINKS_MAX) {
+      throw new ReplicationError("usage", `Cannot restore to ${wanted}: it is a link that leads nowhere`);
+    }
+    path = resolve(dirname(path), files.readLink(path));
+  }
+  return path;
+}
+
+/** What is at the path is no database: nothing at all, or a file that holds nothing. */
+export function isNoDatabase(main: FileStatus | undefined): boolean {
+  return main === undefined || (main.kind === "file" && main.size === 0);
+}
+
 export function decideOutput(facts: OutputFacts, force: boolean): OutputDecision {
-  const { path, main, walBytes, journalBytes, users } = facts;
-  const refuse = (code: "usage" | "failed" | "busy", problem: string, advice?: string): OutputDecision => ({
+  const { path, main, walBytes, journalBytes, users, isMounted } = facts;
+  const refuse = (
+    code: "usage" | "config-invalid" | "failed" | "busy",
+    problem: string,
+    advice?: string,
+  ): OutputDecision => ({
     kind: "refuse",
     error: new ReplicationError(code, `Cannot restore to ${path}: ${problem}`, advice === undefined ? {} : { advice }),
   });
   if (main?.kind === "folder") return refuse("usage", "it is a folder (expected the path of a file)");
   if (main !== undefined && main.kind !== "file") return refuse("usage", "it is not a regular file");
+  if (main !== undefined && isMounted) {
+    const problem = "it is mounted as a single file, so nothing can take its place, and its -wal would be another one";
+    return refuse("config-invalid", problem, "mount the folder that holds it");
+  }
   const orphan = walBytes > 0 ? WAL_SUFFIX : journalBytes > 0 ? JOURNAL_SUFFIX : undefined;
-  if (main === undefined && orphan === undefined && users.length === 0) return { kind: "write", keepAside: false };
+  if (isNoDatabase(main) && orphan === undefined && users.length === 0) return { kind: "write", keepAside: false };
   const advice =
     `${product.name} restore -o FILE to restore elsewhere, or --force to keep what is there under another name`;
-  if (!force && main !== undefined) return refuse("failed", "it exists already", advice);
+  if (!force && !isNoDatabase(main)) return refuse("failed", "it exists already", advice);
   if (!force && orphan !== undefined) {
     const problem = `${path}${orphan} is left of an older database (SQLite would replay it into the restored one)`;
     return refuse("failed", problem, advice);

@@ -1,10 +1,8 @@
 import { assert } from "../base/assert.ts";
-import { hex } from "../base/bytes.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { dirname } from "../base/path.ts";
 import type { Progress } from "../base/progress.ts";
-import { product } from "../base/product.ts";
 import { EarlySync } from "../platform/early_sync.ts";
 import type { FileUser } from "../platform/open_files.ts";
 import type { PageWriter } from "../platform/page_writer.ts";
@@ -12,6 +10,7 @@ import type { Platform } from "../platform/platform.ts";
 import { applyPlan, type ApplyTools } from "./apply.ts";
 import { type Candidate, decisiveError, findChoices, type RestoreReplica, type Unfit } from "./choose.ts";
 import { diagnose } from "./diagnosis.ts";
+import { Draft } from "./draft.ts";
 import { restoreError } from "./failure.ts";
 import { decideOutput, inspectOutput, makeFolders, type OutputFacts } from "./output.ts";
 import { putInPlace } from "./put_in_place.ts";
@@ -35,6 +34,8 @@ export interface RestoreTools extends Platform {
   readonly progress: Progress;
   readonly signal: AbortSignal;
   readonly observe?: ApplyTools["observe"];
+  /** Told what is to be removed should the process end before the restore has. */
+  readonly holds?: (draft: Pick<Draft, "remove">) => void;
   /** A sentence for the person who waits. */
   readonly notice: (sentence: string) => void;
 }
@@ -58,20 +59,23 @@ export async function restore(request: RestoreRequest, tools: RestoreTools): Pro
   for (const candidate of candidates) {
     candidate.plan.notices.forEach(tools.notice);
     const output = writableOutput(request, tools);
-    const draft = `${output.path}.${product.name}-restore-${hex(tools.random.bytes(8))}.tmp`;
-    makeFolders(tools.files, dirname(draft));
+    makeFolders(tools.files, dirname(output.path));
+    const draft = Draft.take(tools.files, output.path);
+    tools.holds?.(draft);
     try {
-      const checksum = await build(candidate, request, draft, tools);
+      writableOutput(request, tools); // Nobody else restores to it from here on.
+      const checksum = await build(candidate, request, draft.path, tools);
       const atEnd = writableOutput(request, tools); // It took a while; somebody may have come.
-      const { notice, ...kept } = await putInPlace(tools, draft, atEnd, atEnd.keepAside);
+      const { notice, ...kept } = await putInPlace(tools, draft.path, atEnd, atEnd.keepAside);
       if (notice !== undefined) tools.notice(notice);
       const durationMs = tools.clock.monotonicMs() - startedMs;
       return { ...candidate, ...kept, output: output.path, checksum, durationMs };
     } catch (error) {
-      if (tools.files.linkStatus(draft) !== undefined) tools.files.remove(draft);
       if (!isReplicasFault(error)) throw error;
       failed.push({ replica: candidate.replica, error });
       if (candidate !== candidates.at(-1)) tools.notice(unfitNotice(candidate.replica, error));
+    } finally {
+      draft.remove();
     }
   }
   const error = decisiveError(failed);
@@ -87,7 +91,7 @@ async function build(
   tools: RestoreTools,
 ): Promise<RestoreResult["checksum"]> {
   tools.progress.begin(plan.plannedBytes);
-  const handle = tools.files.open(draft, "create-new");
+  const handle = tools.files.open(draft, "write");
   const writer = plan.databaseBytes < limits.pageWriterMinBytes ? undefined : tools.openPageWriter?.(draft);
   try {
     if (plan.isWithinSnapshotIndex) await expectSnapshotBefore(plan, replica.store);
@@ -115,7 +119,8 @@ function writableOutput(request: RestoreRequest, tools: RestoreTools): OutputFac
 
 /** Whether another replica may do better. */
 function isReplicasFault(error: unknown): error is ReplicationError {
-  return error instanceof ReplicationError && ["corrupt", "gap", "not-found", "unavailable"].includes(error.code);
+  return error instanceof ReplicationError &&
+    ["corrupt", "gap", "foreign", "not-found", "unavailable"].includes(error.code);
 }
 
 function unfitNotice(replica: RestoreReplica, error: unknown): string {

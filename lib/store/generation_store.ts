@@ -14,9 +14,13 @@ export interface GenerationStore {
 
   /** The layout in which this generation is, or would be, written; throws when the config does not fit what is held. */
   layoutFor(generation: Generation): Promise<Layout>;
-  /** Whether anything of this program's is there at all; throws `unavailable` when that cannot be told. */
+  /** Whether anything of this program's is there at all; throws as `generations` does. */
   exists(): Promise<boolean>;
-  generations(): Promise<readonly Generation[]>;
+  /**
+   * None: the place is absent or empty, and nothing else. Throws `unavailable` when that cannot be told, and for what is not
+   * understood: `foreign` for newer objects of a kind that is not read here, unless a generation is chosen on purpose.
+   */
+  generations(chosen?: Generation): Promise<readonly Generation[]>;
   /** What one generation holds now: values only, read from listings and the last record of each index. */
   catalog(generation: Generation): Promise<GenerationCatalog>;
   /**

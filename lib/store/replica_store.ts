@@ -2,6 +2,7 @@
  * A replica, whatever its layout: each generation is read in the one it was written in, and a new one is written in that of
  * the newest, so that a replica stays what it is.
  */
+import { ReplicationError } from "../base/errors.ts";
 import type { ReplicaClient } from "../clients/client.ts";
 import type { Generation } from "../position/generation.ts";
 import { formatGenerationKey, parseRawName } from "../position/keys.ts";
@@ -9,7 +10,8 @@ import { parseSegmentName, parseSnapshotName } from "../position/litestream_name
 import type { Layout } from "../position/object_names.ts";
 import type { Index, Offset } from "../position/position.ts";
 import type { CommitRecord } from "./commit_record.ts";
-import { holdsGenerations, listGenerations } from "./generation_folders.ts";
+import { ForeignContent } from "./foreign_content.ts";
+import { listGenerations } from "./generation_folders.ts";
 import type {
   BringWal,
   GenerationCatalog,
@@ -21,6 +23,9 @@ import type {
   WrittenSnapshot,
 } from "./generation_store.ts";
 import { LitestreamStore } from "./litestream_store.ts";
+import { lookAtPlace, newestForeignMs } from "./look_at_place.ts";
+import { newestInCatalogMs } from "./newest.ts";
+import { foreignFolders, judgePlace } from "./place.ts";
 import { RawStore } from "./raw_store.ts";
 import type { ReplicaMemory } from "./replica_memory.ts";
 import type { Encryption } from "./stored_object.ts";
@@ -31,21 +36,34 @@ export interface ReplicaStoreOptions {
   readonly encryption?: Encryption | undefined;
   readonly memory?: ReplicaMemory | undefined;
   readonly readsAtOnce?: number | undefined;
+  /** Asked each time; "nothing" when it is absent. */
+  readonly expected?: (() => ExpectedAtPlace) | undefined;
 }
 
 export type HeldLayout = Layout | "both" | undefined;
+
+/**
+ * What must be at a place, or its device is missing: nothing, where nobody has written yet; the folder, where somebody names
+ * it; a replica, where this host has written one.
+ */
+export type ExpectedAtPlace = "nothing" | "folder" | "replica";
+
+const LOST = ", though this host has written a replica there (is it mounted?)";
 
 export class ReplicaStore implements GenerationStore {
   readonly description: string;
   readonly #client: ReplicaClient;
   readonly #chooseLayout: (held: HeldLayout) => Layout;
+  readonly #expected: () => ExpectedAtPlace;
   readonly #raw: RawStore;
   readonly #litestream: LitestreamStore;
   /** In which layout generations are written, and in which what they hold was found to be. */
   readonly #found = new Map<Generation, Layout>();
   readonly #held = new Map<Generation, Layout>();
 
-  constructor(client: ReplicaClient, { chooseLayout, encryption, memory, readsAtOnce }: ReplicaStoreOptions) {
+  constructor(client: ReplicaClient, options: ReplicaStoreOptions) {
+    const { chooseLayout, encryption, memory, readsAtOnce, expected = () => "nothing" } = options;
+    this.#expected = expected;
     this.description = client.description;
     this.#client = client;
     this.#chooseLayout = chooseLayout;
@@ -54,11 +72,60 @@ export class ReplicaStore implements GenerationStore {
   }
 
   exists(): Promise<boolean> {
-    return holdsGenerations(this.#client);
+    return this.#isReplica(undefined);
   }
 
-  generations(): Promise<readonly Generation[]> {
-    return listGenerations(this.#client);
+  async generations(chosen?: Generation): Promise<readonly Generation[]> {
+    return await this.#isReplica(chosen) ? await listGenerations(this.#client) : [];
+  }
+
+  /** Whether there is a replica, or nothing; throws for everything else that can be at a place. */
+  async #isReplica(chosen: Generation | undefined): Promise<boolean> {
+    const listing = await lookAtPlace(this.#client);
+    const judgement = judgePlace(listing);
+    const expected = this.#expected();
+    const fail = (code: "unavailable" | "config-invalid", reason: string) =>
+      new ReplicationError(code, `Cannot use the replica ${this.description}: ${reason}`);
+    switch (judgement.kind) {
+      case "replica":
+        if (judgement.isBesideForeign) await this.#expectOldForeign(listing.levels, chosen);
+        return true;
+      case "foreign":
+        throw new ForeignContent(
+          `Cannot use the replica ${this.description}: ${judgement.reason}, which this version cannot read ` +
+            "(expected one of Litestream 0.3 or of this program)",
+          [],
+        );
+      case "absent":
+        if (expected !== "nothing") throw fail("unavailable", judgement.reason);
+        return false;
+      case "empty":
+        if (expected === "replica") throw fail("unavailable", `${judgement.reason}${LOST}`);
+        return false;
+      case "parent":
+      case "unknown":
+        if (expected === "replica") throw fail("unavailable", `${judgement.reason}${LOST}`);
+        throw fail("config-invalid", judgement.reason);
+    }
+  }
+
+  /** What Litestream 0.5 wrote before everything that is read here is history; what it wrote later must not be passed over. */
+  async #expectOldForeign(levels: readonly string[], chosen: Generation | undefined): Promise<void> {
+    const generations = await listGenerations(this.#client);
+    if (chosen !== undefined && generations.includes(chosen)) return; // On purpose.
+    let ownMs = -Infinity;
+    for (const generation of generations) ownMs = Math.max(ownMs, newestInCatalogMs(await this.catalog(generation)));
+    const foreignMs = await newestForeignMs(this.#client, levels);
+    if (foreignMs < ownMs) return;
+    const time = (ms: number) => Number.isFinite(ms) ? ` of ${new Date(ms).toISOString()}` : "";
+    throw new ForeignContent(
+      `Cannot use the replica ${this.description}: beside ${generations.join(", ")}${
+        time(ownMs)
+      } it holds newer objects ` +
+        `of Litestream 0.5${time(foreignMs)} in ${foreignFolders(levels)}, which this version cannot read ` +
+        "(--generation chooses an older state on purpose)",
+      generations,
+    );
   }
 
   async catalog(generation: Generation): Promise<GenerationCatalog> {

@@ -2,7 +2,7 @@
 import { ExitCode, type ReplicationError, worstExitCode } from "../base/errors.ts";
 import type { Finding, FindingCode, Outcome, Rung } from "./report.ts";
 
-const FAILURES: readonly FindingCode[] = ["corrupt", "gap", "not-found", "stale", "no-checksum", "check"];
+const FAILURES: readonly FindingCode[] = ["corrupt", "gap", "foreign", "not-found", "stale", "no-checksum", "check"];
 
 export function outcomeOf({ code }: Pick<Finding, "code">): Outcome {
   return FAILURES.includes(code) ? "fail" : "inconclusive";
@@ -26,6 +26,7 @@ function exitCodeOf({ code }: Finding): number {
   switch (code) {
     case "corrupt":
     case "gap":
+    case "foreign":
     case "check":
       return ExitCode.corrupt;
     case "not-found":

@@ -387,7 +387,10 @@ class Ladder {
 
   async #facts(target: RestoreTarget = { kind: "latest" }): Promise<readonly GenerationFacts[]> {
     const { generation } = this.#options.target;
-    const facts = await gatherFacts(this.#request.replica.store, target);
+    const facts = await gatherFacts(
+      this.#request.replica.store,
+      generation === undefined ? target : { ...target, generation },
+    );
     return facts.filter(({ catalog }) => generation === undefined || catalog.generation === generation);
   }
 

@@ -14,6 +14,7 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   "not-found": 3,
   "corrupt": 4,
   "gap": 4,
+  "foreign": 4,
   "busy": 75,
   "unavailable": 75,
   "denied": 1,

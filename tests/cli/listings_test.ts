@@ -209,6 +209,7 @@ listingTest("wal --records lists every point, with the checksum of the database 
 });
 
 listingTest("listings take a database from the config, and one of its replicas", async (folder, list) => {
+  Deno.mkdirSync(`${folder}/empty`);
   const both = await list("generations", "--config", "config.yml", "app.db");
   assertEquals([both.code, both.stdout.split("\n").length], [0, 4]);
   const empty = await list("wal", "--config", "config.yml", "--replica", "empty", "app.db");
@@ -217,6 +218,7 @@ listingTest("listings take a database from the config, and one of its replicas",
 });
 
 listingTest("listings end with 3 where there is nothing, in JSON with an empty document", async (folder, list) => {
+  Deno.mkdirSync(`${folder}/none`);
   for (const command of ["generations", "snapshots", "wal"]) {
     const { code, stdout, stderr } = await list(command, "--json", `file://${folder}/none`);
     assertEquals(code, 3);

@@ -42,6 +42,7 @@ async function withPruned(work: (pruned: Pruned) => Promise<void>): Promise<void
         Deno.utimeSync(`${folder}/${name}`, new Date(now - hours * HOUR), new Date(now - hours * HOUR));
       }
     }
+    Deno.mkdirSync(`${folder}/empty`);
     Deno.mkdirSync(`${folder}/.app.db-tailrace`);
     Deno.writeTextFileSync(`${folder}/.app.db-tailrace/generation`, `${OURS}\n2025-06-01T12:00:00.000Z\nfirst\n`);
     Deno.writeTextFileSync(
@@ -171,9 +172,11 @@ pruneTest("prune --retention is a duration longer than 0", async ({ url, prune }
 
 pruneTest("prune ends with 3 where there is nothing, and says what keeps it from one replica", async (pruned) => {
   const { folder, prune, pruneDatabase } = pruned;
+  Deno.mkdirSync(`${folder}/none`);
   const none = await prune(`file://${folder}/none`);
   assertEquals([none.code, none.stdout], [3, ""]);
   assertStringIncludes(none.stderr, `Cannot prune file://${folder}/none: there is no backup\n`);
+  Deno.removeSync(`${folder}/empty`);
   Deno.writeTextFileSync(`${folder}/empty`, "a file");
   const { code, stdout, stderr } = await pruneDatabase();
   assertEquals([code, stdout.match(/ deleted /g)?.length], [2, 3]);

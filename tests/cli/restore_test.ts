@@ -124,6 +124,7 @@ trouble("empty or half-made replica", () =>
   withTemporaryFolder(async (folder) => {
     const replica = new ReplicaBuilder(`${folder}/replica`);
     const { restore, output, url } = stageOf(folder, replica);
+    Deno.mkdirSync(replica.root);
     const empty = await restore("-o", output, url);
     assertEquals([empty.code, empty.stdout], [3, ""]);
     assertEquals(empty.stderr, `Cannot restore the newest point from ${replica.root}: there is no backup\n`);
@@ -310,6 +311,7 @@ endToEnd(
       await other.snapshot(0, 0, imageOf(4096, 9));
       const config = `${folder}/config.yml`;
       const path = `${folder}/data.db`;
+      Deno.mkdirSync(`${folder}/empty`);
       Deno.writeTextFileSync(
         config,
         `dbs:\n  - path: ${path}\n    replicas:\n` +
@@ -369,7 +371,7 @@ endToEnd("restore removes its draft when a signal stops it", () =>
     if (!isDone) {
       assertEquals([code, new TextDecoder().decode(stderr)], [
         1,
-        "Cannot finish the restore: it was stopped by a signal\n",
+        "Stopping (SIGTERM); once more to end at once\nCannot finish the restore: it was stopped by a signal\n",
       ]);
     }
   }));
@@ -387,8 +389,7 @@ endToEnd(
       assertEquals(await runTailrace(words), {
         code: 75,
         stdout: "",
-        stderr: `Cannot restore ${database} from ${root}: nothing is there, though this host has replicated to it ` +
-          "(is it mounted?)\n",
+        stderr: `Cannot use the replica ${root}: the folder does not exist (is it mounted?)\n`,
       });
     }),
 );

@@ -119,6 +119,7 @@ verifyTest("verify --max-age tells a database without writes from a replica that
 verifyTest(
   "verify ends with 3 where there is no backup, 2 for what cannot be meant, 75 beside another run",
   async (folder, verify) => {
+    Deno.mkdirSync(`${folder}/none`);
     const none = await verify(`file://${folder}/none`);
     assertEquals(none.code, 3);
     assertStringIncludes(none.stdout, "holds no backup");

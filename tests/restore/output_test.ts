@@ -19,7 +19,15 @@ const FILE: FileStatus = {
 const USER = { pid: 77, command: "app" };
 
 function facts(overrides: Partial<OutputFacts> = {}): OutputFacts {
-  return { path: "/data/app.db", main: undefined, walBytes: 0, journalBytes: 0, users: [], ...overrides };
+  return {
+    path: "/data/app.db",
+    main: undefined,
+    walBytes: 0,
+    journalBytes: 0,
+    users: [],
+    isMounted: false,
+    ...overrides,
+  };
 }
 
 function refusalOf(found: OutputFacts, force: boolean) {

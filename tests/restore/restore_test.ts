@@ -107,7 +107,7 @@ Deno.test("restore() leaves no draft when the disk is full, and asks no other re
       const refuse = () => {
         throw new ReplicationError("no-space", `Cannot write ${path}: no space left on the device`);
       };
-      return mode === "create-new" ? Object.assign(handle, { writeAt: refuse }) : handle;
+      return mode === "write" ? Object.assign(handle, { writeAt: refuse }) : handle;
     };
     const tools = restoreTools({ files: full });
     const replicas = [{ name: "a", store }, { name: "b", store: unreachable() }];
@@ -151,8 +151,8 @@ Deno.test("restore() takes the name only after the bytes are on disk, and syncs 
     const noted = Object.create(files) as typeof files;
     noted.open = (path, mode, permissions) => {
       const handle = files.open(path, mode, permissions);
-      if (mode !== "create-new") return handle;
-      assertMatch(path, /out\.db\.tailrace-restore-[0-9a-f]{16}\.tmp$/);
+      if (mode !== "write") return handle;
+      assertMatch(path, /out\.db\.tailrace-restore\.tmp$/);
       const truncate = handle.truncate.bind(handle);
       return Object.assign(handle, {
         truncate: (size: number) => (events.push("truncate"), truncate(size)),
