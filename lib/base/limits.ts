@@ -80,6 +80,14 @@ export const limits = {
   databaseUnseenMaxMs: 300_000,
   /** A second signal so soon after the first is the same wish, told by two: a supervisor and a terminal. */
   sameSignalMs: 1_000,
+  /** A database that is waited for is often one whose path is wrong: said as a warning after so long. */
+  absentWarningMs: 60_000,
+  /** And trouble after so long, where the config does not say. */
+  absentAfterMs: 300_000,
+  /** A proof is to come every night; one night may be missed before anybody is told. */
+  provenWithinMs: 48 * 3_600_000,
+  /** A process that is asked how a database stands answers within milliseconds, unless it is stopped or hangs. */
+  daemonAnswerMs: 3_000,
   /** A port that another process has is asked for again so often. */
   listenAgainMs: 10_000,
   /** Generations begun within a minute; beyond that something is wrong that another one does not mend. */

@@ -5,7 +5,7 @@ import { product } from "../base/product.ts";
 import type { DatabaseConfig, LoggingConfig } from "../config/config.ts";
 import { databaseConfigFromArguments } from "../config/from_arguments.ts";
 import { validateDatabases } from "../config/validate.ts";
-import { Daemon, type FinalSync } from "../daemon/daemon.ts";
+import { Daemon, type FinalSync, isBusy } from "../daemon/daemon.ts";
 import { awaitDaemonOf } from "../daemon/await_daemon.ts";
 import { openFileEvents } from "../platform/file_events.ts";
 import type { ListenAddress } from "../platform/http_server.ts";
@@ -45,19 +45,22 @@ export async function run(context: CommandContext): Promise<number> {
     );
   }
   const events = openFileEvents();
-  const daemon = new Daemon({
-    platform: context.platform,
-    driver,
-    databases: plan.databases,
-    log,
-    watchFolder: (folder, listener) => events?.watchFolder(folder, listener),
-    userId: context.userId,
-    monitoring: context.arguments.isOn("once") ? undefined : plan.monitoring,
-    ...(plan.source === undefined ? {} : { verify: verifier(context, plan.source) }),
-  });
-  return context.arguments.isOn("once")
-    ? await replicateOnce(context, plan, daemon, log)
-    : await replicateUntilStopped(context, plan, daemon, log);
+  const isOnce = context.arguments.isOn("once");
+  const daemonOf = (databases: readonly DatabaseConfig[]) =>
+    new Daemon({
+      platform: context.platform,
+      driver,
+      databases,
+      mode: isOnce ? "once" : "follow",
+      log,
+      watchFolder: (folder, listener) => events?.watchFolder(folder, listener),
+      userId: context.userId,
+      monitoring: isOnce ? undefined : plan.monitoring,
+      ...(plan.source === undefined ? {} : { verify: verifier(context, plan.source) }),
+    });
+  return isOnce
+    ? await replicateOnce(context, plan.databases, daemonOf, log)
+    : await replicateUntilStopped(context, plan, daemonOf(plan.databases), log);
 }
 
 async function planFor(context: CommandContext): Promise<Plan> {
@@ -96,20 +99,32 @@ function loggerFor(context: CommandContext, logging: LoggingConfig): Logger {
   });
 }
 
-async function replicateOnce(context: CommandContext, plan: Plan, daemon: Daemon, log: Logger): Promise<number> {
+/** What another process replicates is waited for, and taken up when that one ends before it is done. */
+async function replicateOnce(
+  context: CommandContext,
+  databases: readonly DatabaseConfig[],
+  daemonOf: (databases: readonly DatabaseConfig[]) => Daemon,
+  log: Logger,
+): Promise<number> {
+  const daemon = daemonOf(databases);
+  const results: FinalSync[] = [];
   try {
     await daemon.start();
+    const others = daemon.busy.map(({ path }) => path);
+    for (const result of await daemon.finish()) if (!others.includes(result.database)) results.push(result);
   } catch (error) {
-    const isBusy = error instanceof ReplicationError && error.code === "busy";
-    if (!isBusy) throw error;
-    log.info("Another process replicates already; waiting for it");
+    if (!isBusy(error)) throw error;
     await daemon.release();
-    await Promise.all(plan.databases.map((database) => awaitDaemonOf(context.platform, database)));
-    return ExitCode.done;
   }
-  const results = await daemon.finish();
   report(context, results);
-  return worstExitCode([...results.map(({ exitCode }) => exitCode), reportAbsent(context, results)]);
+  const codes = [...results.map(({ exitCode }) => exitCode), reportAbsent(context, results)];
+  if (daemon.busy.length > 0) {
+    log.info("Another process replicates already; waiting for it");
+    const ends = await Promise.all(daemon.busy.map((database) => awaitDaemonOf(context.platform, database)));
+    const left = daemon.busy.filter((_, slot) => ends[slot] === "left");
+    if (left.length > 0) codes.push(await replicateOnce(context, left, daemonOf, log));
+  }
+  return worstExitCode(codes);
 }
 
 async function replicateUntilStopped(

@@ -31,6 +31,8 @@ export interface DatabaseConfig {
   /** Absolute: `tailrace` inside `meta-path`, else `.<file>-tailrace` beside the database. */
   readonly statePath: string;
   readonly monitorIntervalMs: number;
+  /** For so long a database may be waited for before that is trouble; 0: for ever. */
+  readonly absentAfterMs: number;
   /** 0: no checkpoint because of age. */
   readonly checkpointIntervalMs: number;
   readonly minCheckpointPages: number;
@@ -55,6 +57,8 @@ export interface VerifyConfig {
   readonly level?: Rung;
   readonly sample?: number;
   readonly maxAgeMs?: number;
+  /** How old the newest proof may be before `status` calls the database not safe; 0: however old. */
+  readonly provenWithinMs?: number;
   /** The address, or `@` and the file that holds it. */
   readonly pingUrl?: Secret;
   readonly checks: readonly Check[];

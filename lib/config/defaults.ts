@@ -6,6 +6,7 @@ import type { DatabaseConfig, LoggingConfig, ReplicaConfig } from "./config.ts";
 /** What holds for keys that are absent; `keys.ts` says the same in words, and a test compares the two. */
 export const defaults = {
   monitorIntervalMs: 1_000,
+  absentAfterMs: limits.absentAfterMs,
   checkpointIntervalMs: limits.checkpointIntervalMs,
   minCheckpointPages: limits.minCheckpointPages,
   maxCheckpointPages: limits.maxCheckpointPages,

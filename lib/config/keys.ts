@@ -156,6 +156,16 @@ export const CONFIG_KEYS = [
     meaning: "How often to look for changes when the system does not tell of them.",
   },
   {
+    key: "absent-after",
+    levels: ["global", "database"],
+    type: "duration",
+    maxMs: limits.periodMaxMs,
+    default: "`5m`",
+    meaning:
+      "A database that does not exist or is empty is waited for; after so long that is trouble, for `/health`, the metrics " +
+      "and `status`. `0`: never.",
+  },
+  {
     key: "checkpoint-interval",
     levels: ["global", "database"],
     type: "duration",
@@ -256,6 +266,16 @@ export const CONFIG_KEYS = [
     maxMs: limits.periodMaxMs,
     default: "none",
     meaning: "How far the newest state may be behind the database.",
+  },
+  {
+    key: "proven-within",
+    levels: ["verify"],
+    type: "duration",
+    maxMs: limits.periodMaxMs,
+    default: "`48h`",
+    meaning:
+      "How old the newest proof of a replica may be before `status` says that the database is not safe. `0`: any " +
+      "proof will do.",
   },
   {
     key: "ping-url",

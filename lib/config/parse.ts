@@ -96,6 +96,7 @@ class ConfigParser {
       path,
       statePath: metaPath === undefined ? defaultStatePath(path) : statePathInside(metaPath),
       monitorIntervalMs: inherited("monitor-interval", [section, global]) ?? defaults.monitorIntervalMs,
+      absentAfterMs: inherited("absent-after", [section, global]) ?? defaults.absentAfterMs,
       checkpointIntervalMs: inherited("checkpoint-interval", [section, global]) ?? defaults.checkpointIntervalMs,
       minCheckpointPages: inherited("min-checkpoint-page-count", [section, global]) ?? defaults.minCheckpointPages,
       maxCheckpointPages: maxPages === 0 ? Number.MAX_SAFE_INTEGER : maxPages,
@@ -121,6 +122,7 @@ class ConfigParser {
     const level = inherited("level", sections);
     const sample = inherited("sample", sections);
     const maxAgeMs = inherited("max-age", sections);
+    const provenWithinMs = inherited("proven-within", sections);
     const pingUrl = inherited("ping-url", sections);
     const own = sections.find((section) => section.child("checks") !== undefined);
     return {
@@ -128,6 +130,7 @@ class ConfigParser {
       ...(level === undefined ? {} : { level: rungNamed(level) }),
       ...(sample === undefined ? {} : { sample }),
       ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+      ...(provenWithinMs === undefined ? {} : { provenWithinMs }),
       ...(pingUrl === undefined ? {} : { pingUrl }),
       checks: own === undefined ? [] : this.#checks(own),
     };

@@ -1,62 +1,79 @@
 /**
- * `--once` beside a running daemon: waits until the replicas hold what is committed now. This process opens no SQLite
- * connection of its own, so reading the wal-index disturbs nobody's locks.
+ * `--once` beside a running daemon: asks it, and waits until it says that the replicas hold what was committed when it was
+ * asked, and the replicas show it. What the state directory says by itself is not believed: it may be of a life before this one.
  */
 import { ReplicationError } from "../base/errors.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { capturedEnd } from "../database/shadow_files.ts";
-import { readGenerationRecord, realStatePath } from "../database/state_folder.ts";
-import { WalIndex, type WalIndexHeader } from "../database/wal_index.ts";
+import { readGenerationRecord } from "../database/state_folder.ts";
+import type { WalIndexHeader } from "../database/wal_index.ts";
 import type { FileSystem } from "../platform/file_system.ts";
+import { lockHolder } from "../platform/open_files.ts";
 import type { Platform } from "../platform/platform.ts";
 import { formatRawName, parseRawName } from "../position/keys.ts";
-import { asIndex, comparePositions, type Index, type Position } from "../position/position.ts";
+import { asIndex, asOffset, comparePositions, type Index, type Position } from "../position/position.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
+import { type DaemonAnswer } from "./answer_document.ts";
+import { askDaemon } from "./ask.ts";
 import { openReplica } from "./open_replica.ts";
+import { statePathOf } from "./status.ts";
 import { offsetAfter } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
 import { equalSalts } from "../wal/salt.ts";
 
 const PATIENCE_MS = 30_000;
 const LOOK_AGAIN_MS = 20;
+const LOOK_AGAIN_MAX_MS = 250;
+/** One question; whether somebody is still there is looked at between two. */
+const ANSWER_PATIENCE_MS = 1_000;
 
+/** `held`: by every replica. `left`: the process that replicated the database has ended, and this one may take it up. */
 export async function awaitDaemonOf(
-  { clock, files }: Platform,
+  platform: Platform,
   config: DatabaseConfig,
   patienceMs: number = PATIENCE_MS,
-): Promise<void> {
+): Promise<"held" | "left"> {
+  const { clock, files } = platform;
   const stores = config.replicas.map((replica) => openReplica(files, replica));
-  const real = files.realPath(config.path);
-  const statePath = realStatePath(config.statePath, config.path, real);
+  const statePath = statePathOf(files, config);
   const start = clock.monotonicMs();
+  let pauseMs = LOOK_AGAIN_MS;
   let wanted: Position | undefined;
+  let problem = "";
   do {
-    // A life of the WAL may be over, replicated and forgotten between two looks: then what is committed by now is wanted.
-    if (wanted?.generation !== readGenerationRecord(files, statePath)?.generation) wanted = undefined;
-    wanted ??= locate(files, statePath, readCommitted(files, real));
-    if (wanted !== undefined && await areHeld(stores, wanted)) return;
-    await clock.sleep(LOOK_AGAIN_MS);
+    const asked = await askDaemon(platform, statePath, Math.min(patienceMs, ANSWER_PATIENCE_MS));
+    if (asked.kind === "answer") {
+      const { answer } = asked;
+      // A generation may end: then what is captured by now is wanted, in the new one.
+      if (wanted?.generation !== answer.captured?.generation) wanted = answer.captured;
+      if (wanted !== undefined && isConfirmed(answer, config, wanted) && await areHeld(stores, wanted)) return "held";
+      problem = problemIn(answer, config);
+    } else if (asked.kind === "none" && lockHolder(`${statePath}/lock`) === undefined) return "left";
+    await clock.sleep(pauseMs);
+    pauseMs = Math.min(2 * pauseMs, LOOK_AGAIN_MAX_MS);
   } while (clock.monotonicMs() - start < patienceMs);
-  throw new ReplicationError(
-    "busy",
-    `Cannot replicate ${config.path} once: the process that replicates it did not finish within ${
-      patienceMs / 1_000
-    } s`,
-  );
+  const seconds = patienceMs / 1_000;
+  const text = `the process that replicates it did not finish within ${seconds} s`;
+  throw new ReplicationError("busy", `Cannot replicate ${config.path} once: ${text}${problem && ` (${problem})`}`);
 }
 
-/** Undefined while nobody has the database open, or its wal-index is being written. */
-function readCommitted(files: FileSystem, path: string): WalIndexHeader | undefined {
-  if (files.status(`${path}-shm`) === undefined) return undefined;
-  const index = WalIndex.open(files, `${path}-shm`);
-  try {
-    return index.read();
-  } finally {
-    index.close();
-  }
+/** Whether the process that answered has found in its own life that each of these replicas holds that. */
+export function isConfirmed({ replicas }: DaemonAnswer, config: DatabaseConfig, wanted: Position): boolean {
+  return config.replicas.every(({ url }) => {
+    const position = replicas.find((replica) => replica.url === url)?.position;
+    return position?.generation === wanted.generation && comparePositions(position, wanted) >= 0;
+  });
 }
 
-/** The position that the running daemon gives to what was committed; undefined until it has captured that. */
+function problemIn(answer: DaemonAnswer, config: DatabaseConfig): string {
+  const own = answer.replicas.filter(({ url }) => config.replicas.some((replica) => replica.url === url));
+  return [answer, ...own].find(({ problem }) => problem !== undefined)?.problem ?? "";
+}
+
+/**
+ * The position that the running daemon gives to what was committed; undefined until it has captured that. To be asked only
+ * after that daemon has answered: until then the state is of another life.
+ */
 export function locate(
   files: FileSystem,
   statePath: string,
@@ -104,5 +121,7 @@ export async function isHeld(store: GenerationStore, wanted: Position): Promise<
   const end = await store.end(generation);
   const reached = [{ generation, index: snapshot.stateIndex ?? snapshot.index, offset: snapshot.record.end }];
   if (end !== undefined) reached.push({ generation, index: end.index, offset: end.offset });
+  // Of an index that has just begun, nothing stands on a replica.
+  if (end?.closed === true) reached.push({ generation, index: asIndex(end.index + 1), offset: asOffset(0) });
   return reached.some((position) => comparePositions(position, wanted) >= 0);
 }

@@ -3,19 +3,27 @@
  * each database captures what is committed, then each replica gets it.
  */
 import { ExitCode, exitCodeOf, isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { type Logger, observed } from "../base/log.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { EventLog } from "../database/event_log.ts";
 import { type FolderWatcher, WatchedDatabase } from "../database/database.ts";
+import { whyForeign } from "../database/state_folder.ts";
+import type { FileSystem } from "../platform/file_system.ts";
 import type { ListenAddress } from "../platform/http_server.ts";
+import { lockHolder } from "../platform/open_files.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ChildOutput } from "../platform/process.ts";
 import { formatPosition, type Position } from "../position/position.ts";
 import { FileReplicator } from "../replica/file_replicator.ts";
+import { answerDocument, type DaemonMode } from "./answer_document.ts";
+import { Answers } from "./answers.ts";
+import { askDaemon } from "./ask.ts";
 import { Monitoring } from "./monitoring.ts";
 import { factsOf } from "./observation.ts";
 import { openReplica } from "./open_replica.ts";
+import { statePathOf } from "./status.ts";
 import { VerifySchedule } from "./verify_schedule.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 
@@ -23,6 +31,8 @@ export interface DaemonOptions {
   readonly platform: Platform;
   readonly driver: SqliteDriver;
   readonly databases: readonly DatabaseConfig[];
+  /** What those are told who ask; `follow` where it is absent. */
+  readonly mode?: DaemonMode;
   readonly log: Logger;
   readonly watchFolder: FolderWatcher;
   readonly userId: number | undefined;
@@ -43,6 +53,9 @@ export interface FinalSync {
   /** Of one run over this replica alone; 0 when there is no problem. */
   readonly exitCode: number;
 }
+
+/** Between two questions to a process that does not answer yet. */
+const ASK_AGAIN_MS = 100;
 
 interface Refusal {
   readonly database: string;
@@ -67,18 +80,23 @@ export class Daemon {
   readonly #log: Logger;
   readonly #options: DaemonOptions;
   readonly #verifications = new Semaphore(1);
+  readonly #startedAtMs: number;
   #schedules: readonly VerifySchedule[] = [];
+  #answers: readonly Answers[] = [];
+  #refusals: readonly Refusal[] = [];
   #monitoring: Monitoring | undefined;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#startedAtMs = options.platform.clock.now().getTime();
     this.#pairs = options.databases.map((config) => createPair(options, config));
   }
 
   /**
    * Starts to follow everything, and what is not there yet as soon as it is. Rejects with the first refusal when every
-   * database is refused; as long as one is not, the others are tried again and again, loudly.
+   * database is refused; as long as one is not, the others are tried again and again, loudly. So is one that
+   * `replicate --once` has just now.
    */
   async start(): Promise<void> {
     this.#startMonitoring();
@@ -87,20 +105,32 @@ export class Daemon {
       for (const replicator of replicators) await replicator.start();
     }
     this.#schedules = this.#pairs.flatMap((pair) => this.#scheduleOf(pair));
+    this.#answers = this.#pairs.map((pair) => this.#answersOf(pair));
     const isOnly = this.#pairs.length === 1; // Then who awaits us says it.
     const refusals = await Promise.all(this.#pairs.map(async ({ database }) => {
       const refusal = await refusalOf(database);
       if (refusal !== undefined && !isOnly) this.#say(refusal); // At once: another one may take its time to open.
       return refusal;
     }));
+    this.#refusals = refusals.filter((refusal) => refusal !== undefined);
     const [first] = refusals;
-    if (first !== undefined && refusals.every((refusal) => refusal !== undefined)) throw first.error;
+    const isEveryRefused = first !== undefined && this.#refusals.length === refusals.length;
+    if (!isEveryRefused) return;
+    if (!await this.#isHeldForAWhile(first)) throw first.error;
+    if (isOnly) this.#say(first);
+  }
+
+  /** Those that another process replicates, of what `start` took up. */
+  get busy(): readonly DatabaseConfig[] {
+    const refused = this.#refusals.filter(({ error }) => isBusy(error)).map(({ database }) => database);
+    return this.#options.databases.filter(({ path }) => refused.includes(path));
   }
 
   /** Captures and replicates everything that is committed at this moment, and says what could not be. */
   async finish(): Promise<readonly FinalSync[]> {
     await this.#stopVerifying();
     const results = await Promise.all(this.#pairs.map((pair) => this.#finishPair(pair)));
+    await this.#stopAnswering();
     return results.flat();
   }
 
@@ -118,6 +148,7 @@ export class Daemon {
       await database.stop();
       await database.release();
     }
+    await this.#stopAnswering();
   }
 
   #startMonitoring(): void {
@@ -126,6 +157,44 @@ export class Daemon {
     const look = () =>
       this.#pairs.map(({ config, database, replicators }) => factsOf(files, config, database, replicators));
     this.#monitoring = new Monitoring({ address, clock, web, log: this.#log, look });
+  }
+
+  #answersOf({ config, database, replicators }: Pair): Answers {
+    const { platform: { clock, files }, watchFolder, userId, mode = "follow" } = this.#options;
+    const answer = async () => {
+      const captured = await database.captureNow().then(({ position }) => position, () => undefined);
+      const facts = factsOf(files, config, database, replicators);
+      return answerDocument({ mode, startedAtMs: this.#startedAtMs, captured, facts });
+    };
+    const statePath = () => ownStatePath(files, config, userId);
+    const answers = new Answers({ clock, files, log: this.#log, watchFolder, userId, statePath, answer });
+    const look = () => answers.look();
+    database.opened.then(look, look);
+    return answers;
+  }
+
+  async #stopAnswering(): Promise<void> {
+    await Promise.all(this.#answers.map((answers) => answers.stop()));
+    this.#answers = [];
+  }
+
+  /**
+   * Whether what another process has is given back soon: a run of `--once`, or one that ends. A process that has just begun
+   * does not answer yet.
+   */
+  async #isHeldForAWhile({ database, error }: Refusal): Promise<boolean> {
+    const { platform, databases, mode } = this.#options;
+    const config = databases.find(({ path }) => path === database);
+    if (mode === "once" || config === undefined || !isBusy(error)) return false;
+    const statePath = statePathOf(platform.files, config);
+    const start = platform.clock.monotonicMs();
+    while (platform.clock.monotonicMs() - start < limits.daemonAnswerMs) {
+      const asked = await askDaemon(platform, statePath, limits.daemonAnswerMs);
+      if (asked.kind === "answer" && asked.answer.mode === "follow") return false;
+      if (asked.kind === "answer" || lockHolder(`${statePath}/lock`) === undefined) return true;
+      await platform.clock.sleep(ASK_AGAIN_MS);
+    }
+    return false;
   }
 
   /** One verification at a time, since each has the memory and the reads of a restore. */
@@ -222,6 +291,18 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
     })
   );
   return { config, database, replicators, log };
+}
+
+/** Undefined where there is no state directory, or one that whoever takes the database up would refuse. */
+function ownStatePath(files: FileSystem, config: DatabaseConfig, user: number | undefined): string | undefined {
+  const path = statePathOf(files, config);
+  const [found, database] = [files.linkStatus(path), files.status(config.path)];
+  if (found === undefined || database === undefined) return found?.owner === user ? path : undefined;
+  return whyForeign(found, database, user) === undefined ? path : undefined;
+}
+
+export function isBusy(error: unknown): boolean {
+  return error instanceof ReplicationError && error.code === "busy";
 }
 
 function problemOf(error: unknown, text: string): Problem {

@@ -12,6 +12,9 @@ export interface DatabaseFacts {
   readonly trouble: string | undefined;
   /** Why there was never anything to capture. */
   readonly absence: string | undefined;
+  /** For so long it has been waited for, and from when on that is trouble; 0: never. */
+  readonly absentMs: number;
+  readonly absentAfterMs: number;
   readonly unseenMs: number;
   readonly monitorIntervalMs: number;
   /** The end of what is captured. */
@@ -38,7 +41,8 @@ export interface ReplicaFacts {
 }
 
 /** `waiting`: for a database that is not there yet; `starting` and `snapshotting`: on the way, and it goes on. */
-export type Condition = "well" | "waiting" | "starting" | "snapshotting" | "trouble";
+export const CONDITIONS = ["well", "waiting", "starting", "snapshotting", "trouble"] as const;
+export type Condition = typeof CONDITIONS[number];
 
 export interface Judged<Facts> {
   readonly facts: Facts;
@@ -62,11 +66,14 @@ export function judgeHealth(all: readonly DatabaseFacts[]): Health {
 }
 
 function judgeDatabase(facts: DatabaseFacts): Judged<DatabaseFacts> {
-  const { isOpening, absence, trouble, unseenMs, monitorIntervalMs } = facts;
+  const { isOpening, absence, absentMs, absentAfterMs, trouble, unseenMs, monitorIntervalMs } = facts;
   if (unseenMs > limits.databaseUnseenMaxMs + monitorIntervalMs) {
     return { facts, condition: "trouble", problem: `it was not looked at for ${span(unseenMs)}` };
   }
   if (isOpening) return { facts, condition: "starting" };
+  if (absence !== undefined && absentAfterMs > 0 && absentMs > absentAfterMs) {
+    return { facts, condition: "trouble", problem: `${absence}, for ${span(absentMs)}` };
+  }
   if (absence !== undefined) return { facts, condition: "waiting", problem: absence };
   return trouble === undefined ? { facts, condition: "well" } : { facts, condition: "trouble", problem: trouble };
 }

@@ -5,7 +5,11 @@ import type { Health, Judged, ReplicaFacts } from "./health.ts";
 
 const SCHEMA_VERSION = 1;
 
-export function healthDocument({ isHealthy, databases }: Health): Record<string, unknown> {
+export interface HealthDocument extends Record<string, unknown> {
+  readonly databases: readonly Record<string, unknown>[];
+}
+
+export function healthDocument({ isHealthy, databases }: Health): HealthDocument {
   return {
     schema_version: SCHEMA_VERSION,
     healthy: isHealthy,

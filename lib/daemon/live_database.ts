@@ -7,6 +7,10 @@ import type { Position } from "../position/position.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
 import type { LiveDatabase, LiveMoment } from "../verify/live.ts";
+import type { WalIndexHeader } from "../database/wal_index.ts";
+import { limits } from "../base/limits.ts";
+import { lockHolder } from "../platform/open_files.ts";
+import { askDaemon } from "./ask.ts";
 import { isHeld, locate } from "./await_daemon.ts";
 import { statePathOf } from "./status.ts";
 
@@ -21,37 +25,57 @@ export function liveDatabase(
 ): LiveDatabase {
   const { clock, files } = platform;
   const real = files.realPath(config.path);
+  const statePath = statePathOf(files, config);
   const pin = async (folder: string, signal: AbortSignal): Promise<LiveMoment> => {
     const valuesPath = `${folder}/live.values`;
-    const pages = await readLivePages(platform, driver, real, valuesPath);
     const start = clock.monotonicMs();
-    let position: Position | undefined;
-    while (clock.monotonicMs() - start < PATIENCE_MS && !signal.aborted) {
-      if (position === undefined) {
-        position = locate(files, statePathOf(files, config), pages.moment);
-        // Of an empty WAL that is the end of what is captured: that moment, as long as nothing else was committed.
-        const isEmpty = pages.moment.mxFrame === 0;
-        if (position !== undefined && isEmpty && !isStillMoment(files, real, pages.moment)) {
-          return await pin(folder, signal);
+    const isInTime = () => clock.monotonicMs() - start < PATIENCE_MS && !signal.aborted;
+    let why = "no daemon captures it";
+    while (isInTime()) {
+      const pages = await readLivePages(platform, driver, real, valuesPath);
+      const position = await locateLive(platform, statePath, real, pages.moment, signal);
+      if (position === "nobody") break;
+      why = position === undefined ? "the daemon has not captured it" : "the replica did not get there";
+      while (position !== undefined && isInTime()) {
+        if (await isHeld(store, position)) {
+          return {
+            position,
+            pageSize: pages.pageSize,
+            differences: (path, later) => comparePages(platform, pages, valuesPath, path, later),
+            forget: () => files.remove(valuesPath),
+          };
         }
+        await clock.sleep(LOOK_AGAIN_MS, signal);
       }
-      if (position !== undefined && await isHeld(store, position)) {
-        return {
-          position,
-          pageSize: pages.pageSize,
-          differences: (path, later) => comparePages(platform, pages, valuesPath, path, later),
-          forget: () => files.remove(valuesPath),
-        };
-      }
-      await clock.sleep(LOOK_AGAIN_MS, signal);
+      files.remove(valuesPath);
+      await clock.sleep(LOOK_AGAIN_MS, signal); // The moment is over, and can no longer be told: another one.
     }
-    files.remove(valuesPath);
+    if (files.linkStatus(valuesPath) !== undefined) files.remove(valuesPath);
     if (signal.aborted) {
       throw new ReplicationError("cancelled", `Cannot compare with ${config.path}: it was interrupted`);
     }
-    const why = position === undefined ? "no daemon captures it" : "the replica did not get there";
-    const seconds = PATIENCE_MS / 1_000;
-    throw new ReplicationError("unavailable", `Cannot compare with ${config.path}: ${why} within ${seconds} s`);
+    const within = why.startsWith("no daemon") ? "" : ` within ${PATIENCE_MS / 1_000} s`;
+    throw new ReplicationError("unavailable", `Cannot compare with ${config.path}: ${why}${within}`);
   };
   return { pin };
+}
+
+/**
+ * Where a moment of the database is in what the daemon captured; `nobody` when no process captures it. Only what a process
+ * says that follows the database after that moment counts: the state beside it may be of another life.
+ */
+async function locateLive(
+  platform: Platform,
+  statePath: string,
+  real: string,
+  moment: WalIndexHeader,
+  signal: AbortSignal,
+): Promise<Position | "nobody" | undefined> {
+  const { files } = platform;
+  const asked = await askDaemon(platform, statePath, limits.daemonAnswerMs, signal);
+  if (asked.kind === "none" && lockHolder(`${statePath}/lock`) === undefined) return "nobody";
+  if (asked.kind !== "answer" || asked.answer.captured === undefined) return undefined;
+  if (isStillMoment(files, real, moment)) return asked.answer.captured;
+  // Of an empty WAL the end of what is captured would be that moment only as long as nothing else was committed.
+  return moment.mxFrame === 0 ? undefined : locate(files, statePath, moment);
 }

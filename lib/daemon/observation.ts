@@ -18,12 +18,14 @@ export function factsOf(
 ): DatabaseFacts {
   const real = realPathOf(files, config.path);
   const statePath = realStatePath(config.statePath, config.path, real);
-  const { isOpening, trouble, absence, unseenMs } = database;
+  const { isOpening, trouble, absence, absentMs, unseenMs } = database;
   return {
     path: config.path,
     isOpening,
     trouble,
     absence,
+    absentMs,
+    absentAfterMs: config.absentAfterMs,
     unseenMs,
     monitorIntervalMs: config.monitorIntervalMs,
     position: database.position(),

@@ -69,6 +69,9 @@ export class WatchedDatabase implements DatabaseSource {
   #isFirstOpenKnown = false;
   #wasFollowed = false;
   #awaitedBecause: string | undefined;
+  /** Since when it is waited for, whatever for. */
+  #awaitedSinceMs: number | undefined;
+  #isWaitLoud = false;
 
   constructor(
     platform: Platform,
@@ -167,6 +170,12 @@ export class WatchedDatabase implements DatabaseSource {
   /** Why there was never anything to capture; undefined once there was, and while that cannot be told. */
   get absence(): string | undefined {
     return this.#wasFollowed ? undefined : this.#awaitedBecause;
+  }
+
+  /** For so long there was nothing to capture; 0 once there was. */
+  get absentMs(): number {
+    const sinceMs = this.absence === undefined ? undefined : this.#awaitedSinceMs;
+    return sinceMs === undefined ? 0 : this.#clock.monotonicMs() - sinceMs;
   }
 
   changed(): Promise<void> {
@@ -370,7 +379,7 @@ export class WatchedDatabase implements DatabaseSource {
     const readiness = this.#judge(real);
     if (readiness.kind === "wait") {
       this.#awaitedBecause = readiness.reason;
-      this.#say("info", `Waiting for ${this.path}: ${readiness.reason}`);
+      this.#sayWaiting(readiness.reason);
       this.#noteFirstOpen();
       return;
     }
@@ -384,6 +393,17 @@ export class WatchedDatabase implements DatabaseSource {
     this.#publish(await this.#opener.open(real, status));
     this.#listen(real);
     this.#log.info("Following", { position: formatPosition(this.#positionOrFail()) });
+  }
+
+  /** Somebody may have mistyped the path: a long wait is no longer said in passing. */
+  #sayWaiting(reason: string): void {
+    this.#awaitedSinceMs ??= this.#clock.monotonicMs();
+    const waitedMs = this.#clock.monotonicMs() - this.#awaitedSinceMs;
+    const message = `Waiting for ${this.path}: ${reason}`;
+    if (waitedMs < limits.absentWarningMs) return this.#say("info", message);
+    if (this.#isWaitLoud) return;
+    this.#isWaitLoud = true;
+    this.#log.warn(message, { seconds: Math.round(waitedMs / 1_000), advice: "see that the path is the right one" });
   }
 
   #judge(real: string): Readiness {
@@ -407,6 +427,8 @@ export class WatchedDatabase implements DatabaseSource {
     this.#session = session;
     this.#lastSaid = "";
     this.#awaitedBecause = undefined;
+    this.#awaitedSinceMs = undefined;
+    this.#isWaitLoud = false;
     this.#wasFollowed = true;
     this.#noteFirstOpen();
     this.#noteChange();

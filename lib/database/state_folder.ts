@@ -11,6 +11,7 @@
  *     latest                   the latest time that a snapshot was given
  *     replica-<crc of place>   what a host keeps in mind of a replica that it cannot read
  *     proof-<crc of place>     what `verify` found of a replica last, and when it was proven last
+ *     asks/                    questions about the database, and answers to them (`lib/daemon/ask.ts`)
  *     events, events.old       what happened (`event_log.ts`)
  *     catch-up-<crc of place>  pages on their way to a replica that is behind; gone at the next start
  *
@@ -224,19 +225,21 @@ export class StateFolder {
   }
 }
 
+/** Why what was found under the name of a state folder is not to be used; undefined when it may be. */
+export function whyForeign(found: FileStatus, database: FileStatus, user: number | undefined): string | undefined {
+  if (found.kind === "link") return "it is a symbolic link (should be a folder)";
+  if (found.kind !== "folder") return "it is not a folder";
+  if (found.owner === database.owner || found.owner === user) return undefined;
+  return `it belongs to user ${found.owner} (should belong to the database's owner, user ${database.owner})`;
+}
+
 /** Two places of one name would only forget each other: the file says whose it is. */
 function memoryName(place: string): string {
   return `replica-${checksumName(place)}`;
 }
 
 function refuseForeign(path: string, found: FileStatus, database: FileStatus, user: number | undefined): void {
-  const what = found.kind === "link"
-    ? "it is a symbolic link (should be a folder)"
-    : found.kind !== "folder"
-    ? "it is not a folder"
-    : found.owner !== database.owner && found.owner !== user
-    ? `it belongs to user ${found.owner} (should belong to the database's owner, user ${database.owner})`
-    : undefined;
+  const what = whyForeign(found, database, user);
   if (what === undefined) return;
   throw new ReplicationError("config-invalid", `Cannot use the state folder ${path}: ${what}`, {
     advice: "move it away, or name another place with meta-path",

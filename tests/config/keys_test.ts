@@ -25,6 +25,8 @@ Deno.test("CONFIG_KEYS names each key once a level, and none that is refused", (
 
 Deno.test("CONFIG_KEYS gives the defaults that hold", () => {
   assertEquals(parseDuration(writtenDefault("monitor-interval")), defaults.monitorIntervalMs);
+  assertEquals(parseDuration(writtenDefault("absent-after")), defaults.absentAfterMs);
+  assertEquals(parseDuration(writtenDefault("proven-within")), limits.provenWithinMs);
   assertEquals(parseDuration(writtenDefault("checkpoint-interval")), defaults.checkpointIntervalMs);
   assertEquals(Number(writtenDefault("min-checkpoint-page-count")), defaults.minCheckpointPages);
   assertEquals(Number(writtenDefault("max-checkpoint-page-count")), defaults.maxCheckpointPages);

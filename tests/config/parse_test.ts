@@ -43,6 +43,7 @@ Deno.test("parseConfig() fills in the defaults", () => {
       path: "/data/app.db",
       statePath: "/data/.app.db-tailrace",
       monitorIntervalMs: 1_000,
+      absentAfterMs: 300_000,
       checkpointIntervalMs: 60_000,
       minCheckpointPages: 700,
       maxCheckpointPages: 10_000,
@@ -80,6 +81,7 @@ dbs:
   - path: app.db
     meta-path: ~/state
     monitor-interval: 2s
+    absent-after: 90s
     checkpoint-interval: 30s
     min-checkpoint-page-count: 500
     max-checkpoint-page-count: 0
@@ -113,6 +115,7 @@ dbs:
     path: "/work/app.db",
     statePath: "/home/me/state/tailrace",
     monitorIntervalMs: 2_000,
+    absentAfterMs: 90_000,
     checkpointIntervalMs: 30_000,
     minCheckpointPages: 500,
     maxCheckpointPages: Number.MAX_SAFE_INTEGER,

@@ -25,11 +25,17 @@ Deno.test("verify of a database wins key by key over that of the top level", () 
     checks: [{ name: "users", query: users.query, min: 1, maxChange: { amount: 0.1, isPart: true } }],
   });
   assertEquals(
-    verifyOf({ level: "equal", sample: 2, checks: [users] }, { "level": "full", "max-age": "1h", checks: [state] }),
+    verifyOf({ level: "equal", sample: 2, checks: [users] }, {
+      "level": "full",
+      "max-age": "1h",
+      "proven-within": "0",
+      checks: [state],
+    }),
     {
       level: "checks",
       sample: 2,
       maxAgeMs: 3_600_000,
+      provenWithinMs: 0,
       checks: [{ name: "state", query: state.query, equals: "done" }],
     },
   );

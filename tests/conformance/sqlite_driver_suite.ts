@@ -97,7 +97,7 @@ const OPENING: readonly DriverTest[] = [
     name: "open() of any connection waits for locks as long as it was told, by default not at all",
     run: (driver, folder) => {
       const path = `${folder}/app.db`;
-      using([aDatabase(driver, path)], () => {
+      using([aDatabase(driver, path)], (_database) => {
         for (const options of [{}, { readOnly: true }, { create: true }]) {
           using([driver.open(path, options), driver.open(path, { ...options, busyTimeoutMs: 70 })], (none, some) => {
             assertEquals([none, some].map((one) => one.values("PRAGMA busy_timeout")), [[0], [70]]);

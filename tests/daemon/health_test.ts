@@ -32,6 +32,8 @@ function database(facts: Partial<DatabaseFacts> = {}): DatabaseFacts {
     isOpening: false,
     trouble: undefined,
     absence: undefined,
+    absentMs: 0,
+    absentAfterMs: 300_000,
     unseenMs: 10,
     monitorIntervalMs: 1_000,
     position: POSITION,
@@ -102,14 +104,18 @@ Deno.test("judgeHealth(): what waits, starts, or makes its first snapshot is no 
     "starting",
     undefined,
   ]);
-  // However long it is waited for.
   const waiting = [replica({ pulse: { ...pulse, stillMs: 1e9 }, isSnapshotting: true })];
-  assertEquals(judged(database({ trouble: "it is empty", absence: "it is empty", replicas: waiting })), [
+  const absent = { trouble: "it is empty", absence: "it is empty", absentMs: 300_000, replicas: waiting };
+  assertEquals(judged(database(absent)), [
     "waiting",
     "it is empty",
     "waiting",
     undefined,
   ]);
+  // Not for ever: the path may be a wrong one.
+  const long = judged(database({ ...absent, absentMs: 301_000 }));
+  assertEquals(long.slice(0, 2), ["trouble", "it is empty, for 5m1s"]);
+  assertEquals(judged(database({ ...absent, absentMs: 1e9, absentAfterMs: 0 }))[0], "waiting");
 });
 
 Deno.test("metricsPage() has a line for each thing that is known, and none for what is not", () => {

@@ -12,6 +12,8 @@ const FACTS: DatabaseFacts = {
   isOpening: false,
   trouble: undefined,
   absence: undefined,
+  absentMs: 0,
+  absentAfterMs: 300_000,
   unseenMs: 0,
   monitorIntervalMs: 1_000,
   position: undefined,

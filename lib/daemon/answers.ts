@@ -1,0 +1,136 @@
+/**
+ * Answers those who ask how a database stands (`ask.ts`), for as long as this process has to do with it: also while the
+ * database is refused or waited for. Nothing is written while nobody asks.
+ */
+import { messageOf } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import { Notifier } from "../base/notifier.ts";
+import type { FolderWatcher } from "../database/database.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { FileLock, FileSystem } from "../platform/file_system.ts";
+import { withOwner } from "../platform/owned_files.ts";
+import { settledOrDue } from "../replica/settled_or_due.ts";
+import { ANSWER_SUFFIX, asksPath, isQuestion, SERVED } from "./ask.ts";
+
+/** How often questions are looked for where the system does not tell of them, and whether the place is still there. */
+const LOOK_AGAIN_MS = 1_000;
+/** Whoever asked does not wait for so long: an answer that is older was left behind. */
+const LEFT_BEHIND_MS = 60_000;
+
+export interface AnswersOptions {
+  readonly clock: Clock;
+  readonly files: FileSystem;
+  readonly log: Logger;
+  readonly watchFolder: FolderWatcher;
+  readonly userId: number | undefined;
+  /** The state directory, wherever the path of the database leads now; undefined while there is none to be used. */
+  readonly statePath: () => string | undefined;
+  /** How the database stands, found out after it was asked. */
+  readonly answer: () => Promise<Readonly<Record<string, unknown>>>;
+}
+
+interface Place {
+  readonly folder: string;
+  readonly files: FileSystem;
+  readonly lock: FileLock;
+  readonly identity: string;
+  readonly watch: { close(): void } | undefined;
+}
+
+export class Answers {
+  readonly #options: AnswersOptions;
+  readonly #stopped = new AbortController();
+  readonly #asked = new Notifier();
+  readonly #finished: Promise<void>;
+  #place: Place | undefined;
+  #saidProblem: string | undefined;
+
+  constructor(options: AnswersOptions) {
+    this.#options = options;
+    this.#finished = this.#run(this.#stopped.signal);
+  }
+
+  /** Looks at once whether there is a state directory by now. */
+  look(): void {
+    this.#asked.notify();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort();
+    await this.#finished;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const asked = this.#asked.next();
+      try {
+        this.#takePlace();
+        await this.#answerAll();
+        this.#saidProblem = undefined;
+      } catch (error) {
+        this.#leave();
+        const problem = messageOf(error);
+        if (problem !== this.#saidProblem) this.#options.log.warn("Nobody can be answered", { reason: problem });
+        this.#saidProblem = problem;
+      }
+      await settledOrDue(this.#options.clock, asked, LOOK_AGAIN_MS, signal);
+    }
+    this.#leave();
+  }
+
+  /** A state directory is made by who takes the database up, and may be deleted and made again. */
+  #takePlace(): void {
+    const { files: system, userId, clock, statePath, watchFolder } = this.#options;
+    if (this.#place !== undefined && identityOf(system, this.#place.folder) === this.#place.identity) return;
+    this.#leave();
+    const path = statePath();
+    const state = path === undefined ? undefined : system.linkStatus(path);
+    if (path === undefined || state?.kind !== "folder") return;
+    const files = userId === 0 ? withOwner(system, state.owner, state.group) : system;
+    const folder = asksPath(path);
+    files.makeFolder(folder);
+    if (files.linkStatus(folder)?.kind !== "folder") return;
+    const lock = files.tryLock(`${folder}/${SERVED}`);
+    if (lock === undefined) return; // Another process answers, or somebody looks whether one does.
+    const watch = watchFolder(folder, () => this.#asked.notify());
+    this.#place = { folder, files, lock, identity: identityOf(files, folder), watch };
+    for (const name of files.list(folder)) {
+      const status = isQuestion(name) || name === SERVED ? undefined : files.linkStatus(`${folder}/${name}`);
+      const isOld = status !== undefined && clock.now().getTime() - status.modifiedAtMs > LEFT_BEHIND_MS;
+      if (isOld) files.remove(`${folder}/${name}`);
+    }
+  }
+
+  #leave(): void {
+    this.#place?.watch?.close();
+    this.#place?.lock.release();
+    this.#place = undefined;
+  }
+
+  async #answerAll(): Promise<void> {
+    const place = this.#place;
+    const questions = place?.files.list(place.folder).filter(isQuestion) ?? [];
+    if (place === undefined || questions.length === 0) return;
+    const text = `${JSON.stringify(await this.#options.answer())}\n`;
+    for (const question of questions) answerOne(place.files, `${place.folder}/${question}`, text);
+  }
+}
+
+/** Not synced: an answer is of no use to anybody after a power cut. */
+function answerOne(files: FileSystem, question: string, text: string): void {
+  if (files.linkStatus(question) === undefined) return; // Whoever asked has gone.
+  const draft = `${question}.tmp`;
+  const file = files.open(draft, "create");
+  try {
+    file.truncate(0);
+    file.writeAt(new TextEncoder().encode(text), 0);
+  } finally {
+    file.close();
+  }
+  files.rename(draft, `${question}${ANSWER_SUFFIX}`);
+  if (files.linkStatus(question) !== undefined) files.remove(question);
+}
+
+function identityOf(files: FileSystem, folder: string): string {
+  return `${files.linkStatus(folder)?.identity} ${files.linkStatus(`${folder}/${SERVED}`)?.identity}`;
+}

@@ -1,0 +1,174 @@
+import { silentLogger } from "../../lib/base/log.ts";
+import { answerDocument, type AnswerFacts, parseAnswer } from "../../lib/daemon/answer_document.ts";
+import { Answers } from "../../lib/daemon/answers.ts";
+import { askDaemon } from "../../lib/daemon/ask.ts";
+import type { DatabaseFacts } from "../../lib/daemon/health.ts";
+import { SystemClock } from "../../lib/platform/clock.ts";
+import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { SystemRandom } from "../../lib/platform/random.ts";
+import { parsePosition } from "../../lib/position/position.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { until } from "../support/daemon.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+
+const platform = { clock: new SystemClock(), files: new DenoFileSystem(), random: new SystemRandom() };
+const POSITION = parsePosition("00000000000000aa/0000000000000003:4152");
+
+function factsOf(facts: Partial<DatabaseFacts> = {}): AnswerFacts {
+  return {
+    mode: "follow",
+    startedAtMs: 1_700_000_000_000,
+    captured: POSITION,
+    facts: {
+      path: "/data/app.db",
+      isOpening: false,
+      trouble: undefined,
+      absence: undefined,
+      absentMs: 0,
+      absentAfterMs: 300_000,
+      unseenMs: 0,
+      monitorIntervalMs: 1_000,
+      position: POSITION,
+      databaseBytes: 8_192,
+      walBytes: undefined,
+      replicas: [{
+        name: "near",
+        url: "file:///backup/near",
+        position: POSITION,
+        isSnapshotting: false,
+        pulse: { behindMs: 0, stillMs: 0, currentAtMs: undefined, failures: 0, walBytes: 0 },
+        trouble: undefined,
+        upkeepTrouble: "Cannot delete: denied",
+        syncIntervalMs: 0,
+        proof: undefined,
+      }],
+      ...facts,
+    },
+  };
+}
+
+async function withAnswers(
+  work: (state: string, answers: Answers, asked: () => number) => Promise<void>,
+): Promise<void> {
+  await withTemporaryFolder(async (folder) => {
+    const state = `${folder}/state`;
+    let asked = 0;
+    const answers = new Answers({
+      ...platform,
+      log: silentLogger,
+      watchFolder: () => undefined,
+      userId: undefined,
+      statePath: () => state,
+      answer: () => Promise.resolve(answerDocument({ ...factsOf(), startedAtMs: ++asked })),
+    });
+    try {
+      await work(state, answers, () => asked);
+    } finally {
+      await answers.stop();
+    }
+  });
+}
+
+/** Once the place is taken. */
+async function served(state: string, answers: Answers): Promise<void> {
+  Deno.mkdirSync(state, { recursive: true });
+  answers.look();
+  await until(async () => (await askDaemon(platform, state, 2_000)).kind === "answer", "an answer");
+}
+
+Deno.test("an answer that is written and parsed again says the same", () => {
+  const answer = parseAnswer(JSON.stringify(answerDocument(factsOf())));
+  assertEquals(answer?.captured, POSITION);
+  assertEquals([answer?.mode, answer?.startedAtMs, answer?.condition], ["follow", 1_700_000_000_000, "well"]);
+  assertEquals(answer?.replicas, [{
+    name: "near",
+    url: "file:///backup/near",
+    condition: "trouble",
+    problem: "Cannot delete: denied",
+    position: POSITION,
+    lagMs: 0,
+  }]);
+  const refused = parseAnswer(JSON.stringify(answerDocument(factsOf({ trouble: "it is a folder" }))));
+  assertEquals([refused?.condition, refused?.problem], ["trouble", "it is a folder"]);
+});
+
+Deno.test("what is no answer is none", () => {
+  const document = answerDocument(factsOf());
+  for (
+    const broken of [{ schema_version: 2 }, { mode: "?" }, { started_at: "?" }, { condition: "?" }, { replicas: 1 }]
+  ) {
+    assertEquals(parseAnswer(JSON.stringify({ ...document, ...broken })), undefined);
+  }
+  for (const text of ["", "{", "null", "[]"]) assertEquals(parseAnswer(text), undefined);
+});
+
+Deno.test("askDaemon() believes only an answer to its own question, given by a process that lives", () =>
+  withAnswers(async (state, answers, asked) => {
+    assertEquals(await askDaemon(platform, state, 2_000), { kind: "none" });
+    await served(state, answers);
+    const before = asked();
+    const both = await Promise.all([askDaemon(platform, state, 2_000), askDaemon(platform, state, 2_000)]);
+    for (const one of both) assert(one.kind === "answer" && one.answer.startedAtMs > before);
+    assertEquals([...Deno.readDirSync(`${state}/asks`)].map(({ name }) => name), ["served"]);
+    await answers.stop();
+    // What that process left behind says nothing any more.
+    Deno.writeTextFileSync(`${state}/asks/00000000000000aa.answer`, JSON.stringify(answerDocument(factsOf())));
+    assertEquals(await askDaemon(platform, state, 2_000), { kind: "none" });
+  }));
+
+Deno.test("askDaemon() of a process that holds the place and says nothing is silent", () =>
+  withTemporaryFolder(async (state) => {
+    Deno.mkdirSync(`${state}/asks`);
+    const lock = platform.files.tryLock(`${state}/asks/served`);
+    assertEquals(await askDaemon(platform, state, 50), { kind: "silent" });
+    assertEquals([...Deno.readDirSync(`${state}/asks`)].map(({ name }) => name), ["served"]);
+    lock?.release();
+  }));
+
+Deno.test("askDaemon() does not wait for a process that ends", () =>
+  withTemporaryFolder(async (state) => {
+    Deno.mkdirSync(`${state}/asks`);
+    const lock = platform.files.tryLock(`${state}/asks/served`);
+    const asked = askDaemon(platform, state, 60_000);
+    lock?.release();
+    assertEquals(await asked, { kind: "none" });
+  }));
+
+Deno.test("Answers writes nothing while nobody asks, and removes what was left behind", () =>
+  withAnswers(async (state, answers) => {
+    Deno.mkdirSync(`${state}/asks`, { recursive: true });
+    for (const [name, atMs] of [["old", 0], ["new", Date.now()]] as const) {
+      Deno.writeTextFileSync(`${state}/asks/${name}.answer`, "");
+      Deno.utimeSync(`${state}/asks/${name}.answer`, new Date(atMs), new Date(atMs));
+    }
+    await served(state, answers);
+    const names = () => [...Deno.readDirSync(`${state}/asks`)].map(({ name }) => name).sort();
+    assertEquals(names(), ["new.answer", "served"]);
+    const at = () => [state, `${state}/asks`].map((path) => Deno.statSync(path).mtime?.getTime());
+    const before = at();
+    answers.look();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assertEquals(at(), before);
+  }));
+
+Deno.test("Answers goes on when the state directory is made anew", () =>
+  withAnswers(async (state, answers) => {
+    await served(state, answers);
+    Deno.removeSync(state, { recursive: true });
+    await served(state, answers);
+  }));
+
+Deno.test("Answers of a second process says nothing while the first does", () =>
+  withAnswers(async (state, answers) => {
+    await served(state, answers);
+    const second = new Answers({
+      ...platform,
+      log: silentLogger,
+      watchFolder: () => undefined,
+      userId: undefined,
+      statePath: () => state,
+      answer: () => Promise.reject(new Error("the second one was asked")),
+    });
+    for (let i = 0; i < 5; i++) assertEquals((await askDaemon(platform, state, 2_000)).kind, "answer");
+    await second.stop();
+  }));

@@ -1,0 +1,114 @@
+/** `replicate` and `replicate --once` beside another process that has the same database. */
+import { ReplicationError } from "../../lib/base/errors.ts";
+import { silentLogger } from "../../lib/base/log.ts";
+import { databaseConfigFromArguments } from "../../lib/config/from_arguments.ts";
+import { Answers } from "../../lib/daemon/answers.ts";
+import { askDaemon } from "../../lib/daemon/ask.ts";
+import { awaitDaemonOf } from "../../lib/daemon/await_daemon.ts";
+import { SystemClock } from "../../lib/platform/clock.ts";
+import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { SystemRandom } from "../../lib/platform/random.ts";
+import { SystemWeb } from "../../lib/platform/web.ts";
+import { assertEquals, assertRejects } from "../support/assert.ts";
+import { sleep, until } from "../support/daemon.ts";
+import { insert, type Scene, withScene } from "./scene.ts";
+
+const PLATFORM = {
+  clock: new SystemClock(),
+  files: new DenoFileSystem(),
+  random: new SystemRandom(),
+  web: new SystemWeb(),
+};
+
+/** What a run of `--once` answers that is not done. */
+const ONCE_ANSWER = {
+  schema_version: 1,
+  version: "0.0.0",
+  mode: "once",
+  started_at: "2026-11-30T00:00:00.000Z",
+  captured: null,
+  condition: "starting",
+  replicas: [],
+};
+
+function once(name: string, run: (scene: Scene) => Promise<void>): void {
+  Deno.test({ name, timeout: 60_000, fn: () => withScene(run) });
+}
+
+once("replicate --once beside a process that has not taken the database up yet is no success", async (scene) => {
+  const application = scene.application();
+  insert(application, 5);
+  await using before = scene.daemon({ flags: ["--once"] });
+  assertEquals(await before.ended(), 0);
+  insert(application, 1); // While nobody watches; the state says nothing of it, and the WAL is empty.
+  application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  application.close();
+  const { files } = PLATFORM;
+  const lock = files.tryLock(`${scene.state}/lock`);
+  const config = databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder);
+  const error = await assertRejects(() => awaitDaemonOf(PLATFORM, config, 300), ReplicationError);
+  assertEquals(error.code, "busy");
+  lock?.release();
+  assertEquals(await awaitDaemonOf(PLATFORM, config, 300), "left");
+  await using second = scene.daemon({ flags: ["--once"] });
+  assertEquals(await second.ended(), 0);
+  await scene.expectEqual();
+});
+
+/** This process has the database, as a run of `--once` has it. */
+async function holdAsOnce(scene: Scene): Promise<() => Promise<void>> {
+  const lock = PLATFORM.files.tryLock(`${scene.state}/lock`);
+  const answers = new Answers({
+    ...PLATFORM,
+    log: silentLogger,
+    watchFolder: () => undefined,
+    userId: undefined,
+    statePath: () => scene.state,
+    answer: () => Promise.resolve(ONCE_ANSWER),
+  });
+  await until(async () => (await askDaemon(PLATFORM, scene.state, 2_000)).kind === "answer", "an answer");
+  return async () => {
+    await answers.stop();
+    lock?.release();
+  };
+}
+
+once("replicate that starts while --once runs waits for it", async (scene) => {
+  const application = scene.application();
+  insert(application, 5);
+  await using before = scene.daemon({ flags: ["--once"] });
+  assertEquals(await before.ended(), 0);
+  const release = await holdAsOnce(scene);
+  await using daemon = scene.daemon();
+  await daemon.line("another process replicates this database");
+  await sleep(300); // It has not ended.
+  await release();
+  await daemon.ready();
+  assertEquals(await daemon.stop(), 0);
+  application.close();
+  await scene.expectEqual();
+});
+
+once("replicate --once takes up what another --once has left", async (scene) => {
+  const application = scene.application();
+  insert(application, 5);
+  await using before = scene.daemon({ flags: ["--once"] });
+  assertEquals(await before.ended(), 0);
+  insert(application, 5);
+  const release = await holdAsOnce(scene);
+  await using second = scene.daemon({ flags: ["--once"] });
+  await second.line("waiting for it");
+  await release();
+  assertEquals(await second.ended(), 0);
+  application.close();
+  await scene.expectEqual();
+});
+
+once("replicate beside another daemon ends with 75", async (scene) => {
+  insert(scene.application(), 5);
+  await using daemon = scene.daemon();
+  await daemon.ready();
+  await using second = scene.daemon();
+  assertEquals(await second.ended(), 75);
+  assertEquals(await daemon.stop(), 0);
+});
