@@ -7,7 +7,7 @@ import type { Generation } from "../position/generation.ts";
 import { asIndex } from "../position/position.ts";
 import { FRAME_HEADER_SIZE, FRAME_SALT_AT, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { WAL_HEADER_SIZE } from "../wal/header.ts";
-import { equalSalts, mayFollow } from "../wal/salt.ts";
+import { equalSalts, isEarlier, mayFollow } from "../wal/salt.ts";
 import type { OpenDatabase } from "./open_database.ts";
 import type { ResumeFacts } from "./resume_decision.ts";
 import type { CapturedLife } from "./shadow_files.ts";
@@ -64,7 +64,7 @@ export function gatherResumeFacts(open: OpenDatabase, state: StateFolder, index:
         captured: last.frames,
         sameBytes,
         isOverwritten: sameBytes && !hasCopiedPages(comparison),
-        incompleteBecause: restartedOnce && !lastLifeClosed ? whyIncomplete(comparison, state.isSameBoot()) : undefined,
+        incompleteBecause: restartedOnce ? whyIncomplete(comparison, state.isSameBoot()) : undefined,
       },
     };
   } finally {
@@ -106,28 +106,38 @@ function hasSameFrames({ open, shadow, life }: Comparison, fromFrame: number): b
 
 /**
  * After one restart: why the captured life cannot be shown to have been complete. It was, if its captured frames that the
- * new life has not overwritten still stand, the last one among them; nothing of it stands behind them; every page whose
- * newest version is a captured frame has that content in the database file; and the machine was not switched off meanwhile
- * (which alone could have taken back a frame that was committed and captured).
+ * new life has not overwritten still stand, the last one among them; behind them stands what an earlier life wrote there,
+ * so that this one never did; every page whose newest version is a captured frame has that content in the database file;
+ * and the machine was not switched off meanwhile (which alone could have taken back a frame that was committed and captured).
  */
 function whyIncomplete(comparison: Comparison, sameBoot: boolean): string | undefined {
   const { open, life, index } = comparison;
   if (!sameBoot) return "the WAL was restarted, and the machine too";
   if (index.mxFrame >= life.frames) return "the WAL was restarted and has overwritten the end of what was captured";
   if (!hasSameFrames(comparison, index.mxFrame)) return "the WAL was restarted after other frames than those captured";
-  if (isOverwrittenBehind(open.walFile, life, index)) {
-    return "the WAL was restarted after more had been written than captured";
+  switch (behindEnd(open.walFile, life)) {
+    case "nothing":
+      return "the WAL was restarted and ends where what was captured ends: more may have stood there";
+    case "later":
+      return "the WAL was restarted after more had been written than captured";
+    case "earlier":
+      return hasPagesInFile(comparison)
+        ? undefined
+        : "the WAL was restarted, and the database file is not what it led to";
   }
-  return hasPagesInFile(comparison) ? undefined : "the WAL was restarted, and the database file is not what it led to";
 }
 
-function isOverwrittenBehind(wal: FileHandle, life: CapturedLife, index: WalIndexHeader): boolean {
-  const header = new Uint8Array(FRAME_HEADER_SIZE);
-  const at = WAL_HEADER_SIZE + life.frames * frameSize(life.header.pageSize);
-  if (wal.readAt(header, at) < FRAME_HEADER_SIZE) return false;
-  const view = viewOf(header);
+/**
+ * What stands in the place of the frame after the captured ones. Only a whole frame of an earlier life proves that this one
+ * never wrote there: a file that ends before it may have been cut off there (TRUNCATE, `journal_size_limit`), and whatever
+ * else is there has been written over it.
+ */
+function behindEnd(wal: FileHandle, { header, frames }: CapturedLife): "nothing" | "earlier" | "later" {
+  const frame = new Uint8Array(frameSize(header.pageSize));
+  if (wal.readAt(frame, WAL_HEADER_SIZE + frames * frame.length) < frame.length) return "nothing";
+  const view = viewOf(frame);
   const salt = { salt1: view.getUint32(FRAME_SALT_AT), salt2: view.getUint32(FRAME_SALT_AT + 4) };
-  return equalSalts(salt, life.header.salt) || equalSalts(salt, index.salt);
+  return isEarlier(salt, header.salt) ? "earlier" : "later";
 }
 
 /** Whether pages whose newest version was copied into the database file have that content there. */

@@ -38,8 +38,9 @@ export function decideResume(facts: ResumeFacts): ResumeDecision {
     return facts.sameBytes ? { kind: "continue" } : newGeneration("the WAL holds other frames than those captured");
   }
   if (!facts.restartedOnce) return newGeneration("the WAL was restarted or removed while nobody watched");
-  if (facts.lastLifeClosed) return { kind: "continue" };
-  return facts.incompleteBecause === undefined ? { kind: "next-index" } : newGeneration(facts.incompleteBecause);
+  // Also behind a life that was seen to be over: an earlier copy of the files may have been restarted in its place.
+  if (facts.incompleteBecause !== undefined) return newGeneration(facts.incompleteBecause);
+  return { kind: facts.lastLifeClosed ? "continue" : "next-index" };
 }
 
 function newGeneration(reason: string): ResumeDecision {

@@ -53,6 +53,11 @@ const rows: readonly (readonly [string, Partial<ResumeFacts>, ResumeDecision])[]
     { ...restarted, incompleteBecause: "more had been written" },
     anew("more had been written"),
   ],
+  [
+    "one restart after a life that was closed, and whose place something else may have taken",
+    { ...restarted, lastLifeClosed: true, incompleteBecause: "other frames stand there" },
+    anew("other frames stand there"),
+  ],
   ["the life that follows the one that was closed", { ...restarted, lastLifeClosed: true }, { kind: "continue" }],
   [
     "several restarts",

@@ -1,6 +1,6 @@
 /** After being away: where the history can be continued it is, where not a new generation begins, and says why. */
 import type { DatabaseSync } from "node:sqlite";
-import { frameSize } from "../../lib/wal/frame.ts";
+import { FRAME_HEADER_SIZE, frameSize } from "../../lib/wal/frame.ts";
 import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { sleep } from "../support/daemon.ts";
@@ -12,12 +12,18 @@ interface Away {
   readonly scene: Scene;
   /** Open all the time, so that the WAL stays. */
   readonly application: DatabaseSync;
+  /** Of the WAL, from its beginning. */
+  readonly capturedBytes: number;
 }
 
 /** Replicates, ends, lets happen what happens while nobody watches, and replicates again. */
 async function goAway(scene: Scene, meanwhile: (away: Away) => Promise<void> | void, end: Deno.Signal = "SIGTERM") {
   const application = scene.application();
   application.exec("PRAGMA wal_autocheckpoint = 0");
+  // What an earlier life leaves behind the end of the next one shows that this one wrote nothing there.
+  application.exec("CREATE TABLE other(n INTEGER PRIMARY KEY)");
+  insert(application, 50);
+  checkpoint(application, "RESTART");
   insert(application, 10);
   await using first = scene.daemon();
   await first.line("Snapshot done");
@@ -28,7 +34,8 @@ async function goAway(scene: Scene, meanwhile: (away: Away) => Promise<void> | v
   assert(generation !== undefined);
   const before = await scene.restored({ kind: "latest", generation });
   const endBefore = await scene.store.end(generation);
-  await meanwhile({ scene, application });
+  assert(endBefore !== undefined);
+  await meanwhile({ scene, application, capturedBytes: endBefore.offset });
   await using again = scene.daemon();
   await again.ready();
   const after = application.isOpen ? application : scene.application();
@@ -37,7 +44,6 @@ async function goAway(scene: Scene, meanwhile: (away: Away) => Promise<void> | v
   after.close();
   await scene.expectEqual();
   // Whatever was restorable is.
-  assert(endBefore !== undefined);
   const position = { generation, index: endBefore.index, offset: endBefore.offset };
   assertEquals(await scene.restored({ kind: "position", position, generation }), before);
   const reason = /A new generation begins .* reason="(.*)"$/.exec(again.saying("A new generation begins").join())?.[1];
@@ -68,6 +74,16 @@ function continues(
 
 /** With the page table the history is continued, and without it a new one begins; both say why. */
 function breaksOff(what: string, wanted: string, meanwhile: (away: Away) => Promise<void> | void): void {
+  resyncs(what, wanted, meanwhile);
+  beginsAnew(`${what}, without a page table`, wanted, async (away) => {
+    for (const { name } of Deno.readDirSync(away.scene.state)) {
+      if (name.startsWith("pages-")) Deno.removeSync(`${away.scene.state}/${name}`);
+    }
+    await meanwhile(away);
+  });
+}
+
+function resyncs(what: string, wanted: string, meanwhile: (away: Away) => Promise<void> | void): void {
   Deno.test({
     name: `replicate resyncs after ${what}: ${wanted}`,
     timeout: 30_000,
@@ -77,12 +93,6 @@ function breaksOff(what: string, wanted: string, meanwhile: (away: Away) => Prom
         assertEquals([reason, resynced], [undefined, wanted]);
         assertEquals([generations, snapshots], [1, 0]);
       }),
-  });
-  beginsAnew(`${what}, without a page table`, wanted, async (away) => {
-    for (const { name } of Deno.readDirSync(away.scene.state)) {
-      if (name.startsWith("pages-")) Deno.removeSync(`${away.scene.state}/${name}`);
-    }
-    await meanwhile(away);
   });
 }
 
@@ -109,7 +119,7 @@ function files(scene: Scene): readonly string[] {
 }
 
 /** The database and its WAL as they are, to be put back when nobody has them open. */
-function keep({ scene, application }: Away): () => void {
+function keep({ scene, application }: Pick<Away, "scene" | "application">): () => void {
   const kept = files(scene).map((path) => [path, Deno.readFileSync(path)] as const);
   return () => {
     application.close();
@@ -159,6 +169,58 @@ breaksOff(
   ({ application }) => {
     checkpoint(application, "RESTART");
     insert(application, 60);
+  },
+);
+
+/** One more transaction, on a page that no other frame has; a restart, whose first commit cuts the file at that size. */
+function restartAndCut({ application }: Away, sizeBytes: number): void {
+  application.exec("INSERT INTO other VALUES(2)");
+  checkpoint(application, "PASSIVE");
+  application.exec(`PRAGMA journal_size_limit = ${sizeBytes}`);
+  insert(application, 1);
+}
+
+const CUT = "the WAL was restarted and ends where what was captured ends: more may have stood there";
+const MORE = "the WAL was restarted after more had been written than captured";
+const cuts: readonly (readonly [string, number, string])[] = [
+  ["exactly where what was captured ends", 0, CUT],
+  ["a byte behind what was captured", 1, CUT],
+  ["a frame's header behind what was captured", FRAME_HEADER_SIZE, CUT],
+  ["a byte more than a frame's header behind what was captured", FRAME_HEADER_SIZE + 1, CUT],
+  ["a frame behind what was captured", FRAME, MORE],
+  ["a byte before the end of what was captured", -1, "the WAL was restarted after other frames than those captured"],
+];
+for (const [where, bytes, wanted] of cuts) {
+  breaksOff(`a transaction whose frames were cut off, ${where}`, wanted, (away) => {
+    restartAndCut(away, away.capturedBytes + bytes);
+  });
+}
+
+const OTHER = "the WAL was restarted after other frames than those captured";
+breaksOff("a transaction in whose place the next life was rolled back", OTHER, ({ application }) => {
+  application.exec("INSERT INTO other VALUES(2)");
+  checkpoint(application, "RESTART");
+  application.exec("PRAGMA cache_size = 1; BEGIN");
+  insert(application, 100); // Spills into the WAL, and is taken back.
+  application.exec("ROLLBACK");
+  insert(application, 1);
+});
+
+resyncs(
+  "an earlier copy of the files was put back behind a life that was over, and restarted",
+  OTHER,
+  async (away) => {
+    const { scene, application } = away;
+    const putBack = keep(away);
+    checkpoint(application, "RESTART");
+    const between = scene.daemon();
+    await between.ready(); // The last life is over for it, and of the next one there is nothing yet.
+    assertEquals(await between.stop(), 0);
+    putBack();
+    Deno.truncateSync(scene.wal, WAL_HEADER_SIZE + 6 * FRAME);
+    const other = scene.connect();
+    checkpoint(other, "RESTART");
+    insert(other, 1);
   },
 );
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertFalse } from "../support/assert.ts";
 import { readGoldenWal } from "../golden/read.ts";
 import { FRAME_SALT_AT, frameSize } from "../../lib/wal/frame.ts";
 import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
-import { equalSalts, mayFollow } from "../../lib/wal/salt.ts";
+import { equalSalts, isEarlier, mayFollow } from "../../lib/wal/salt.ts";
 
 Deno.test("equalSalts() looks at both salts", () => {
   assert(equalSalts({ salt1: 1, salt2: 2 }, { salt1: 1, salt2: 2 }));
@@ -24,4 +24,18 @@ Deno.test("mayFollow() agrees with what SQLite did when it restarted a WAL", () 
   const previous = { salt1: view.getUint32(leftover), salt2: view.getUint32(leftover + 4) };
   assert(mayFollow(expected.salt, previous));
   assertEquals(mayFollow(previous, expected.salt), false);
+  assert(isEarlier(previous, expected.salt));
+  assertFalse(isEarlier(expected.salt, previous));
+});
+
+Deno.test("isEarlier() knows a life of some restarts before, over the end of 32 bits too", () => {
+  assert(isEarlier({ salt1: 7, salt2: 9 }, { salt1: 8, salt2: 2 }));
+  assert(isEarlier({ salt1: 0xfffffffe, salt2: 9 }, { salt1: 3, salt2: 2 }));
+  assertFalse(isEarlier({ salt1: 8, salt2: 9 }, { salt1: 8, salt2: 2 }));
+  assertFalse(isEarlier({ salt1: 9, salt2: 9 }, { salt1: 8, salt2: 2 }));
+});
+
+Deno.test("isEarlier() takes neither zeros nor salts far away for an earlier life", () => {
+  assertFalse(isEarlier({ salt1: 0, salt2: 0 }, { salt1: 8, salt2: 2 }));
+  assertFalse(isEarlier({ salt1: 0x8000_0000, salt2: 9 }, { salt1: 8, salt2: 2 }));
 });
