@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { FRAME_HEADER_SIZE, frameSize } from "../../lib/wal/frame.ts";
 import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
+import { asIndex, formatIndex, type Index } from "../../lib/position/position.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { sleep } from "../support/daemon.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
@@ -81,6 +82,13 @@ function breaksOff(what: string, wanted: string, meanwhile: (away: Away) => Prom
     }
     await meanwhile(away);
   });
+}
+
+function removeIndex(folder: string, index: Index): void {
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (isDirectory) removeIndex(`${folder}/${name}`, index);
+    else if (name.startsWith(`${formatIndex(index)}.`)) Deno.removeSync(`${folder}/${name}`);
+  }
 }
 
 function resyncs(what: string, wanted: string, meanwhile: (away: Away) => Promise<void> | void): void {
@@ -206,16 +214,19 @@ breaksOff("a transaction in whose place the next life was rolled back", OTHER, (
   insert(application, 1);
 });
 
-resyncs(
+beginsAnew(
   "an earlier copy of the files was put back behind a life that was over, and restarted",
   OTHER,
   async (away) => {
     const { scene, application } = away;
     const putBack = keep(away);
     checkpoint(application, "RESTART");
+    insert(application, 1);
     const between = scene.daemon();
-    await between.ready(); // The last life is over for it, and of the next one there is nothing yet.
+    await between.ready();
     assertEquals(await between.stop(), 0);
+    // As when it was killed after the last life was over for it, and before it had anything of the next one.
+    for (const folder of [scene.state, scene.replica]) removeIndex(folder, asIndex(1));
     putBack();
     Deno.truncateSync(scene.wal, WAL_HEADER_SIZE + 6 * FRAME);
     const other = scene.connect();
