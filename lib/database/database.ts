@@ -37,6 +37,7 @@ const TAKE_UP_MAX_MS = 2_000;
 const RETRY_CAPTURE_MS = 20;
 const REPEAT_MS = 3_600_000;
 const LOOK_AT_PATH_MS = 500;
+const LOOK_AT_STATE_MS = 500;
 export class WatchedDatabase implements DatabaseSource {
   readonly path: string;
   readonly #platform: Platform;
@@ -54,6 +55,7 @@ export class WatchedDatabase implements DatabaseSource {
   #saidMs = -Infinity;
   #refusal: ReplicationError | undefined;
   #pathLookedAtMs = -Infinity;
+  #stateLookedAtMs = -Infinity;
   #unavailableSinceMs: number | undefined;
   #checkpointPauses = 0;
   #session: Session | undefined;
@@ -341,15 +343,29 @@ export class WatchedDatabase implements DatabaseSource {
       return;
     }
     const session = this.#session;
-    if (!session.state.isStillThere()) {
-      throw new ReplicationError("failed", `Cannot go on with ${this.path}: its state folder was deleted or replaced`);
-    }
+    await this.#lookAfterState(session);
     const outcome = this.#whereThePathLeads(session) ?? await session.watch.tick(signal);
     await this.#handleEnd(session, outcome);
     if (outcome.kind === "busy") this.#removeUnneeded(session);
     if (outcome.kind !== "busy" && outcome.kind !== "quiet") return;
     const damage = await this.#scrub.turn(session);
     if (damage !== undefined) await this.#startOver(session, damage);
+  }
+
+  /** What others removed of the state is written again where it is known here; else all is taken up anew. */
+  async #lookAfterState({ state, shadow }: Session): Promise<void> {
+    if (!state.isStillThere()) {
+      throw new ReplicationError("failed", `Cannot go on with ${this.path}: its state folder was deleted or replaced`);
+    }
+    const now = this.#clock.monotonicMs();
+    if (now - this.#stateLookedAtMs < LOOK_AT_STATE_MS) return;
+    this.#stateLookedAtMs = now;
+    if (!shadow.isStillThere()) {
+      throw new ReplicationError("failed", `Cannot go on with ${this.path}: files of its shadow WAL were deleted`);
+    }
+    const missing = await state.restoreMissing();
+    if (missing.length === 0) return;
+    this.#log.warn("Files of the state folder were deleted and are written again", { files: missing.join(" ") });
   }
 
   /** A link on the way to the database may be turned to another one, as deployments do. */

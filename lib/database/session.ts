@@ -91,7 +91,9 @@ export class SessionOpener {
     const { files } = this.#platform;
     const { userId, enableWal } = this.#settings;
     const statePath = realStatePath(this.#settings.statePath, this.#settings.path, real);
-    const state = await StateFolder.open(files, statePath, status, userId);
+    const state = await StateFolder.open(files, statePath, status, userId).catch((error: unknown) => {
+      throw isGone(error) ? stateWentAway(real, error) : error;
+    });
     this.#settings.events?.attach(state);
     let open: OpenDatabase | undefined;
     try {
@@ -102,8 +104,9 @@ export class SessionOpener {
       return session;
     } catch (error) {
       if (open !== undefined) letGo(files, this.#driver, open);
+      const isStateThere = state.isStillThere();
       this.#leaveState(state);
-      throw error;
+      throw isStateThere && !isGone(error) ? error : stateWentAway(real, error);
     }
   }
 
@@ -306,6 +309,18 @@ export class SessionOpener {
     };
     return new Watch(open, shadow, this.#platform, this.#log, settings, this.#events, beginning);
   }
+}
+
+/** What was there a moment ago, or had just been made, is not: at the next try it is there or made anew. */
+function stateWentAway(path: string, cause: unknown): ReplicationError {
+  return new ReplicationError("unavailable", `Cannot take up ${path}: files of it or of its state were just removed`, {
+    cause,
+  });
+}
+
+function isGone(error: unknown): boolean {
+  if (error instanceof ReplicationError && error.code === "not-found") return true;
+  return error instanceof Error && error.cause !== undefined && isGone(error.cause);
 }
 
 /** A shadow WAL that nobody goes on with leaves nothing behind. */

@@ -66,7 +66,10 @@ export class ShadowWal {
     const folder = `${parent}/${generation}`;
     const indexes = files.list(folder).map((name) => parseRawName(name, "wal")).filter((index) => index !== undefined);
     const shadow = new ShadowWal(files, folder, generation, indexes.at(-1) ?? asIndex(0));
-    for (const index of indexes.slice(0, -1)) shadow.#loadOlder(index);
+    for (const [slot, index] of indexes.slice(0, -1).entries()) {
+      if (indexes[slot + 1] !== index + 1) throw missingIndex(shadow.walPath(asIndex(index + 1)));
+      shadow.#loadOlder(index);
+    }
     if (indexes.length > 0) shadow.#loadNewest(nowMs);
     return shadow;
   }
@@ -262,6 +265,15 @@ export class ShadowWal {
     return oldest;
   }
 
+  /** Whether every file that readers are promised still has its name. */
+  isStillThere(): boolean {
+    if (this.#files.status(this.#folder) === undefined) return false;
+    const names = new Set(this.#files.list(this.#folder));
+    const isThere = (index: Index) =>
+      names.has(formatRawName(index, "wal")) && names.has(formatRawName(index, "commits"));
+    return [...this.#ends.keys()].every(isThere);
+  }
+
   /** Removes complete indexes below the given one. */
   removeBefore(index: Index): void {
     for (const held of [...this.#ends.keys()]) {
@@ -417,6 +429,10 @@ export class ShadowWal {
   get closedLife(): CapturedLife | undefined {
     return this.#closedLife;
   }
+}
+
+function missingIndex(path: string): ReplicationError {
+  return new ReplicationError("corrupt", `Cannot continue the shadow WAL ${path}: it is missing between two others`);
 }
 
 function lostFrames(path: string): ReplicationError {

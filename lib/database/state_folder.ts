@@ -29,6 +29,8 @@ import { type Generation, parseGeneration } from "../position/generation.ts";
 const STATE_VERSION = "1";
 const PAGES_PREFIX = "pages-";
 const SCRATCH_PREFIX = "catch-up-";
+/** What the one process that uses the folder knows by heart, and writes again where somebody has removed it. */
+const KEPT_NAMES: readonly string[] = ["version", "generation", "boot", "replicas", "latest"];
 const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
 
 /** The default place, by a database's path. */
@@ -50,7 +52,11 @@ export function readGenerationRecord(files: FileSystem, statePath: string): Gene
 
 /** Places that replicas were written to, also for those who only look. */
 export function readReplicaPlaces(files: FileSystem, statePath: string): readonly string[] {
-  return (files.readText(`${statePath}/replicas`) ?? "").split("\n").filter((line) => line !== "");
+  return placesIn(files.readText(`${statePath}/replicas`));
+}
+
+function placesIn(text: string | undefined): readonly string[] {
+  return (text ?? "").split("\n").filter((line) => line !== "");
 }
 
 export interface GenerationRecord {
@@ -64,6 +70,7 @@ export class StateFolder {
   readonly #files: FileSystem;
   readonly #lock: FileLock;
   readonly #identity: string;
+  readonly #kept = new Map<string, string>();
   #remembering: Promise<void> = Promise.resolve();
 
   private constructor(files: FileSystem, path: string, lock: FileLock) {
@@ -96,6 +103,7 @@ export class StateFolder {
       await state.#checkVersion();
       files.makeFolder(state.shadowPath);
       for (const name of files.list(path)) if (name.startsWith(SCRATCH_PREFIX)) files.remove(`${path}/${name}`);
+      state.#learn();
     } catch (error) {
       lock.release();
       throw error;
@@ -125,6 +133,15 @@ export class StateFolder {
     return this.#look() === this.#identity;
   }
 
+  /** Writes again what was removed while it is in use; its names. Others read it: without it they would wait in vain. */
+  restoreMissing(): Promise<readonly string[]> {
+    return this.#oneAfterTheOther(async () => {
+      const missing = [...this.#kept].filter(([name]) => this.#files.linkStatus(`${this.path}/${name}`) === undefined);
+      for (const [name, text] of missing) await this.#replace(name, text);
+      return missing.map(([name]) => name);
+    });
+  }
+
   current(): GenerationRecord | undefined {
     return readGenerationRecord(this.#files, this.path);
   }
@@ -143,8 +160,9 @@ export class StateFolder {
     if (!this.isSameBoot()) await this.#replace("boot", this.#files.readText(BOOT_ID_PATH) ?? "unknown\n");
   }
 
+  /** As it is known here: a file that somebody has removed says nothing. */
   replicas(): readonly string[] {
-    return readReplicaPlaces(this.#files, this.path);
+    return placesIn(this.#kept.get("replicas"));
   }
 
   rememberReplica(place: string): Promise<void> {
@@ -156,7 +174,7 @@ export class StateFolder {
 
   /** The latest time that a snapshot of this database was given, whatever the clock says now; -1 without one. */
   latestTimeMs(): number {
-    const ms = Number(this.#files.readText(`${this.path}/latest`)?.trim());
+    const ms = Number(this.#kept.get("latest")?.trim());
     return Number.isSafeInteger(ms) ? ms : -1;
   }
 
@@ -193,10 +211,17 @@ export class StateFolder {
   }
 
   /** Several replicas may have something to remember at once. */
-  #oneAfterTheOther(work: () => Promise<void>): Promise<void> {
+  #oneAfterTheOther<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#remembering.then(work);
-    this.#remembering = done.catch(() => {});
+    this.#remembering = done.then(() => {}, () => {});
     return done;
+  }
+
+  #learn(): void {
+    for (const name of KEPT_NAMES) {
+      const text = this.#files.readText(`${this.path}/${name}`);
+      if (text !== undefined) this.#kept.set(name, text);
+    }
   }
 
   #look(): string {
@@ -221,6 +246,7 @@ export class StateFolder {
   }
 
   async #replace(name: string, text: string): Promise<void> {
+    if (KEPT_NAMES.includes(name)) this.#kept.set(name, text);
     await replaceFile(this.#files, `${this.path}/${name}`, new TextEncoder().encode(text));
   }
 }

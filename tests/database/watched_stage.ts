@@ -5,6 +5,7 @@ import { defaults } from "../../lib/config/defaults.ts";
 import { WatchedDatabase } from "../../lib/database/database.ts";
 import type { DatabaseSettings } from "../../lib/database/session.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
+import type { FileSystem } from "../../lib/platform/file_system.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
 import { SystemWeb } from "../../lib/platform/web.ts";
@@ -30,6 +31,8 @@ export class ShiftedClock extends SystemClock {
 export interface WatchedStageOptions {
   readonly driver?: SqliteDriver;
   readonly settings?: Partial<DatabaseSettings>;
+  /** Instead of the system's. */
+  readonly files?: FileSystem;
 }
 
 export class WatchedStage {
@@ -42,26 +45,29 @@ export class WatchedStage {
   readonly lines: string[] = [];
   /** The database file as it was when the first generation began. */
   readonly #base: Uint8Array;
+  readonly #options: WatchedStageOptions;
   #isReleased = false;
 
-  private constructor(folder: string, application: OtherProcess, { driver, settings }: WatchedStageOptions) {
+  private constructor(folder: string, application: OtherProcess, options: WatchedStageOptions) {
     this.folder = folder;
     this.path = `${folder}/app.db`;
     this.application = application;
     this.#base = Deno.readFileSync(this.path);
+    this.#options = options;
+    this.database = this.again(options.files ?? new DenoFileSystem());
+  }
+
+  /** The same database as a later start of the program finds it; the test ends it. */
+  again(files: FileSystem): WatchedDatabase {
     const log = createLogger({
       level: "info",
       format: "text",
       now: () => this.clock.now(),
       writeLine: (line) => this.lines.push(line),
     });
-    const platform = {
-      clock: this.clock,
-      files: new DenoFileSystem(),
-      random: new SystemRandom(),
-      web: new SystemWeb(),
-    };
-    this.database = new WatchedDatabase(
+    const platform = { clock: this.clock, files, random: new SystemRandom(), web: new SystemWeb() };
+    const { driver, settings } = this.#options;
+    return new WatchedDatabase(
       platform,
       driver ?? createNodeDriver(),
       { ...defaults, path: this.path, statePath: this.state, userId: Deno.uid() ?? undefined, ...settings },
