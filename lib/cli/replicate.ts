@@ -10,7 +10,7 @@ import { awaitDaemonOf } from "../daemon/await_daemon.ts";
 import { openFileEvents } from "../platform/file_events.ts";
 import type { ListenAddress } from "../platform/http_server.ts";
 import type { ChildHandle, StopSignal } from "../platform/process.ts";
-import { hasWalResetBug } from "../sqlite/version.ts";
+import { hasWalResetBug, WAL_RESET_BUG } from "../sqlite/version.ts";
 import { selectDriver } from "../sqlite/select_driver.ts";
 import type { CommandContext } from "./command.ts";
 import { onStopSignals } from "./interruption.ts";
@@ -40,9 +40,7 @@ export async function run(context: CommandContext): Promise<number> {
   const driver = await selectDriver(plan.sqliteLibrary);
   log.info(`${product.title} ${product.version}`, { sqlite: driver.version, databases: plan.databases.length });
   if (hasWalResetBug(driver.version)) {
-    log.warn(
-      "This SQLite library has the WAL-reset bug, which can corrupt databases (fixed in 3.51.3, 3.50.7, 3.44.6)",
-    );
+    log.warn(`This SQLite library can corrupt databases by ${WAL_RESET_BUG}`);
   }
   const events = openFileEvents();
   const isOnce = context.arguments.isOn("once");

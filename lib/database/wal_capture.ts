@@ -6,6 +6,7 @@ import { limits } from "../base/limits.ts";
 import { ReplicationError } from "../base/errors.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileHandle } from "../platform/file_system.ts";
+import { WAL_RESET_BUG } from "../sqlite/version.ts";
 import { scanAndHash } from "../pages/frame_scan.ts";
 import { pageHasher } from "../pages/page_hasher.ts";
 import { type Checksum, equalChecksums } from "../wal/checksum.ts";
@@ -58,6 +59,7 @@ export class WalCapture {
   readonly #headerBytes = new Uint8Array(WAL_HEADER_SIZE);
   /** The life in the shadow WAL was seen to be over, with all of it captured. */
   #lifeEnded = false;
+  #isChainBroken = false;
   /** Set for what is captured first after being away: its times are those of the capture, not of the commits. */
   #late: boolean;
   readonly #skipped: SkippedLife | undefined;
@@ -74,6 +76,11 @@ export class WalCapture {
   /** Whether all of the life in the shadow WAL is captured, and the next one has not begun. */
   get lifeEnded(): boolean {
     return this.#lifeEnded;
+  }
+
+  /** Whether frames that are committed were found to continue no chain: nothing that SQLite should ever write. */
+  get isChainBroken(): boolean {
+    return this.#isChainBroken;
   }
 
   decide(index: WalIndexHeader, hold: HoldFacts): CaptureDecision {
@@ -247,15 +254,25 @@ export class WalCapture {
   }
 
   #broken(frame: number): CaptureOutcome {
+    this.#isChainBroken = true;
     if (this.#shadow.life?.frames === 0) this.#shadow.forget();
     else this.#shadow.forgetFrames();
     return { kind: "doubt", reason: `frame ${frame} of the WAL does not continue the chain, though it is committed` };
   }
 }
 
+/** What can have written committed frames that SQLite itself would not read again. */
+const BROKEN_BY = `damage, or an application whose SQLite has ${WAL_RESET_BUG}`;
+
 /** The error for a WAL that cannot be followed even from its first frame. */
 export function damagedWalError(path: string, reason: string): ReplicationError {
-  return new ReplicationError("corrupt", `Cannot follow ${path}-wal: ${reason}`, {
-    advice: `sqlite3 ${path} 'PRAGMA integrity_check'   (every earlier point of the replicas still restores)`,
+  const what = `${reason} (${BROKEN_BY}; every earlier point of the replicas still restores)`;
+  return new ReplicationError("corrupt", `Cannot follow ${path}-wal: ${what}`, {
+    advice: `sqlite3 ${path} 'PRAGMA integrity_check'`,
   });
+}
+
+/** For the log, once per watch that it ends. */
+export function brokenChainWarning(): string {
+  return `The WAL holds committed frames that form no chain: ${BROKEN_BY}; a resync follows, at the latest when the WAL is restarted`;
 }

@@ -16,7 +16,7 @@ import type { OpenDatabase } from "./open_database.ts";
 import type { CheckpointResult } from "./read_hold.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
 import { equalSalts } from "../wal/salt.ts";
-import { type Beginning, WalCapture } from "./wal_capture.ts";
+import { type Beginning, brokenChainWarning, WalCapture } from "./wal_capture.ts";
 
 export interface WatchSettings {
   readonly minCheckpointPages: number;
@@ -130,9 +130,7 @@ export class Watch {
     const captured = await this.#follower.captureCommitted();
     if (captured && await this.#keeper.maintain()) await this.#checkpointIfDue(signal);
     this.#storePages();
-    const { doubt } = this.#follower;
-    if (doubt !== undefined) return { kind: "doubt", reason: doubt };
-    return { kind: captured === "moved" ? "busy" : "quiet" };
+    return this.#doubt() ?? { kind: captured === "moved" ? "busy" : "quiet" };
   }
 
   /** Captures to at least what is committed now and makes it durable; says when that cannot be done. */
@@ -140,10 +138,17 @@ export class Watch {
     await this.#keeper.settle();
     this.#keeper.failIfBroken();
     await this.#follower.captureNow();
-    const { doubt } = this.#follower;
-    if (doubt !== undefined) return { kind: "doubt", reason: doubt };
+    const doubt = this.#doubt();
+    if (doubt !== undefined) return doubt;
     await this.#shadow.sync();
     return undefined;
+  }
+
+  #doubt(): TickOutcome | undefined {
+    const { doubt } = this.#follower;
+    if (doubt === undefined) return undefined;
+    if (this.#capture.isChainBroken) this.#log.warn(brokenChainWarning(), { reason: doubt });
+    return { kind: "doubt", reason: doubt };
   }
 
   async settle(): Promise<void> {

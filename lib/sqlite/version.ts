@@ -3,6 +3,8 @@
 /** Versions with the WAL-reset bug, which can corrupt a database, end before the first; two older lines had it fixed, too. */
 const WAL_RESET_FIXED = "3.51.3";
 const WAL_RESET_FIXED_OLDER: readonly string[] = ["3.50.7", "3.44.6"];
+/** For messages: what to look for in the versions of an application. */
+export const WAL_RESET_BUG = `the WAL-reset bug (fixed in ${[WAL_RESET_FIXED, ...WAL_RESET_FIXED_OLDER].join(", ")})`;
 const NOOP_CHECKPOINT_SINCE = "3.51.0";
 
 export function hasWalResetBug(version: string): boolean {
