@@ -2,7 +2,7 @@
  * The process ends by `Deno.exit`, always: an uncaught error or a natural end would let SQLite close its connections, and
  * the last close of a watched database checkpoints and deletes its WAL before it is replicated.
  */
-import { messageOf } from "./lib/base/errors.ts";
+import { describeFault, ExitCode } from "./lib/base/errors.ts";
 import { run } from "./lib/cli/run.ts";
 import { SystemClock } from "./lib/platform/clock.ts";
 import { DenoFileSystem } from "./lib/platform/deno_file_system.ts";
@@ -11,19 +11,17 @@ import { SystemRandom } from "./lib/platform/random.ts";
 import { settleSignals } from "./lib/platform/signals.ts";
 import { SystemWeb } from "./lib/platform/web.ts";
 
-settleSignals();
-
-const SOFTWARE_FAULT = 70;
 const process = new DenoProcess();
 
 function abandon(error: unknown): never {
-  process.stderr.write(`Cannot go on: ${messageOf(error)} (a fault of the program; please report it)\n`);
-  Deno.exit(SOFTWARE_FAULT);
+  process.stderr.write(describeFault(error));
+  Deno.exit(ExitCode.fault);
 }
 
 addEventListener("error", (event) => abandon(event.error));
 addEventListener("unhandledrejection", (event) => abandon(event.reason));
 addEventListener("beforeunload", () => abandon("nothing is left that could ever finish the command"));
+settleSignals();
 
 const platform = {
   clock: new SystemClock(),

@@ -52,7 +52,8 @@ export function parseRequest(parameters: readonly string[]): Request {
 
 /** Whether a module starts the program as a process, and so has something to say about a built one. */
 export function startsTheProgram(text: string): boolean {
-  return /\b(runTailrace|tailraceCommand|startDaemon|startReplicate|withScene|new Scene|testedProgram)\b/.test(text);
+  return /\b(runTailrace|tailraceCommand|startDaemon|startReplicate|withScene|new Scene|withProgramAlone|testedProgram)\b/
+    .test(text);
 }
 
 /** Side by side what may run so, then the others. The types have been checked in a whole run; else each run checks its own. */

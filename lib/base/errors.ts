@@ -50,11 +50,13 @@ export const ExitCode = {
   nothingThere: 3,
   corrupt: 4,
   stale: 5,
+  /** A fault of the program itself. */
+  fault: 70,
   tryAgain: 75,
 } as const;
 
 export function exitCodeOf(error: unknown): number {
-  if (!(error instanceof ReplicationError)) return ExitCode.failed;
+  if (!(error instanceof ReplicationError)) return ExitCode.fault;
   switch (error.code) {
     case "usage":
     case "config-invalid":
@@ -77,9 +79,10 @@ export function exitCodeOf(error: unknown): number {
   }
 }
 
-const SEVERITY = [ExitCode.corrupt, ExitCode.nothingThere, ExitCode.failed, ExitCode.stale, ExitCode.tryAgain];
+const { corrupt, fault, nothingThere, failed, stale, tryAgain } = ExitCode;
+const SEVERITY = [corrupt, fault, nothingThere, failed, stale, tryAgain];
 
-/** The one exit code of a run with several results: the worst, in the order 4, 3, 1, 5, 75, 0; a wrong usage wins over all. */
+/** The one exit code of a run with several results: the worst, in the order 4, 70, 3, 1, 5, 75, 0; a wrong usage wins over all. */
 export function worstExitCode(codes: readonly number[]): number {
   if (codes.includes(ExitCode.usage)) return ExitCode.usage;
   return SEVERITY.find((code) => codes.includes(code)) ?? ExitCode.done;
@@ -88,4 +91,11 @@ export function worstExitCode(codes: readonly number[]): number {
 /** One line for a person, whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** What is told of an error that is no `ReplicationError`, and so a fault of the program: one sentence, then where it was. */
+export function describeFault(error: unknown): string {
+  const sentence = `Cannot go on: ${messageOf(error).split("\n", 1)[0]} (a fault of the program; please report it)`;
+  const trace = error instanceof Error ? error.stack : undefined;
+  return trace === undefined ? `${sentence}\n` : `${sentence}\n${trace}\n`;
 }

@@ -1,5 +1,4 @@
-import { ExitCode, exitCodeOf, messageOf, ReplicationError } from "../base/errors.ts";
-import { product } from "../base/product.ts";
+import { describeFault, ExitCode, exitCodeOf, ReplicationError } from "../base/errors.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { OutputStream, Process } from "../platform/process.ts";
 import { adviceFor, asksForHelp, parseArguments } from "./arguments.ts";
@@ -67,6 +66,5 @@ function reportError(error: unknown, stderr: OutputStream): void {
     if (error.advice !== undefined) stderr.write(`Try: ${printable(error.advice)}\n`);
     return;
   }
-  const where = error instanceof Error && error.stack !== undefined ? error.stack : messageOf(error);
-  stderr.write(`Cannot go on: a fault in ${product.title} itself: ${printable(messageOf(error))}\n${where}\n`);
+  stderr.write(describeFault(error).split("\n").map(printable).join("\n"));
 }

@@ -19,6 +19,9 @@ const FULL_PIPE_PAUSE_MS = 1;
 
 const isLinux = Deno.build.os === "linux";
 
+/** The path by which it was started: when an upgrade puts another file there, the system calls ours `<path> (deleted)`. */
+const EXECUTABLE = Deno.execPath();
+
 class DenoOutput implements OutputStream {
   readonly #terminal: Terminal;
   readonly #name: string;
@@ -96,7 +99,7 @@ export class DenoProcess implements Process {
   }
 
   async runAgain(words: readonly string[], signal: AbortSignal): Promise<ChildOutput> {
-    const command = new Deno.Command(Deno.execPath(), {
+    const command = new Deno.Command(EXECUTABLE, {
       args: ownCommandLine(words),
       stdin: "null",
       stdout: "piped",
@@ -132,9 +135,14 @@ function spawnAgain(command: Deno.Command): Deno.ChildProcess {
   }
 }
 
-/** An executable is its own program; else the run-time is told which one. */
+/**
+ * An executable is its own program; else the run-time is told which one. The one file needs no config of Deno's, and takes
+ * none that lies beside it by chance.
+ */
 function ownCommandLine(words: readonly string[]): string[] {
-  return Deno.build.standalone ? [...words] : ["run", "--allow-all", "--quiet", Deno.mainModule, ...words];
+  if (Deno.build.standalone) return [...words];
+  const alone = Deno.mainModule.endsWith(".js") ? ["--no-config"] : [];
+  return ["run", "--allow-all", "--quiet", ...alone, Deno.mainModule, ...words];
 }
 
 function startChild(command: string, arguments_: readonly string[]): Deno.ChildProcess {

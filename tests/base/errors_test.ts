@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertFalse } from "../support/assert.ts";
 import {
+  describeFault,
   type ErrorCode,
   exitCodeOf,
   isRetryable,
@@ -24,12 +25,12 @@ const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   "failed": 1,
 };
 
-Deno.test("exitCodeOf() gives each error code its exit code, and everything else 1", () => {
+Deno.test("exitCodeOf() gives each error code its exit code, and everything else that of a fault", () => {
   for (const [code, exitCode] of Object.entries(EXIT_CODES)) {
     assertEquals(exitCodeOf(new ReplicationError(code as ErrorCode, "Cannot read x: y")), exitCode, code);
   }
-  assertEquals(exitCodeOf(new Error("x")), 1);
-  assertEquals(exitCodeOf("x"), 1);
+  assertEquals(exitCodeOf(new Error("x")), 70);
+  assertEquals(exitCodeOf("x"), 70);
 });
 
 Deno.test("isRetryable() is true of what may pass by itself, and of nothing else", () => {
@@ -40,8 +41,8 @@ Deno.test("isRetryable() is true of what may pass by itself, and of nothing else
   assertFalse(isRetryable(new Error("busy")));
 });
 
-Deno.test("worstExitCode() takes the worst in the order 4, 3, 1, 5, 75, 0, and wrong usage before all", () => {
-  const order = [2, 4, 3, 1, 5, 75, 0];
+Deno.test("worstExitCode() takes the worst in the order 4, 70, 3, 1, 5, 75, 0, and wrong usage before all", () => {
+  const order = [2, 4, 70, 3, 1, 5, 75, 0];
   for (let worst = 0; worst < order.length; worst++) {
     assertEquals(worstExitCode(order.slice(worst).reverse()), order[worst]);
   }
@@ -60,4 +61,14 @@ Deno.test("messageOf() makes one line of whatever was thrown", () => {
   assertEquals(messageOf(new ReplicationError("gap", "Cannot restore x: y")), "Cannot restore x: y");
   assertEquals(messageOf("text"), "text");
   assertEquals(messageOf(undefined), "undefined");
+});
+
+Deno.test("describeFault() says one sentence before the trace, whatever was thrown", () => {
+  const error = new TypeError("x is odd\nand long");
+  assertEquals(
+    describeFault(error).split("\n")[0],
+    "Cannot go on: x is odd (a fault of the program; please report it)",
+  );
+  assert(describeFault(error).includes("errors_test.ts"), "the trace");
+  assertEquals(describeFault("odd"), "Cannot go on: odd (a fault of the program; please report it)\n");
 });

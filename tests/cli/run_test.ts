@@ -6,7 +6,8 @@ import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
 const timeout = 20_000;
 const MAIN = new URL("../../main.ts", import.meta.url).href;
-const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
+const CONFIG_URL = new URL("../../deno.json", import.meta.url);
+const CONFIG = CONFIG_URL.pathname;
 
 Deno.test({
   name: "main.ts without a command shows help on stderr and ends with 2",
@@ -192,46 +193,88 @@ Deno.test({
 });
 
 /**
- * Runs `main.ts version` in a process that holds a database with a WAL. When the command has ended and would leave by
- * `Deno.exit`, the fault happens instead.
+ * Runs `main.ts version` in a process that holds a database with a WAL. The script prepares what will go wrong; what it sets
+ * as `atEnd` happens when the command has ended and would leave by `Deno.exit`.
  */
-async function runIntoFault(fault: string): Promise<{ code: number; stderr: string; isWalKept: boolean }> {
+async function runIntoFault(prepare: string, imports: Readonly<Record<string, string>> = {}) {
   return await withTemporaryFolder(async (folder) => {
     const script = [
       'import { DatabaseSync } from "node:sqlite";',
       'const database = new DatabaseSync("app.db");',
       'database.exec("PRAGMA journal_mode=WAL; CREATE TABLE t(a); INSERT INTO t VALUES (1)");',
+      "globalThis.held = database;",
+      "let atEnd;",
+      prepare,
       "const exit = Deno.exit;",
-      `Deno.exit = () => { Deno.exit = exit; globalThis.held = database; ${fault} };`,
+      "if (atEnd !== undefined) Deno.exit = () => { Deno.exit = exit; atEnd(); };",
       `await import(${JSON.stringify(MAIN)});`,
     ];
     Deno.writeTextFileSync(`${folder}/script.js`, script.join("\n"));
+    Deno.writeTextFileSync(`${folder}/map.json`, JSON.stringify({ imports: { ...projectImports(), ...imports } }));
     const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "--quiet", "--config", CONFIG, "script.js", "version"],
+      args: [
+        "run",
+        "--allow-all",
+        "--quiet",
+        "--no-config",
+        "--import-map",
+        "map.json",
+        "script.js",
+        "version",
+        "--json",
+      ],
       cwd: folder,
+      env: { NO_COLOR: "1" },
       stdout: "null",
       stderr: "piped",
     }).output();
+    const [sentence, ...trace] = new TextDecoder().decode(stderr).trimEnd().split("\n");
     const isWalKept = [...Deno.readDirSync(folder)].some(({ name }) => name === "app.db-wal");
-    return { code, stderr: new TextDecoder().decode(stderr), isWalKept };
+    return { code, sentence, hasTrace: trace.some((line) => /^ +at .*:\d+:\d+\)?$/.test(line)), isWalKept };
   });
 }
+
+function projectImports(): Record<string, string> {
+  const { imports } = JSON.parse(Deno.readTextFileSync(CONFIG)) as { imports: Record<string, string> };
+  const absolute = (at: string) => at.startsWith("./") ? new URL(at, CONFIG_URL).href : at;
+  return Object.fromEntries(Object.entries(imports).map(([name, at]) => [name, absolute(at)]));
+}
+
+const FAULT = { code: 70, hasTrace: true, isWalKept: true };
+const sentenceOf = (reason: string) => `Cannot go on: ${reason} (a fault of the program; please report it)`;
 
 Deno.test({
   name: "main.ts ends with 70 and keeps a watched WAL after errors that nobody caught, and after a natural end",
   timeout,
   fn: async () => {
     const faults = [
-      ["setTimeout(() => { throw new Error('lost'); });", "lost"],
-      ["Promise.reject(new Error('lost'));", "lost"],
-      ["", "nothing is left that could ever finish the command"],
+      ["atEnd = () => setTimeout(() => { throw new Error('lost'); });", "lost", true],
+      ["atEnd = () => { Promise.reject(new Error('lost')); };", "lost", true],
+      ["atEnd = () => {};", "nothing is left that could ever finish the command", false],
     ] as const;
-    for (const [fault, reason] of faults) {
-      assertEquals(await runIntoFault(fault), {
-        code: 70,
-        stderr: `Cannot go on: ${reason} (a fault of the program; please report it)\n`,
-        isWalKept: true,
-      });
+    for (const [fault, reason, hasTrace] of faults) {
+      assertEquals(await runIntoFault(fault), { ...FAULT, sentence: sentenceOf(reason), hasTrace }, fault);
     }
+  },
+});
+
+Deno.test({
+  name: "main.ts ends with 70, one sentence and a trace when a command throws what is no error of its own",
+  timeout,
+  fn: async () => {
+    const fault = "JSON.stringify = () => { throw new TypeError('odd'); };";
+    assertEquals(await runIntoFault(fault), { ...FAULT, sentence: sentenceOf("odd") });
+  },
+});
+
+Deno.test({
+  name: "main.ts ends with 70 and one sentence when a part of it cannot be loaded",
+  timeout,
+  fn: async () => {
+    const missing = "file:///nonexistent/version.ts";
+    const ended = await runIntoFault("", { [new URL("lib/cli/version.ts", CONFIG_URL).href]: missing });
+    assertEquals([ended.code, ended.isWalKept], [70, true]);
+    assertStringIncludes(ended.sentence ?? "", "Cannot go on: ");
+    assertStringIncludes(ended.sentence ?? "", missing);
   },
 });

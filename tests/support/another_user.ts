@@ -8,7 +8,7 @@ import { type Program, programOf, testedProgram } from "./program.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 /** Nobody, on every Linux. */
-const NOBODY = 65_534;
+export const NOBODY = 65_534;
 
 export interface OtherUser {
   readonly uid: number;
