@@ -1,6 +1,7 @@
 /** Writes the tables of `docs/config.md` from the table of keys; with `--check` it only says whether they are up to date. */
 import { complain } from "./project.ts";
-import { CONFIG_KEYS, type ConfigKey, type ConfigLevel, UNSUPPORTED_KEYS } from "../lib/config/keys.ts";
+import { CONFIG_KEYS, type ConfigKey, type ConfigLevel } from "../lib/config/keys.ts";
+import { UNSUPPORTED_KEYS } from "../lib/config/unsupported_keys.ts";
 
 export const CONFIG_DOCUMENT = new URL("../docs/config.md", import.meta.url);
 
@@ -9,6 +10,7 @@ const LEVEL_NAMES: Readonly<Record<ConfigLevel, string>> = {
   logging: "`logging`",
   database: "database",
   replica: "replica",
+  snapshot: "`snapshot`",
   age: "`age`",
   verify: "`verify`",
   check: "`checks`",
@@ -33,6 +35,7 @@ const TYPE_NAMES: Readonly<Record<ConfigKey["type"], string>> = {
   identities: "list of texts",
   list: "list",
   section: "map",
+  replica: "map",
 };
 
 /** The document with its generated parts made anew. */
@@ -65,13 +68,17 @@ function formatKeys(): string {
 function formatUnsupportedKeys(): string {
   return formatMarkdownTable(
     ["keys", "level", "why", "what to do"],
-    UNSUPPORTED_KEYS.map(({ keys, levels, reason, advice, off = [] }) => [
+    UNSUPPORTED_KEYS.map(({ keys, levels, reason, advice, off = [], isSwitched = false }) => [
       keys.map((key) => `\`${key}\``).join(", "),
       levels.map((level) => LEVEL_NAMES[level]).join(", "),
       reason,
-      off.length === 0 ? advice : `${advice}; ${off.map((value) => `\`${value || '""'}\``).join(" and ")} may stay`,
+      [advice, ...mayStay(isSwitched ? ["enabled: false"] : off)].join("; "),
     ]),
   );
+}
+
+function mayStay(off: readonly string[]): string[] {
+  return off.length === 0 ? [] : [`${off.map((value) => `\`${value || '""'}\``).join(" and ")} may stay`];
 }
 
 /** Padded as the formatter pads. */

@@ -21,6 +21,8 @@ export interface ErrorOptionsWithAdvice {
   readonly cause?: unknown;
   /** The next command or action for the person who reads the message, without "Try:". */
   readonly advice?: string;
+  /** What is wrong besides, each a message of its own: so that all of it can be mended at once. */
+  readonly others?: readonly string[];
 }
 
 /**
@@ -30,11 +32,23 @@ export interface ErrorOptionsWithAdvice {
 export class ReplicationError extends Error {
   override readonly name = "ReplicationError";
   readonly advice: string | undefined;
+  readonly others: readonly string[];
 
   constructor(readonly code: ErrorCode, message: string, options: ErrorOptionsWithAdvice = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.advice = options.advice;
+    this.others = options.others ?? [];
   }
+}
+
+/** Throws the first of the problems, with the others in it; does nothing when there is none. */
+export function refuseAll(problems: readonly ReplicationError[]): void {
+  const [first, ...others] = problems;
+  if (first === undefined) return;
+  throw new ReplicationError(first.code, first.message, {
+    cause: first,
+    others: others.map(({ message }) => message),
+  });
 }
 
 /** Whether the same call may succeed later without anybody changing anything. */

@@ -27,7 +27,7 @@ const AT: Flag = {
   name: "at",
   aliases: ["timestamp"],
   value: "TIME",
-  meaning: "The last state at or before this time: 2025-06-01T12:00:00Z, or -15m for 15 minutes ago.",
+  meaning: "The last state at or before this time: 2026-11-30T02:10:00Z, '2026-11-30 02:10', -15m, -1d, now.",
 };
 const STATES: readonly Flag[] = [
   AT,

@@ -1,5 +1,7 @@
 import type { Config } from "../config/config.ts";
 import type { CommandContext } from "./command.ts";
+import { writeLine } from "./output.ts";
+import { printable } from "./table.ts";
 
 /** The config that `--config`, `--no-expand-env` and the environment ask for. YAML is read only when it is needed. */
 export function loadConfigFor(context: CommandContext): Promise<Config> {
@@ -13,11 +15,13 @@ export function loadConfigForWriting(context: CommandContext): Promise<Config> {
 
 async function load(context: CommandContext, forWriting: boolean): Promise<Config> {
   const { loadConfig } = await import("../config/load.ts");
-  return loadConfig(context.platform.files, {
+  const config = loadConfig(context.platform.files, {
     flag: context.arguments.text("config"),
     expand: !context.arguments.isOn("no-expand-env"),
     environment: context.environment,
     currentFolder: context.currentFolder(),
     forWriting,
   });
+  for (const warning of config.warnings) writeLine(context.stderr, printable(`Warning: ${warning}`));
+  return config;
 }

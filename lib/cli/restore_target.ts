@@ -24,9 +24,10 @@ export function targetFrom(arguments_: ParsedArguments, nowMs: number): RestoreT
 
 /** Throws `usage` for what is no moment. */
 export function momentFrom(text: string, nowMs: number): number {
-  const ms = parseMoment(text, nowMs);
-  if (ms !== undefined) return ms;
-  const expected = "a time with its zone as in 2025-06-01T12:00:00Z, or -15m for 15 minutes ago";
+  const moment = parseMoment(text, nowMs);
+  if (moment !== undefined) return moment.ms;
+  const expected =
+    `2026-11-30T02:10:00Z or +01:00, "2026-11-30 02:10" in local time, -15m or -1d for so long ago, or now`;
   throw new ReplicationError(
     "usage",
     `Cannot use --at ${JSON.stringify(text)}: it is no such moment (expected ${expected})`,

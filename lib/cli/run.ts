@@ -50,6 +50,7 @@ async function runWith(
     userId: process.userId,
   };
   const module = await command.load();
+  await noteMoment(command, context);
   try {
     return await module.run(context);
   } catch (error) {
@@ -59,10 +60,20 @@ async function runWith(
   }
 }
 
-/** One line for what happened, one for what to do; anything but `ReplicationError` is a fault of the program itself. */
+/** A time that was typed without its zone is said with it; where only trouble may be said, nothing is. */
+async function noteMoment({ flags }: Command, context: CommandContext): Promise<void> {
+  const has = (name: string) => flags.some((flag) => flag.name === name);
+  const typed = has("at") ? context.arguments.text("at") : undefined;
+  if (typed === undefined || (has("quiet") && context.arguments.isOn("quiet"))) return;
+  const { parseMoment } = await import("./moment.ts");
+  const understood = parseMoment(typed, context.platform.clock.now().getTime())?.understoodAs;
+  if (understood !== undefined) context.stderr.write(`Note: --at ${printable(typed)} is ${understood}\n`);
+}
+
+/** A line for each thing that is wrong, one for what to do; anything but `ReplicationError` is a fault of the program itself. */
 function reportError(error: unknown, stderr: OutputStream): void {
   if (error instanceof ReplicationError) {
-    stderr.write(`${printable(error.message)}\n`);
+    for (const message of [error.message, ...error.others]) stderr.write(`${printable(message)}\n`);
     if (error.advice !== undefined) stderr.write(`Try: ${printable(error.advice)}\n`);
     return;
   }

@@ -1,4 +1,5 @@
 import { resolve } from "../base/path.ts";
+import { cleanVariable } from "./environment_value.ts";
 
 export interface PathSurroundings {
   readonly environment: (name: string) => string | undefined;
@@ -9,6 +10,6 @@ export interface PathSurroundings {
 /** Undefined when the path begins with `~` and HOME is not set. The folders of other users (`~name`) are not looked up. */
 export function absolutePath(path: string, surroundings: PathSurroundings): string | undefined {
   if (path !== "~" && !path.startsWith("~/")) return resolve(surroundings.currentFolder, path);
-  const home = surroundings.environment("HOME");
-  return home === undefined || home === "" ? undefined : resolve(surroundings.currentFolder, home + path.slice(1));
+  const home = cleanVariable(surroundings.environment("HOME") ?? "").text;
+  return home === "" ? undefined : resolve(surroundings.currentFolder, home + path.slice(1));
 }

@@ -18,6 +18,8 @@ export interface Config {
   readonly sqliteLibrary?: string;
   /** The file it came from, for messages. */
   readonly source: string;
+  /** What was taken otherwise than it stands, each a sentence. */
+  readonly warnings: readonly string[];
 }
 
 export interface LoggingConfig {
@@ -54,6 +56,8 @@ export interface DatabaseConfig {
 export interface VerifyConfig {
   /** When a daemon verifies; absent: never. */
   readonly schedule?: CronSchedule;
+  /** How often a daemon verifies; never beside `schedule`. */
+  readonly intervalMs?: number;
   readonly level?: Rung;
   readonly sample?: number;
   readonly maxAgeMs?: number;

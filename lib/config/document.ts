@@ -28,6 +28,9 @@ export class ConfigDocument {
   readonly #source: string;
   readonly #lines = new LineCounter();
   readonly #document: ReturnType<typeof parseDocument>;
+  readonly #offsets = new Map<ReplicationError, number>();
+  readonly #found: ReplicationError[] = [];
+  readonly #warnings = new Set<string>();
 
   constructor(text: string, source: string) {
     this.#source = source;
@@ -47,7 +50,41 @@ export class ConfigDocument {
 
   /** `Cannot use config <file>:<line>:<column>: <problem>`. */
   problem(node: ConfigNode, problem: string): ReplicationError {
-    return problemAt(this.place(node), problem);
+    const error = problemAt(this.place(node), problem);
+    this.#offsets.set(error, node?.range?.[0] ?? 0);
+    return error;
+  }
+
+  /** Notes the problem, and lets the reading go on: whoever mends a config wants to know all of them. */
+  report(node: ConfigNode, problem: string): void {
+    this.#found.push(this.problem(node, problem));
+  }
+
+  /** Undefined when the work met a problem, which is noted. */
+  attempt<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || error.code !== "config-invalid") throw error;
+      this.#found.push(error);
+      return undefined;
+    }
+  }
+
+  /** What was noted, in the order of the file; what is read twice, by an alias or by inheritance, is said once. */
+  get problems(): readonly ReplicationError[] {
+    const offsetOf = (error: ReplicationError) => this.#offsets.get(error) ?? 0;
+    const byMessage = new Map(this.#found.map((error) => [error.message, error]));
+    return [...byMessage.values()].sort((a, b) => offsetOf(a) - offsetOf(b));
+  }
+
+  /** What is taken otherwise than it stands. */
+  warn(node: ConfigNode, warning: string): void {
+    this.#warnings.add(`config ${this.place(node)}: ${warning}`);
+  }
+
+  get warnings(): readonly string[] {
+    return [...this.#warnings];
   }
 
   /** `<file>:<line>:<column>`; the file alone for a node that has no place. */
@@ -63,7 +100,7 @@ export class ConfigDocument {
     const entries = this.#ownEntries(map as YAMLMap<Node, Node>);
     const found = new Map<string, Entry>();
     for (const entry of entries.filter(({ key }) => key !== "<<")) {
-      if (found.has(entry.key)) throw this.problem(entry.keyNode, `the key "${entry.key}" is written twice`);
+      if (found.has(entry.key)) this.report(entry.keyNode, `the key "${entry.key}" is written twice`);
       found.set(entry.key, entry);
     }
     for (const entry of entries.filter(({ key }) => key === "<<")) this.#merge(entry.value, found, new Set());

@@ -1,6 +1,6 @@
 /**
- * Durations as Go writes them: an optional sign, then numbers with a unit each, `1m30s`, `250ms`, `1.5h`, `-10m`.
- * A bare `0` needs no unit. Values are milliseconds, exact to the nanosecond.
+ * Durations as Go writes them: an optional sign, then numbers with a unit each, `1m30s`, `250ms`, `1.5h`, `-10m`;
+ * and days, which are 24 hours, `7d`. A bare `0` needs no unit. Values are milliseconds, exact to the nanosecond.
  */
 const UNIT_MS: Readonly<Record<string, number>> = {
   "ns": 1e-6,
@@ -11,6 +11,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   "s": 1_000,
   "m": 60_000,
   "h": 3_600_000,
+  "d": 86_400_000,
 };
 const NANOSECONDS_PER_MS = 1e6;
 
@@ -24,7 +25,7 @@ export function parseDuration(text: string): number | undefined {
 
 function parseMagnitude(text: string): number | undefined {
   if (text === "0") return 0;
-  if (!/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h))+$/.test(text)) return undefined;
+  if (!/^(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|\u00b5s|\u03bcs|ms|s|m|h|d))+$/.test(text)) return undefined;
   let wholeMs = 0;
   let nanoseconds = 0;
   for (const [, number = "", unit = ""] of text.matchAll(/([\d.]+)([a-z\u00b5\u03bc]+)/g)) {

@@ -1,26 +1,38 @@
+import { cleanVariable } from "./environment_value.ts";
+
 /**
- * `$NAME` and `${NAME}` inside one value become the variable's value. A `$` that begins neither stays as it is, `$$` too:
- * there is no escape. What is put in is not expanded again.
+ * `$NAME` and `${NAME}` inside one value become the variable's value, `$$` becomes `$`. A `$` that begins none of these
+ * stays as it is. What is put in is not expanded again.
  */
 export type Expansion =
-  | { readonly kind: "text"; readonly text: string; readonly expanded: boolean }
+  | { readonly kind: "text"; readonly text: string; readonly cleaned: readonly Cleaned[] }
   | { readonly kind: "undefined"; readonly name: string }
   | { readonly kind: "malformed"; readonly found: string };
 
-const REFERENCE = /\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([^}]*)(\}?))/g;
+/** A variable that holds more than was meant. */
+export interface Cleaned {
+  readonly name: string;
+  readonly removed: string;
+}
+
+const REFERENCE = /\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|\{([^}]*)(\}?))/g;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 export function expandVariables(text: string, lookup: (name: string) => string | undefined): Expansion {
   let result = "";
   let copiedTo = 0;
+  const cleaned: Cleaned[] = [];
   for (const match of text.matchAll(REFERENCE)) {
-    const [found, bare, braced = "", closing = ""] = match;
-    if (bare === undefined && (closing === "" || !NAME.test(braced))) return { kind: "malformed", found };
+    const [found, dollar, bare, braced = "", closing = ""] = match;
+    const isNamed = dollar !== undefined || bare !== undefined || (closing !== "" && NAME.test(braced));
+    if (!isNamed) return { kind: "malformed", found };
     const name = bare ?? braced;
-    const value = lookup(name);
+    const value = dollar ?? lookup(name);
     if (value === undefined) return { kind: "undefined", name };
-    result += text.slice(copiedTo, match.index) + value;
+    const clean = cleanVariable(value);
+    if (clean.removed !== undefined) cleaned.push({ name, removed: clean.removed });
+    result += text.slice(copiedTo, match.index) + clean.text;
     copiedTo = match.index + found.length;
   }
-  return { kind: "text", text: result + text.slice(copiedTo), expanded: copiedTo > 0 };
+  return { kind: "text", text: result + text.slice(copiedTo), cleaned };
 }

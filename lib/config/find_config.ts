@@ -1,11 +1,21 @@
 import { basename } from "../base/path.ts";
 import { product } from "../base/product.ts";
 import { absolutePath, type PathSurroundings } from "./absolute_path.ts";
+import { cleanVariable } from "./environment_value.ts";
 
 /** Where a config is looked for: the first that is named wins; of the places by default, the first that is there. */
 export type ConfigChoice =
-  | { readonly kind: "named"; readonly path: string; readonly by: string; readonly isLitestreams: boolean }
+  | NamedConfig
   | { readonly kind: "default"; readonly paths: readonly string[] };
+
+interface NamedConfig {
+  readonly kind: "named";
+  readonly path: string;
+  readonly by: string;
+  readonly isLitestreams: boolean;
+  /** What was taken off the variable that names it. */
+  readonly removed?: string;
+}
 
 const PRODUCT_VARIABLE = `${product.name.toUpperCase()}_CONFIG`;
 const LITESTREAM_VARIABLE = "LITESTREAM_CONFIG";
@@ -16,11 +26,12 @@ export const DEFAULT_CONFIG_PATHS: readonly string[] = [`/etc/${product.name}.ym
 export function chooseConfig(flag: string | undefined, surroundings: PathSurroundings): ConfigChoice {
   if (flag !== undefined) return named(flag, "--config", surroundings);
   for (const name of CONFIG_VARIABLES) {
-    const path = surroundings.environment(name);
-    if (path === undefined || path === "") continue;
+    const { text: path, removed } = cleanVariable(surroundings.environment(name) ?? "");
+    if (path === "") continue;
     return {
       ...named(path, `the environment variable ${name}`, surroundings),
       isLitestreams: name === LITESTREAM_VARIABLE,
+      ...(removed === undefined ? {} : { removed }),
     };
   }
   return { kind: "default", paths: DEFAULT_CONFIG_PATHS };

@@ -9,7 +9,7 @@ import { product } from "../base/product.ts";
 import type { Secret } from "../base/secret.ts";
 import type { ListenAddress } from "../platform/http_server.ts";
 
-export type ConfigLevel = "global" | "logging" | "database" | "replica" | "age" | "verify" | "check";
+export type ConfigLevel = "global" | "logging" | "database" | "replica" | "snapshot" | "age" | "verify" | "check";
 
 /** What the values of each type are once they are read. */
 export interface ConfigTypes {
@@ -24,8 +24,7 @@ export interface ConfigTypes {
   readonly size: number;
   readonly secret: Secret;
   readonly schedule: CronSchedule;
-  /** Where to listen; "off": nowhere. */
-  readonly address: ListenAddress | "off";
+  readonly address: ListenAddress;
   readonly integer: number;
   readonly number: number;
   readonly change: { readonly amount: number; readonly isPart: boolean };
@@ -39,8 +38,8 @@ export interface ConfigTypes {
   readonly identities: readonly Secret[];
 }
 
-/** A `section` is a map of keys of its own level, a `list` a list of such maps. */
-export type ConfigType = keyof ConfigTypes | "section" | "list";
+/** A `section` or `replica` is a map of keys of its own level, a `list` a list of such maps. */
+export type ConfigType = keyof ConfigTypes | "section" | "list" | "replica";
 
 export interface ConfigKey {
   readonly key: string;
@@ -56,6 +55,12 @@ export interface ConfigKey {
   readonly min?: number;
   /** The longest duration; where it is absent, one that a timer can count. */
   readonly maxMs?: number;
+  /** Whether an empty text, or nothing, says what an absent key says, as in Litestream. */
+  readonly mayBeEmpty?: boolean;
+  /** Whether 0, which is less than `min`, says that the key is off. */
+  readonly mayBeZero?: boolean;
+  /** What to write where Litestream 0.5 has a map; completes "it must be ...". */
+  readonly insteadOfMap?: string;
   /** What the level of the maps in a `section` or `list` is. */
   readonly holds?: ConfigLevel;
 }
@@ -75,6 +80,7 @@ export const CONFIG_KEYS = [
     key: "exec",
     levels: ["global"],
     type: "text",
+    mayBeEmpty: true,
     default: "none",
     meaning: "A program to run beside replication, which ends when the program ends. `--exec` overrides it.",
   },
@@ -82,6 +88,7 @@ export const CONFIG_KEYS = [
     key: "addr",
     levels: ["global"],
     type: "address",
+    mayBeEmpty: true,
     default: "none",
     meaning:
       "Where the daemon serves `/metrics` and `/health`, as `127.0.0.1:9090`; `:9090` is every address of the host.",
@@ -146,6 +153,14 @@ export const CONFIG_KEYS = [
     holds: "replica",
     default: "required",
     meaning: "The replicas of this database, at least one. Each has its own queue.",
+  },
+  {
+    key: "replica",
+    levels: ["database"],
+    type: "replica",
+    holds: "replica",
+    default: "this or `replicas`",
+    meaning: "The only replica, as Litestream 0.5 writes it.",
   },
   {
     key: "monitor-interval",
@@ -236,6 +251,18 @@ export const CONFIG_KEYS = [
       "What `verify` does where its command line does not say. A key of the database wins over one of the top level.",
   },
   {
+    key: "validation-interval",
+    levels: ["global", "database", "replica"],
+    type: "duration",
+    min: 60_000,
+    mayBeZero: true,
+    maxMs: limits.periodMaxMs,
+    default: "`0`",
+    meaning:
+      "How often `replicate` verifies by itself, as Litestream writes it; of several replicas of a database the " +
+      "shortest. `0`: not by interval. `schedule` of `verify` says at what time.",
+  },
+  {
     key: "schedule",
     levels: ["verify"],
     type: "schedule",
@@ -281,6 +308,7 @@ export const CONFIG_KEYS = [
     key: "ping-url",
     levels: ["verify"],
     type: "secret",
+    mayBeEmpty: true,
     default: "none",
     meaning: "A monitoring service that is told of each run, as by `--ping`; `@FILE` holds the address.",
   },
@@ -350,8 +378,9 @@ export const CONFIG_KEYS = [
   },
   {
     key: "retention",
-    levels: ["global", "database", "replica"],
+    levels: ["global", "database", "replica", "snapshot"],
     type: "duration",
+    insteadOfMap: 'a duration such as 24h; "retention: 0" is what Litestream 0.5 calls "enabled: false"',
     maxMs: limits.periodMaxMs,
     default: "`24h`",
     meaning: "For so long every moment can be restored; what only older moments need is deleted, and a snapshot made " +
@@ -374,6 +403,22 @@ export const CONFIG_KEYS = [
     default: "`0`",
     meaning: "How often a snapshot is made besides: a restore has less WAL to replay. `0`: only where a generation " +
       "begins or retention needs one.",
+  },
+  {
+    key: "snapshot",
+    levels: ["global", "database"],
+    type: "section",
+    holds: "snapshot",
+    default: "see its keys",
+    meaning: "`snapshot-interval` and `retention` of the same level, as Litestream 0.5 writes them.",
+  },
+  {
+    key: "interval",
+    levels: ["snapshot"],
+    type: "duration",
+    maxMs: limits.periodMaxMs,
+    default: "as `snapshot-interval`",
+    meaning: "The same as `snapshot-interval` beside it.",
   },
   {
     key: "name",
@@ -450,58 +495,8 @@ export const CONFIG_KEYS = [
 
 type Row = (typeof CONFIG_KEYS)[number];
 /** Keys with a value of their own, in whatever level. */
-export type ValueKey = Exclude<Row, { type: "section" | "list" }>["key"];
+export type ValueKey = Exclude<Row, { type: "section" | "list" | "replica" }>["key"];
 export type ValueOf<K extends ValueKey> = ConfigTypes[Extract<Extract<Row, { key: K }>["type"], keyof ConfigTypes>];
-
-/**
- * Keys of Litestream 0.3 that this version would not act on, so it refuses them: a key read and ignored would be a lie.
- * A value that asks for nothing is no reason to refuse.
- */
-export interface UnsupportedKeys {
-  readonly keys: readonly string[];
-  readonly levels: readonly ConfigLevel[];
-  /** Completes "the key is not supported by this version: ...". */
-  readonly reason: string;
-  /** What to do about it. */
-  readonly advice: string;
-  /** Values by which the key says that it is off. */
-  readonly off?: readonly string[];
-}
-
-const OBJECT_STORES = {
-  reason: "it belongs to object stores and SFTP, and only file replicas are supported",
-  advice: "remove it",
-};
-
-export const UNSUPPORTED_KEYS: readonly UnsupportedKeys[] = [
-  {
-    keys: ["validation-interval"],
-    levels: ["global", "database", "replica"],
-    reason: "the daemon verifies at the times of a schedule, not in intervals",
-    advice: 'write verify: {schedule: "0 3 * * *"} instead',
-    off: ["0", "0s"],
-  },
-  {
-    keys: ["access-key-id", "secret-access-key"],
-    levels: ["global", "replica"],
-    ...OBJECT_STORES,
-    advice: "remove it, with the replicas that need it",
-  },
-  {
-    keys: ["region", "bucket", "endpoint", "force-path-style", "skip-verify", "account-name", "account-key"],
-    levels: ["replica"],
-    ...OBJECT_STORES,
-  },
-  {
-    keys: ["host", "user", "password", "key-path"],
-    levels: ["replica"],
-    ...OBJECT_STORES,
-  },
-];
-
-export function findUnsupportedKey(level: ConfigLevel, key: string): UnsupportedKeys | undefined {
-  return UNSUPPORTED_KEYS.find(({ keys, levels }) => keys.includes(key) && levels.includes(level));
-}
 
 export function findKey(level: ConfigLevel, key: string): ConfigKey | undefined {
   return keysOf(level).find((row) => row.key === key);

@@ -1,12 +1,12 @@
-import { messageOf, ReplicationError } from "../base/errors.ts";
+import { messageOf, refuseAll, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { Config, DatabaseConfig } from "./config.ts";
 import { chooseConfig, CONFIG_VARIABLES, type ConfigChoice, isLitestreamConfig } from "./find_config.ts";
-import { parseConfig } from "./parse.ts";
+import { readConfig } from "./parse.ts";
 import { placeOf } from "./place.ts";
 import { formatSize } from "./size.ts";
-import { validateDatabases, validateRecipients } from "./validate.ts";
+import { type PlaceOfPart, problemsOfDatabases, problemsOfRecipients } from "./validate.ts";
 import type { Surroundings } from "./value.ts";
 
 export interface ConfigSource extends Surroundings {
@@ -20,13 +20,22 @@ export interface ConfigSource extends Surroundings {
 export function loadConfig(files: FileSystem, source: ConfigSource): Config {
   const choice = chooseConfig(source.flag, source);
   const path = existingConfig(files, choice);
-  const { config, placeOf } = parseConfig(readConfig(files, path), path, {
+  const { config, placeOf, problems } = readConfig(readText(files, path), path, {
     ...source,
     fromLitestreamConfig: isLitestreamConfig(choice, path),
   });
-  if (source.forWriting) validateRecipients(config.databases, (part) => `config ${placeOf(part)}`);
-  validateDatabases(config.databases, files, (part) => `config ${placeOf(part)}`);
-  return config;
+  const placeOfPart: PlaceOfPart = (part) => `config ${placeOf(part)}`;
+  refuseAll([
+    ...problems,
+    ...(source.forWriting ? problemsOfRecipients(config.databases, placeOfPart) : []),
+    ...problemsOfDatabases(config.databases, files, placeOfPart),
+  ]);
+  return { ...config, warnings: [...warningsOf(choice), ...config.warnings] };
+}
+
+function warningsOf(choice: ConfigChoice): string[] {
+  if (choice.kind !== "named" || choice.removed === undefined) return [];
+  return [`${choice.by} is taken without ${choice.removed}`];
 }
 
 /** The entry of a database in a config, by any path that leads to its file; undefined when it has none. */
@@ -55,18 +64,18 @@ function existingConfig(files: FileSystem, choice: ConfigChoice): string {
   }
 }
 
-function readConfig(files: FileSystem, path: string): string {
+function readText(files: FileSystem, path: string): string {
   const status = statusOf(files, path);
   if (status?.kind === "folder") throw invalid(`config ${path}: it is a folder (it should be a YAML file)`);
-  const text = (status?.size ?? 0) > limits.configMaxBytes ? undefined : readText(files, path);
+  const text = (status?.size ?? 0) > limits.configMaxBytes ? undefined : textOf(files, path);
   if (text === undefined || text.length > limits.configMaxBytes) {
     throw invalid(`config ${path}: it is larger than ${formatSize(limits.configMaxBytes)} (it should be a YAML file)`);
   }
   return text;
 }
 
-function readText(files: FileSystem, path: string): string {
-  return translated(() => files.readText(path) ?? "");
+function textOf(files: FileSystem, path: string): string {
+  return translated(() => files.readUtf8(path));
 }
 
 function statusOf(files: FileSystem, path: string) {

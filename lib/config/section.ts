@@ -3,43 +3,47 @@ import { nearest } from "../base/suggest.ts";
 import { type AgeKeyKind, parseAgeKeys } from "./age_keys.ts";
 import type { ConfigDocument, ConfigNode, Entry } from "./document.ts";
 import { expandVariables } from "./expand_env.ts";
-import {
-  type ConfigKey,
-  type ConfigLevel,
-  findKey,
-  findUnsupportedKey,
-  keysOf,
-  levelsOf,
-  type UnsupportedKeys,
-  type ValueKey,
-  type ValueOf,
-} from "./keys.ts";
+import { type ConfigKey, type ConfigLevel, findKey, keysOf, levelsOf, type ValueKey, type ValueOf } from "./keys.ts";
+import { findUnsupportedKey, type UnsupportedKeys } from "./unsupported_keys.ts";
 import { readValue, type Surroundings } from "./value.ts";
 
-/** One map of a config, read by the table of keys: every key known, every value of its type. */
+/**
+ * One map of a config, read by the table of keys: every key known, every value of its type. What is not is noted, and the
+ * other keys are read all the same; only of a replica of a kind that is not supported nothing more is said.
+ */
 export class Section {
   readonly node: ConfigNode;
   readonly #nodes = new Map<string, ConfigNode>();
   readonly #values = new Map<string, unknown>();
+  #hasRefused = false;
 
   constructor(document: ConfigDocument, node: ConfigNode, level: ConfigLevel, surroundings: Surroundings) {
     this.node = node;
     const entries = document.entries(node);
     if (entries === undefined) throw document.problem(node, `${LEVEL_NAMES[level]} must be a map of keys and values`);
     for (const entry of kindFirst(entries)) {
+      if (level === "global" && entry.key.startsWith(FREE_PREFIX)) continue;
       const row = findKey(level, entry.key);
       if (row === undefined) {
-        refuseUnknownKey(document, level, entry, surroundings);
+        const isOff = document.attempt(() => refuseUnknownKey(document, level, entry, surroundings));
+        this.#hasRefused ||= isOff === undefined;
         continue;
       }
       this.#nodes.set(entry.key, entry.value ?? entry.keyNode);
-      this.#values.set(entry.key, valueOf(document, row, entry, surroundings));
+      const read = () => valueOf(document, row, entry, surroundings);
+      const value = level === "replica" && isKind(entry) ? read() : document.attempt(read);
+      if (value !== undefined) this.#values.set(entry.key, value);
     }
   }
 
-  /** Undefined when the key is absent. */
+  /** Undefined when the key is absent, or its value wrong. */
   get<K extends ValueKey>(key: K): ValueOf<K> | undefined {
     return this.#values.get(key) as ValueOf<K> | undefined;
+  }
+
+  /** Whether a key is missing, and none was refused that may be meant for it. */
+  lacks(...keys: readonly string[]): boolean {
+    return !this.#hasRefused && keys.every((key) => !this.#nodes.has(key));
   }
 
   /** The value's place, of a list or section its node; undefined when the key is absent. */
@@ -48,11 +52,15 @@ export class Section {
   }
 }
 
+/** Keys of the top level that begin with it are nobody's: a place for anchors, as in other YAML of such servers. */
+const FREE_PREFIX = "x-";
+
 const LEVEL_NAMES: Readonly<Record<ConfigLevel, string>> = {
   global: "the top level",
   logging: '"logging"',
   database: "a database",
   replica: "a replica",
+  snapshot: '"snapshot"',
   age: '"age"',
   verify: '"verify"',
   check: "a check",
@@ -60,20 +68,23 @@ const LEVEL_NAMES: Readonly<Record<ConfigLevel, string>> = {
 
 /** What a replica is decides what its other keys mean: trouble with that is told first. */
 function kindFirst(entries: readonly Entry[]): readonly Entry[] {
-  const isKind = ({ key }: Entry) => key === "type" || key === "url";
   return [...entries.filter(isKind), ...entries.filter((entry) => !isKind(entry))];
 }
 
-/** Returns only for a key that says by its value that it asks for nothing. */
+function isKind({ key }: Entry): boolean {
+  return key === "type" || key === "url";
+}
+
+/** True, and returns only, for a key that says by its value that it asks for nothing. */
 function refuseUnknownKey(
   document: ConfigDocument,
   level: ConfigLevel,
   entry: Entry,
   surroundings: Surroundings,
-): void {
+): true {
   const unsupported = findUnsupportedKey(level, entry.key);
   if (unsupported === undefined) throw document.problem(entry.keyNode, explainUnknownKey(entry.key, level));
-  if (isOff(document, unsupported, entry, surroundings)) return;
+  if (isOff(document, unsupported, entry, surroundings)) return true;
   const { reason, advice } = unsupported;
   throw document.problem(
     entry.keyNode,
@@ -83,10 +94,14 @@ function refuseUnknownKey(
 
 function isOff(
   document: ConfigDocument,
-  { off = [] }: UnsupportedKeys,
+  { off = [], isSwitched = false }: UnsupportedKeys,
   entry: Entry,
   surroundings: Surroundings,
 ): boolean {
+  if (isSwitched) {
+    const enabled = document.entries(entry.value)?.find(({ key }) => key === "enabled");
+    return enabled !== undefined && document.scalar(enabled.value)?.text === "false";
+  }
   const scalar = document.scalar(entry.value);
   if (scalar === undefined) return off.includes("") && document.describe(entry.value) === "missing";
   const expanded = surroundings.expand ? expandVariables(scalar.text, surroundings.environment) : scalar;
@@ -113,11 +128,13 @@ function valueOf(document: ConfigDocument, row: ConfigKey, entry: Entry, surroun
   if (items !== undefined && row.type === "identities") {
     return ageKeys(document, row, items, place, surroundings).map((key) => new Secret(key));
   }
-  if (row.type === "address" && document.describe(entry.value) === "missing") return "off"; // As Litestream has it.
+  if (items === undefined && row.type === "replica" && document.entries(entry.value) !== undefined) return undefined;
+  if (row.mayBeEmpty === true && document.describe(entry.value) === "missing") return undefined;
 
   const scalar = document.scalar(entry.value);
   const isScalar = scalar !== undefined;
   const text = isScalar ? expand(document, row, place, scalar.text, surroundings) : "";
+  if (isScalar && row.mayBeEmpty === true && text === "") return undefined;
   const reading = readValue(
     row,
     { text, plain: scalar?.plain ?? false, isBoolean: scalar?.isBoolean ?? false },
@@ -132,7 +149,8 @@ function valueOf(document: ConfigDocument, row: ConfigKey, entry: Entry, surroun
     throw document.problem(place, `the ${row.key} "${text}" ${row.unsupported.problem}`);
   }
   const found = isScalar ? shown(row, scalar.text) : document.describe(entry.value);
-  const expected = reading.kind === "wrong" ? reading.expected : "a single value";
+  const ofMap = document.describe(entry.value) === "a map" ? row.insteadOfMap : undefined;
+  const expected = ofMap ?? (reading.kind === "wrong" ? reading.expected : "a single value");
   throw document.problem(place, `the value of "${row.key}" is ${found} (it must be ${expected})`);
 }
 
@@ -166,6 +184,14 @@ function expand(
   const expansion = expandVariables(text, surroundings.environment);
   switch (expansion.kind) {
     case "text":
+      for (const { name, removed } of expansion.cleaned) {
+        // Each line of a key's file is a key, and its last one ends as well.
+        if (row.type === "identities" || row.type === "recipients") continue;
+        document.warn(
+          place,
+          `the environment variable "${name}" in the value of "${row.key}" is taken without ${removed}`,
+        );
+      }
       return expansion.text;
     case "undefined":
       throw document.problem(

@@ -1,4 +1,4 @@
-import { ReplicationError } from "../base/errors.ts";
+import { refuseAll, ReplicationError } from "../base/errors.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { AgeConfig, DatabaseConfig, ReplicaConfig } from "./config.ts";
 import { isInside, type Place, placeOf } from "./place.ts";
@@ -13,36 +13,45 @@ interface Folder {
   readonly part: DatabaseConfig | ReplicaConfig;
 }
 
-/**
- * Refuses databases and replicas that would destroy one another: two entries for the same file, replicas at the same or
- * nested places, a replica and a state folder within each other, one state folder for two databases. Looks at the files,
- * since two paths may lead to the same place. Throws `ReplicationError` "config-invalid".
- */
+/** Throws `ReplicationError` "config-invalid" for all that `problemsOfDatabases` finds. */
 export function validateDatabases(
   databases: readonly DatabaseConfig[],
   files: FileSystem,
   placeOfPart: PlaceOfPart,
 ): void {
-  refuseSameFile(databases, files, placeOfPart);
-  const folders = databases.flatMap((database) => foldersOf(database, files));
-  refuseSharedFolders(folders, placeOfPart);
+  refuseAll(problemsOfDatabases(databases, files, placeOfPart));
 }
 
 /**
- * Refuses a replica with `age` that has nobody to encrypt for: it could only be written unencrypted. Throws
- * `ReplicationError` "config-invalid".
+ * What of databases and replicas would destroy one another: two entries for the same file, replicas at the same or
+ * nested places, a replica and a state folder within each other, one state folder for two databases. Looks at the files,
+ * since two paths may lead to the same place.
  */
-export function validateRecipients(databases: readonly DatabaseConfig[], placeOfPart: PlaceOfPart): void {
-  for (const replica of databases.flatMap(({ replicas }) => replicas)) {
-    if (replica.age === undefined || replica.age.recipients.length > 0) continue;
-    throw invalid(
-      placeOfPart(replica.age),
-      `the replica "${replica.name}" has "age" without "recipients" (name at least one, or remove "age")`,
-    );
-  }
+export function problemsOfDatabases(
+  databases: readonly DatabaseConfig[],
+  files: FileSystem,
+  placeOfPart: PlaceOfPart,
+): ReplicationError[] {
+  const { twice, once } = sameFiles(databases, files, placeOfPart);
+  // The second entry of a file has the state folder of the first, which need not be said as well.
+  const folders = once.flatMap((database) => foldersOf(database, files));
+  return [...twice, ...sharedFolders(folders, placeOfPart)];
 }
 
-function refuseSameFile(databases: readonly DatabaseConfig[], files: FileSystem, placeOfPart: PlaceOfPart): void {
+/** Replicas with `age` that have nobody to encrypt for: they could only be written unencrypted. */
+export function problemsOfRecipients(
+  databases: readonly DatabaseConfig[],
+  placeOfPart: PlaceOfPart,
+): ReplicationError[] {
+  return databases.flatMap(({ replicas }) => replicas).flatMap(({ name, age }) => {
+    if (age === undefined || age.recipients.length > 0) return [];
+    const problem = `the replica "${name}" has "age" without "recipients" (name at least one, or remove "age")`;
+    return [invalid(placeOfPart(age), problem)];
+  });
+}
+
+function sameFiles(databases: readonly DatabaseConfig[], files: FileSystem, placeOfPart: PlaceOfPart) {
+  const twice: ReplicationError[] = [];
   const seen = new Map<string, DatabaseConfig>();
   for (const database of databases) {
     const { key } = placeOf(files, database.path);
@@ -51,10 +60,10 @@ function refuseSameFile(databases: readonly DatabaseConfig[], files: FileSystem,
       const named = other.path === database.path
         ? `the database ${database.path} is listed twice`
         : `the database ${database.path} is the same file as ${other.path}, which is listed before`;
-      throw invalid(placeOfPart(database), `${named} (list each file once, with all its replicas)`);
-    }
-    seen.set(key, database);
+      twice.push(invalid(placeOfPart(database), `${named} (list each file once, with all its replicas)`));
+    } else seen.set(key, database);
   }
+  return { twice, once: [...seen.values()] };
 }
 
 function foldersOf(database: DatabaseConfig, files: FileSystem): Folder[] {
@@ -76,19 +85,22 @@ function foldersOf(database: DatabaseConfig, files: FileSystem): Folder[] {
 }
 
 /** Each folder is met once by its own key, and once on the way up from every folder inside it. */
-function refuseSharedFolders(folders: readonly Folder[], placeOfPart: PlaceOfPart): void {
+function sharedFolders(folders: readonly Folder[], placeOfPart: PlaceOfPart): ReplicationError[] {
+  const problems: ReplicationError[] = [];
   const byKey = new Map<string, Folder>();
   for (const folder of folders) {
     const other = byKey.get(folder.place.key);
-    if (other !== undefined) throw collision(folder, other, placeOfPart);
-    byKey.set(folder.place.key, folder);
+    if (other !== undefined) problems.push(collision(folder, other, placeOfPart));
+    else byKey.set(folder.place.key, folder);
   }
   for (const inner of folders) {
     for (const key of inner.place.around) {
       const outer = byKey.get(key);
-      if (outer !== undefined && outer !== inner) throw collision(inner, outer, placeOfPart);
+      const isOther = outer !== undefined && outer !== inner && key !== inner.place.key;
+      if (isOther) problems.push(collision(inner, outer, placeOfPart));
     }
   }
+  return problems;
 }
 
 function collision(inner: Folder, outer: Folder, placeOfPart: PlaceOfPart): ReplicationError {

@@ -67,6 +67,7 @@ export function readValue(row: ConfigKey, value: ValueText, surroundings: Surrou
     case "identities":
     case "list":
       return wrong("a list");
+    case "replica":
     case "section":
       return wrong("a map of keys and values");
   }
@@ -82,11 +83,15 @@ function readText({ text, isBoolean }: ValueText): Reading {
   return { kind: "value", value: text };
 }
 
+/** Litestream 0.5 takes a path with it, and without. */
+const SQLITE_SCHEME = /^sqlite3?:\/\//;
+
 function readPath(value: ValueText, surroundings: Surroundings): Reading {
   const reading = readText(value);
   if (reading.kind === "wrong") return wrong("a path");
-  if (isReplicaUrl(value.text)) return wrong('a path; a URL belongs to the key "url" of a replica');
-  const path = absolutePath(value.text, surroundings);
+  const text = value.text.replace(SQLITE_SCHEME, "");
+  if (isReplicaUrl(text)) return wrong('a path; a URL belongs to the key "url" of a replica');
+  const path = absolutePath(text, surroundings);
   if (path === undefined) return wrong('a path that does without "~", since the variable HOME is not set');
   return { kind: "value", value: path };
 }
@@ -107,6 +112,7 @@ function readDuration(row: ConfigKey, { text, plain }: ValueText): Reading {
     return wrong("a duration with a unit, such as 10s: a bare number is nanoseconds");
   }
   if (ms > 0 && ms < 1) return wrong("at least 1ms");
+  if (ms === 0 && row.mayBeZero === true) return { kind: "value", value: ms };
   if (ms < min) return wrong(min === 0 ? "no negative duration" : `at least ${formatDuration(min)}`);
   const maxMs = row.maxMs ?? limits.intervalMaxMs;
   if (ms > maxMs) return wrong(`at most ${formatDuration(maxMs)}`);
@@ -133,7 +139,7 @@ function readSchedule({ text }: ValueText): Reading {
 }
 
 function readAddress({ text }: ValueText): Reading {
-  const address = text === "" ? "off" : parseListenAddress(text);
+  const address = parseListenAddress(text);
   return address === undefined
     ? wrong("an address with a port, such as 127.0.0.1:9090")
     : { kind: "value", value: address };

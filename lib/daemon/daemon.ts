@@ -24,7 +24,7 @@ import { Monitoring } from "./monitoring.ts";
 import { factsOf } from "./observation.ts";
 import { openReplica } from "./open_replica.ts";
 import { statePathOf } from "./status.ts";
-import { VerifySchedule } from "./verify_schedule.ts";
+import { dueBy, VerifySchedule } from "./verify_schedule.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 
 export interface DaemonOptions {
@@ -199,11 +199,11 @@ export class Daemon {
 
   /** One verification at a time, since each has the memory and the reads of a restore. */
   #scheduleOf({ config, log }: Pair): VerifySchedule[] {
-    const { schedule } = config.verify;
+    const dueAfter = dueBy(config.verify);
     const { verify, platform: { clock } } = this.#options;
-    if (schedule === undefined || verify === undefined) return [];
+    if (dueAfter === undefined || verify === undefined) return [];
     const run = (signal: AbortSignal) => this.#verifications.run(() => verify(config, signal));
-    return [new VerifySchedule({ clock, log: log.with({ database: config.path }), schedule, verify: run })];
+    return [new VerifySchedule({ clock, log: log.with({ database: config.path }), dueAfter, verify: run })];
   }
 
   async #stopVerifying(): Promise<void> {

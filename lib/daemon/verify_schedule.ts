@@ -6,7 +6,8 @@ import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ChildOutput } from "../platform/process.ts";
-import { type CronSchedule, nextTime } from "../schedule/cron.ts";
+import { nextTime } from "../schedule/cron.ts";
+import type { VerifyConfig } from "../config/config.ts";
 
 /** The wall clock may jump: it is looked at again so often. */
 const LOOK_AGAIN_MS = 30_000;
@@ -14,9 +15,16 @@ const LOOK_AGAIN_MS = 30_000;
 export interface VerifyScheduleOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  readonly schedule: CronSchedule;
+  /** When to verify next; undefined: never again. */
+  readonly dueAfter: (last: Date) => Date | undefined;
   /** Runs `verify`; killed when the signal is aborted. */
   readonly verify: (signal: AbortSignal) => Promise<ChildOutput>;
+}
+
+/** At the times of the schedule, or so long after the last run; undefined where a config asks for neither. */
+export function dueBy({ schedule, intervalMs }: VerifyConfig): VerifyScheduleOptions["dueAfter"] | undefined {
+  if (schedule !== undefined) return (last) => nextTime(schedule, last);
+  return intervalMs === undefined ? undefined : (last) => new Date(last.getTime() + intervalMs);
 }
 
 export class VerifySchedule {
@@ -36,11 +44,11 @@ export class VerifySchedule {
   }
 
   async #run(): Promise<void> {
-    const { clock, schedule } = this.#options;
+    const { clock, dueAfter } = this.#options;
     const { signal } = this.#stopped;
     let last = clock.now();
     for (;;) {
-      const due = nextTime(schedule, last);
+      const due = dueAfter(last);
       if (due === undefined) return;
       for (let leftMs = Infinity; leftMs > 0 && !signal.aborted;) {
         leftMs = due.getTime() - clock.now().getTime();

@@ -1,3 +1,4 @@
+import { ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { fileError, translated, translatedLater } from "./file_error.ts";
@@ -12,6 +13,8 @@ import type { SystemCalls } from "./system_calls.ts";
 const KEPT_FOLDER: readonly string[] = ["ENOTEMPTY", "EEXIST", "ENOENT"];
 
 const EXACT = { bigint: true } as const;
+
+const LINE_FEED = 0x0a;
 
 const systemCalls: SystemCalls = openLibcCalls() ?? new NodeCalls();
 
@@ -142,6 +145,10 @@ export class DenoFileSystem implements FileSystem {
     }
   }
 
+  readUtf8(path: string): string {
+    return decodeUtf8(translated("read", path, () => Deno.readFileSync(path)), path);
+  }
+
   syncFolder(path: string): void {
     translated("sync folder", path, () => {
       using folder = Deno.openSync(path);
@@ -257,4 +264,26 @@ function undefinedWhenAbsent(path: string, error: unknown): undefined {
 
 function errnoOf(error: unknown): unknown {
   return (error as { code?: unknown }).code;
+}
+
+/** Line by line when the whole is none, to name the line: what is no UTF-8 has no place in a text. */
+function decodeUtf8(bytes: Uint8Array, path: string): string {
+  if (isUtf8(bytes)) return new TextDecoder().decode(bytes);
+  let line = 1;
+  for (let from = 0; from < bytes.length; line++) {
+    const end = bytes.indexOf(LINE_FEED, from);
+    const to = end === -1 ? bytes.length : end;
+    if (!isUtf8(bytes.subarray(from, to))) break;
+    from = to + 1;
+  }
+  throw new ReplicationError("corrupt", `Cannot read ${path}: line ${line} is not UTF-8 (it must be a text in UTF-8)`);
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
 }

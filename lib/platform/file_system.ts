@@ -90,8 +90,10 @@ export interface FileSystem {
   removeEmptyFolderLater(path: string): Promise<boolean>;
   /** Removes a folder and all below it; nothing happens when it is not there. Links are removed, not followed. */
   removeTree(path: string): void;
-  /** A small file whole; undefined when nothing is there. */
+  /** A small file whole; undefined when nothing is there. Bytes that are no UTF-8 are replaced. */
   readText(path: string): string | undefined;
+  /** The same for what a person wrote: throws `corrupt` when it is no UTF-8, and `not-found`. */
+  readUtf8(path: string): string;
   syncFolder(path: string): void;
   syncFolderLater(path: string): Promise<void>;
   setMode(path: string, mode: number): void;

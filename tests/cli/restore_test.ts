@@ -257,9 +257,9 @@ endToEnd(
     withReplica(async ({ url, output, restore }) => {
       const cases: readonly (readonly [readonly string[], string])[] = [
         [["--at", "-1m", "--index", "1"], "--at and --index together"],
-        [["--at", "2025-06-01T12:00:00"], "it is no such moment (expected a time with its zone"],
+        [["--at", "2025-06-01T12:00:00"], "it is no such moment (expected 2026-11-30T02:10:00Z"],
         [["--at", "2025-02-30T12:00:00Z"], "it is no such moment"],
-        [["--at", "15m"], "-15m for 15 minutes ago"],
+        [["--at", "+15m"], "-15m or -1d for so long ago"],
         [["--generation", "00000000000000bb", "--position", `${GENERATION}/0:0`], "it lies in generation"],
         [["--position", "nonsense"], "--position"],
         [["--index", "xyz"], "--index"],

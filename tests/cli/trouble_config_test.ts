@@ -1,5 +1,6 @@
 /** The rows of the trouble table that a config causes: one clear sentence, exit code 2, and nothing is touched. */
-import { assertEquals } from "../support/assert.ts";
+import { keysOf } from "../../lib/config/keys.ts";
+import { assertEquals, assertMatch } from "../support/assert.ts";
 import { runTailrace } from "../support/tailrace.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
@@ -97,4 +98,49 @@ Deno.test({
   name: "trouble: missing file",
   timeout,
   fn: () => expectRefusal(undefined, "Cannot read config /c.yml: there is no such file (named by --config)"),
+});
+
+Deno.test({
+  name: "trouble: several mistakes in one config",
+  timeout,
+  fn: () =>
+    expectRefusal(
+      "colour: red\ndbs:\n  - path: $NOWHERE/a.db\n    lock-budget: soon\n    replicas:\n      - path: r\n",
+      'Cannot use config /c.yml:1:1: unknown key "colour" (known here: ' +
+        `${keysOf("global").map(({ key }) => key).join(", ")})\n` +
+        'Cannot use config /c.yml:3:11: the environment variable "NOWHERE" in the value of "path" is not set ' +
+        "(set it, or use --no-expand-env)\n" +
+        'Cannot use config /c.yml:4:18: the value of "lock-budget" is "soon" (it must be a duration such as 10s, ' +
+        "1m30s or 250ms)",
+    ),
+});
+
+Deno.test({
+  name: "trouble: bytes that are no UTF-8",
+  timeout,
+  fn: () =>
+    expectRefusal(undefined, "Cannot read /c.yml: line 2 is not UTF-8 (it must be a text in UTF-8)", (folder) => {
+      const latin1 = Uint8Array.from("dbs:\n  - path: caf\u00e9.db\n", (character) => character.charCodeAt(0));
+      Deno.writeFileSync(`${folder}/c.yml`, latin1);
+    }),
+});
+
+Deno.test({
+  name: "trouble: a line feed and quotes from the environment",
+  timeout,
+  fn: () =>
+    withTemporaryFolder(async (folder) => {
+      Deno.writeTextFileSync(`${folder}/c.yml`, "dbs:\n  - path: $DB\n    replicas: [{path: $TO}]\n");
+      const environment = { DB: `${folder}/app.db\n`, TO: `"${folder}/backup"` };
+      const { code, stdout, stderr } = await runTailrace(["databases", "--config", "c.yml"], { folder, environment });
+      assertEquals(code, 0);
+      assertMatch(stdout.replaceAll(folder, ""), /^\/app\.db +file$/m);
+      assertEquals(stderr.replaceAll(folder, "").split("\n"), [
+        'Warning: config /c.yml:2:11: the environment variable "DB" in the value of "path" is taken without the line ' +
+        "feed at its end",
+        'Warning: config /c.yml:3:23: the environment variable "TO" in the value of "path" is taken without the quotes ' +
+        "around it",
+        "",
+      ]);
+    }),
 });

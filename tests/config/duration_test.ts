@@ -18,6 +18,12 @@ Deno.test("parseDuration() reads durations as Go does", () => {
   assertEquals(parseDuration("8760h"), 31_536_000_000);
 });
 
+Deno.test("parseDuration() takes days of 24 hours", () => {
+  assertEquals(parseDuration("7d"), 7 * 86_400_000);
+  assertEquals(parseDuration("1d12h"), 129_600_000);
+  assertEquals(parseDuration("-1d"), -86_400_000);
+});
+
 Deno.test("parseDuration() takes a bare 0, and no other number without a unit", () => {
   assertEquals(parseDuration("0"), 0);
   assertEquals(parseDuration("-0"), 0);
@@ -28,7 +34,7 @@ Deno.test("parseDuration() takes a bare 0, and no other number without a unit", 
 
 Deno.test("parseDuration() refuses what is no duration", () => {
   for (
-    const text of ["", "-", "+", "s", ".s", "1 s", "1S", "1d", "1m 30s", "--1s", "1.2.3s", "1e3s", "1s\n", "Infinity"]
+    const text of ["", "-", "+", "s", ".s", "1 s", "1S", "1D", "1m 30s", "--1s", "1.2.3s", "1e3s", "1s\n", "Infinity"]
   ) {
     assertEquals(parseDuration(text), undefined, text);
   }

@@ -1,7 +1,8 @@
 import { defaults, replicaDefaults } from "../../lib/config/defaults.ts";
 import { formatDuration, parseDuration } from "../../lib/config/duration.ts";
 import { limits } from "../../lib/base/limits.ts";
-import { CONFIG_KEYS, type ConfigKey, findKey, UNSUPPORTED_KEYS } from "../../lib/config/keys.ts";
+import { CONFIG_KEYS, type ConfigKey, findKey } from "../../lib/config/keys.ts";
+import { UNSUPPORTED_KEYS } from "../../lib/config/unsupported_keys.ts";
 import { parseSize } from "../../lib/config/size.ts";
 import { CONFIG_DOCUMENT, renewDocument } from "../../scripts/config_docs.ts";
 import { assert, assertEquals, assertStrictEquals } from "../support/assert.ts";

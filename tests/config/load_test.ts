@@ -57,6 +57,51 @@ Deno.test("loadConfig() names the line of a database that is listed twice", asyn
   });
 });
 
+Deno.test("loadConfig() refuses bytes that are no UTF-8, since a path would become another one", async () => {
+  await withTemporaryFolder((folder) => {
+    const text = "# caf\u00e9\ndbs:\n  - path: caf\u00e9.db\n    replicas: [{path: b}]\n";
+    Deno.writeTextFileSync(join(folder, "c.yml"), text);
+    assertEquals(load(folder, "c.yml").databases[0]?.path, `${folder}/caf\u00e9.db`);
+    Deno.writeFileSync(join(folder, "c.yml"), Uint8Array.from(text.replace("\u00e9", "e"), (c) => c.charCodeAt(0)));
+    assertEquals(
+      problemOf(folder, "c.yml"),
+      "Cannot read /c.yml: line 3 is not UTF-8 (it must be a text in UTF-8)",
+    );
+  });
+});
+
+Deno.test("loadConfig() says what it took off the variable that names the config", async () => {
+  await withTemporaryFolder((folder) => {
+    Deno.writeTextFileSync(join(folder, "c.yml"), "dbs: [{path: ~/a.db, replicas: [{path: b}]}]");
+    const variables: Record<string, string> = { TAILRACE_CONFIG: '"c.yml"\n', HOME: "/home/me\n" };
+    const environment = (name: string) => variables[name];
+    const config = loadConfig(files, { flag: undefined, expand: true, environment, currentFolder: folder });
+    assertEquals(config.databases[0]?.path, "/home/me/a.db");
+    assertEquals(config.warnings, [
+      "the environment variable TAILRACE_CONFIG is taken without the line feed at its end and the quotes around it",
+    ]);
+  });
+});
+
+Deno.test("loadConfig() says what is wrong inside the file and between its parts in one run", async () => {
+  await withTemporaryFolder((folder) => {
+    Deno.writeTextFileSync(
+      join(folder, "c.yml"),
+      "colour: red\ndbs:\n  - {path: a.db, replicas: [{path: b}]}\n  - {path: c.db, replicas: [{path: b/c}]}\n" +
+        "  - {path: a.db, replicas: [{path: d}]}\n",
+    );
+    const error = assertThrows(() => load(folder, "c.yml"), ReplicationError);
+    assertEquals(
+      [error.message, ...error.others].map((message) => message.replaceAll(folder, "").slice(0, 60)),
+      [
+        'Cannot use config /c.yml:1:1: unknown key "colour" (known he',
+        "Cannot use config /c.yml:5:12: the database /a.db is listed t",
+        "Cannot use config /c.yml:4:36: the replica /b/c lies inside t",
+      ].map((message) => message.slice(0, 60)),
+    );
+  });
+});
+
 Deno.test("findDatabase() finds an entry by any path that leads to its file", async () => {
   await withTemporaryFolder((folder) => {
     Deno.mkdirSync(join(folder, "real"));

@@ -68,6 +68,7 @@ Deno.test("parseConfig() fills in the defaults", () => {
     }],
     logging: { level: "info", format: "text" },
     source: "t.yml",
+    warnings: [],
   });
 });
 
@@ -176,9 +177,6 @@ Deno.test("parseConfig() tells a key at the wrong place from an unknown one", ()
 Deno.test("parseConfig() refuses keys of Litestream that this version would not act on, and says so", () => {
   const refused = [
     aConfig({ global: "access-key-id: x" }),
-    aConfig({ global: "validation-interval: 1h" }),
-    aConfig({ database: "validation-interval: 1h" }),
-    aConfig({ replica: "path: /b\nvalidation-interval: 1h" }),
     aConfig({ replica: "path: /b\nbucket: x" }),
     aConfig({ replica: "type: s3\nbucket: x" }),
     aConfig({ replica: "url: s3://bucket/x" }),
@@ -199,7 +197,7 @@ Deno.test("parseConfig() refuses values of the wrong type, each with what it mus
     [aConfig({ database: "min-checkpoint-page-count: -1" }), "a whole number"],
     [aConfig({ database: "min-checkpoint-page-count: 0" }), "at least 1"],
     [aConfig({ database: "monitor-interval: 10" }), "a bare number is nanoseconds"],
-    [aConfig({ database: "monitor-interval: 1d" }), "a duration such as"],
+    [aConfig({ database: "monitor-interval: 1w" }), "a duration such as"],
     [aConfig({ database: 'monitor-interval: "5000000000"' }), "a duration such as"],
     [aConfig({ database: "monitor-interval: 0" }), "at least 1ms"],
     [aConfig({ database: "monitor-interval: 999us" }), "at least 1ms"],
@@ -216,7 +214,9 @@ Deno.test("parseConfig() refuses values of the wrong type, each with what it mus
     [aConfig({ database: "meta-path: ~/x" }), "HOME is not set"],
     [aConfig({ database: 'meta-path: "a\\0b"' }), "a path"],
     [aConfig({ global: "exec: true" }), "in quotes"],
-    [aConfig({ global: 'exec: ""' }), "not empty"],
+    [aConfig({ replica: "path: /b\nname: ''" }), "not empty"],
+    [aConfig({ global: "validation-interval: 1s" }), "at least 1m"],
+    [aConfig({ global: "retention: {enabled: false}" }), 'a map (it must be a duration such as 24h; "retention: 0" is'],
     [aConfig({ global: "logging: {level: loud}" }), "debug, info, warn"],
     [aConfig({ global: "logging: text" }), "a map of keys and values"],
     [aConfig({ global: "logging: [text]" }), "a map of keys and values"],
@@ -251,8 +251,124 @@ Deno.test("parseConfig() refuses values of the wrong type, each with what it mus
 });
 
 Deno.test("parseConfig() lets keys stand that say by their value that they are off", () => {
-  parse(aConfig({ global: 'addr: ""\nvalidation-interval: 0' }));
-  parse(aConfig({ global: "addr:", replica: "path: /b\nvalidation-interval: 0s" }));
+  const off = 'addr: ""\nvalidation-interval: 0\nmcp-addr: ""\nexec: ""\nsocket: {enabled: false, path: /x}\n' +
+    "verify-compaction: false\nlogging: {source: false}";
+  assertEquals(parse(aConfig({ global: off })), parse(aConfig()));
+  parse(aConfig({ global: "addr:\nexec:", replica: "path: /b\nvalidation-interval: 0s\nauto-recover: false" }));
+  parse(aConfig({ database: "restore-if-db-not-exists: false" }));
+});
+
+Deno.test("parseConfig() leaves keys of the top level alone that begin with x-", () => {
+  const text = "x-common: &common {lock-budget: 10ms}\nx-other: {nothing: [known]}\n" +
+    "dbs:\n  - <<: *common\n    path: /a\n    replicas: [{path: /b}]\n";
+  assertEquals(parse(text).databases[0]?.lockBudgetMs, 10);
+  assertStringIncludes(problemOf(aConfig({ database: "x-common: 1" })), 'unknown key "x-common"');
+});
+
+Deno.test("parseConfig() says all that is wrong in one run, in the order of the file, each once", () => {
+  const text = `colour: red
+x-db: &db {lock-budget: soon}
+verify: {level: deep}
+dbs:
+  - <<: *db
+    path: $NOWHERE
+    replicas: [{type: s3, bucket: x}, {path: /b, layout: tar}]
+  - <<: *db
+    path: /a
+    replicas:
+      - {path: /c}
+      - {path: /d}
+  - replicas: [/e]
+`;
+  const error = assertThrows(() => parse(text), ReplicationError);
+  const messages = [error.message, ...error.others];
+  assertEquals(messages.map((message) => message.split(": ")[0]?.replace("Cannot use config t.yml:", "")), [
+    "1:1",
+    "2:25",
+    "3:17",
+    "6:11",
+    "7:23",
+    "7:58",
+    "12:9",
+    "13:5",
+    "13:16",
+  ]);
+  assertEquals(new Set(messages).size, messages.length);
+});
+
+Deno.test("parseConfig() takes the keys of Litestream 0.5 that say what ours say", () => {
+  const replica = "replica: {path: /backup/app}";
+  const [database] = parse(
+    `snapshot: {interval: 6h, retention: 7d}\ndbs:\n  - path: sqlite:///data/app.db\n    ${replica}\n`,
+  ).databases;
+  assertEquals(database?.path, "/data/app.db");
+  assertEquals(
+    database?.replicas.map(({ path, retentionMs, snapshotIntervalMs }) => [path, retentionMs, snapshotIntervalMs]),
+    [
+      ["/backup/app", 7 * 86_400_000, 6 * 3_600_000],
+    ],
+  );
+  const own = `snapshot: {retention: 7d}\ndbs:\n  - path: /a\n    snapshot: {retention: 2d}\n    ${replica}\n`;
+  assertEquals(parse(own).databases[0]?.replicas[0]?.retentionMs, 2 * 86_400_000);
+  assertStringIncludes(problemOf(aConfig({ database: replica })), 'both "replica" and "replicas"');
+  assertStringIncludes(problemOf(`dbs: [{path: /a, replica: [{path: /b}]}]`), "it must be a map");
+  assertStringIncludes(
+    problemOf(aConfig({ global: "retention: 1h\nsnapshot: {retention: 2h}" })),
+    't.yml:2:23: "retention" of "snapshot" is "retention", which is there as well (write one of them)',
+  );
+});
+
+Deno.test("parseConfig() refuses the other keys of Litestream 0.5 by name, with the way out", () => {
+  const cases: readonly (readonly [text: string, wayOut: string])[] = [
+    [aConfig({ global: "socket: {enabled: true}" }), "remove it"],
+    [aConfig({ global: "levels: [{interval: 1m}]" }), "LTX files"],
+    [aConfig({ global: "l0-retention: 5m" }), "LTX files"],
+    [aConfig({ global: "validation: {interval: 6h}" }), 'write "validation-interval: 24h"'],
+    [aConfig({ global: "heartbeat-url: http://x" }), "ping-url"],
+    [aConfig({ global: "shutdown-sync-timeout: 30s" }), 'write "shutdown-timeout: 30s"'],
+    ["dbs: [{dir: /data, pattern: '*.db', replica: {path: /b}}]\n", 'list each of them under "dbs"'],
+    [aConfig({ database: "busy-timeout: 1s" }), '"lock-budget"'],
+    [aConfig({ database: "truncate-page-n: 0" }), '"max-wal-size"'],
+    [aConfig({ database: "restore-if-db-not-exists: true" }), "run tailrace restore --if-db-not-exists"],
+    [aConfig({ replica: "path: /b\nauto-recover: true" }), "remove it"],
+    [aConfig({ replica: "path: /b\npart-size: 5MiB" }), "object stores"],
+  ];
+  for (const [text, wayOut] of cases) {
+    const message = problemOf(text);
+    assertStringIncludes(message, "not supported by this version", text);
+    assertStringIncludes(message, wayOut, text);
+  }
+});
+
+Deno.test("parseConfig() takes validation-interval for how often a database is verified, of its replicas the shortest", () => {
+  const intervalMs = (parts: Parameters<typeof aConfig>[0]) => parse(aConfig(parts)).databases[0]?.verify.intervalMs;
+  assertEquals(intervalMs({ global: "validation-interval: 6h" }), 6 * 3_600_000);
+  assertEquals(intervalMs({ global: "validation-interval: 6h", database: "validation-interval: 1h" }), 3_600_000);
+  assertEquals(
+    intervalMs({ global: "validation-interval: 6h", replica: "path: /b\nvalidation-interval: 0" }),
+    undefined,
+  );
+  const two =
+    "dbs: [{path: /a, replicas: [{path: /b, validation-interval: 3h}, {name: x, path: /c, validation-interval: 2h}]}]";
+  assertEquals(parse(two).databases[0]?.verify.intervalMs, 2 * 3_600_000);
+  assertStringIncludes(
+    problemOf(aConfig({ global: 'validation-interval: 6h\nverify: {schedule: "0 3 * * *"}' })),
+    '"validation-interval" beside "schedule" of "verify": both say when to verify (write one of them)',
+  );
+});
+
+Deno.test("parseConfig() warns of what it takes off the ends of variables, with the place and without the value", () => {
+  const environment = { DB: "/data/secret.db\n", FOLDER: "'/backup/secret'", KEY: `${IDENTITY}\n` };
+  const text = "dbs:\n  - path: $DB\n    replicas:\n      - {path: $FOLDER, age: {identities: [$KEY]}}\n";
+  const config = parse(text, { environment });
+  assertEquals([config.databases[0]?.path, config.databases[0]?.replicas[0]?.path], [
+    "/data/secret.db",
+    "/backup/secret",
+  ]);
+  assertEquals(config.warnings, [
+    'config t.yml:2:11: the environment variable "DB" in the value of "path" is taken without the line feed at its end',
+    'config t.yml:4:16: the environment variable "FOLDER" in the value of "path" is taken without the quotes around it',
+  ]);
 });
 
 Deno.test("parseConfig() knows where metrics and health are to be served, and where not at all", () => {

@@ -1,5 +1,6 @@
 import { createLogger } from "../../lib/base/log.ts";
-import { VerifySchedule } from "../../lib/daemon/verify_schedule.ts";
+import { dueBy, VerifySchedule } from "../../lib/daemon/verify_schedule.ts";
+import type { VerifyConfig } from "../../lib/config/config.ts";
 import type { ChildOutput } from "../../lib/platform/process.ts";
 import { parseCron } from "../../lib/schedule/cron.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -10,6 +11,12 @@ const START = new Date(2025, 5, 1, 2, 58, 30);
 function schedule(text: string, verify: (signal: AbortSignal) => Promise<ChildOutput>) {
   const parsed = parseCron(text);
   assert(typeof parsed !== "string");
+  return scheduleOf({ schedule: parsed, checks: [] }, verify);
+}
+
+function scheduleOf(config: VerifyConfig, verify: (signal: AbortSignal) => Promise<ChildOutput>) {
+  const dueAfter = dueBy(config);
+  assert(dueAfter !== undefined);
   const clock = new SimulatedClock(START.getTime());
   const lines: string[] = [];
   const log = createLogger({
@@ -18,7 +25,7 @@ function schedule(text: string, verify: (signal: AbortSignal) => Promise<ChildOu
     now: () => clock.now(),
     writeLine: (line) => lines.push(line),
   });
-  return { clock, lines, running: new VerifySchedule({ clock, log, schedule: parsed, verify }) };
+  return { clock, lines, running: new VerifySchedule({ clock, log, dueAfter, verify }) };
 }
 
 const ended = (code: number, stdout = ""): ChildOutput => ({ code, signal: undefined, stdout, stderr: "" });
@@ -92,4 +99,20 @@ Deno.test("VerifySchedule goes on when a verification cannot even be run, and sa
   assert(lines[0]?.includes('ERROR Verification cannot be run reason="no such program"'), lines[0]);
   assert(lines[1]?.includes("Verified"));
   await running.stop();
+});
+
+Deno.test("VerifySchedule runs so long after its start and after the end of each run, where an interval is given", async () => {
+  let runs = 0;
+  const verify = () => Promise.resolve(ended(runs++));
+  const { clock, running } = scheduleOf({ intervalMs: 3_600_000, checks: [] }, verify);
+  await pass(clock, 3_590_000);
+  assertEquals(runs, 0);
+  await pass(clock, 30_000);
+  assertEquals(runs, 1);
+  await pass(clock, 3_540_000);
+  assertEquals(runs, 1);
+  await pass(clock, 60_000);
+  assertEquals(runs, 2);
+  await running.stop();
+  assertEquals(dueBy({ checks: [] }), undefined);
 });
