@@ -64,6 +64,10 @@ export const limits = {
   /** The retry pause after an error doubles from the first to the second. */
   retryMinMs: 100,
   retryMaxMs: 10_000,
+  /** At the end, when every second counts, the pause grows no further than this. */
+  lastTryPauseMaxMs: 1_000,
+  /** A stop goes on trying for so long where the config does not say; most supervisors wait longer before they kill. */
+  shutdownTimeoutMs: 30_000,
   /** A generation of another host is let go only when it was silent for so much longer than the retention. */
   abandonedGraceMs: 24 * 3_600_000,
   /** Timers count milliseconds in 31 bits; one that is set for longer fires at once. */

@@ -97,6 +97,12 @@ const replicate: Command = {
     },
     { name: "once", meaning: "Sync everything and end: 0 only when the replicas hold it." },
     {
+      name: "shutdown-timeout",
+      value: "TIME",
+      meaning: "How long a stop goes on trying when nothing moves (default 30s); 0: one try.",
+      check: (value) => (parseDuration(value) ?? -1) >= 0 ? undefined : "a duration such as 30s",
+    },
+    {
       name: "log-level",
       value: "LEVEL",
       meaning: "debug, info, warn or error (default info).",

@@ -1,8 +1,10 @@
 import { createEncryption } from "../age/encryption.ts";
 import { ExitCode, ReplicationError, worstExitCode } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { createLogger, type Logger, type LogLevel } from "../base/log.ts";
 import { product } from "../base/product.ts";
 import type { DatabaseConfig, LoggingConfig } from "../config/config.ts";
+import { parseDuration } from "../config/duration.ts";
 import { databaseConfigFromArguments } from "../config/from_arguments.ts";
 import { validateDatabases } from "../config/validate.ts";
 import { Daemon, type FinalSync, isBusy } from "../daemon/daemon.ts";
@@ -21,6 +23,7 @@ interface Plan {
   readonly logging: LoggingConfig;
   readonly exec: string | undefined;
   readonly sqliteLibrary: string | undefined;
+  readonly shutdownTimeoutMs: number;
   /** Where metrics and health are served. */
   readonly monitoring?: ListenAddress | undefined;
   /** The config file; undefined without one. */
@@ -54,6 +57,7 @@ export async function run(context: CommandContext): Promise<number> {
       watchFolder: (folder, listener) => events?.watchFolder(folder, listener),
       userId: context.userId,
       monitoring: isOnce ? undefined : plan.monitoring,
+      shutdownTimeoutMs: isOnce ? 0 : plan.shutdownTimeoutMs,
       ...(plan.source === undefined ? {} : { verify: verifier(context, plan.source) }),
     });
   return isOnce
@@ -65,11 +69,18 @@ async function planFor(context: CommandContext): Promise<Plan> {
   const [database, ...urls] = context.arguments.positionals;
   const exec = context.arguments.text("exec");
   const level = context.arguments.text("log-level") as LogLevel | undefined;
+  const shutdownTimeoutMs = parseDuration(context.arguments.text("shutdown-timeout") ?? "");
   const format = context.arguments.text("log-format") as "text" | "json" | undefined;
   if (database !== undefined) {
     const databases = [databaseConfigFromArguments(database, urls, context.currentFolder())];
     validateDatabases(databases, context.platform.files, () => "the command line");
-    return { databases, logging: { level: level ?? "info", format: format ?? "text" }, exec, sqliteLibrary: undefined };
+    return {
+      databases,
+      logging: { level: level ?? "info", format: format ?? "text" },
+      exec,
+      sqliteLibrary: undefined,
+      shutdownTimeoutMs: shutdownTimeoutMs ?? limits.shutdownTimeoutMs,
+    };
   }
   const { loadConfigForWriting } = await import("./load_config.ts");
   const config = await loadConfigForWriting(context);
@@ -78,6 +89,7 @@ async function planFor(context: CommandContext): Promise<Plan> {
     logging: { level: level ?? config.logging.level, format: format ?? config.logging.format },
     exec: exec ?? config.exec,
     sqliteLibrary: config.sqliteLibrary,
+    shutdownTimeoutMs: shutdownTimeoutMs ?? config.shutdownTimeoutMs,
     monitoring: config.monitoring,
     source: config.source,
   };

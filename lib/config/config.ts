@@ -14,6 +14,8 @@ export interface Config {
   readonly exec?: string;
   /** Where the daemon serves metrics and health; absent: nowhere. */
   readonly monitoring?: ListenAddress;
+  /** How long a stop goes on trying without any gain; 0: one try. */
+  readonly shutdownTimeoutMs: number;
   /** `system` or a path; absent means the built-in SQLite. */
   readonly sqliteLibrary?: string;
   /** The file it came from, for messages. */

@@ -94,6 +94,15 @@ export const CONFIG_KEYS = [
       "Where the daemon serves `/metrics` and `/health`, as `127.0.0.1:9090`; `:9090` is every address of the host.",
   },
   {
+    key: "shutdown-timeout",
+    levels: ["global"],
+    type: "duration",
+    default: "`30s`",
+    meaning:
+      "How long a daemon that is stopped goes on trying to finish its replicas without getting anywhere, as when a " +
+      "disk is full. What moves is not cut off. `0`: one try. `--shutdown-timeout` overrides it.",
+  },
+  {
     key: "sqlite-library",
     levels: ["global"],
     type: "library",

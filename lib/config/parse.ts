@@ -1,4 +1,5 @@
 import { refuseAll, type ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import type { Check } from "../verify/check.ts";
 import { rungNamed } from "../verify/report.ts";
 import type { LogLevel } from "../base/log.ts";
@@ -71,6 +72,7 @@ class ConfigParser {
     const config: Config = {
       databases: databases.filter((database) => database !== undefined),
       logging,
+      shutdownTimeoutMs: global.get("shutdown-timeout") ?? limits.shutdownTimeoutMs,
       source: this.#source,
       warnings: document.warnings,
       ...(exec === undefined ? {} : { exec }),

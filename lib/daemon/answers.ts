@@ -10,7 +10,7 @@ import type { Clock } from "../platform/clock.ts";
 import type { FileLock, FileSystem } from "../platform/file_system.ts";
 import { withOwner } from "../platform/owned_files.ts";
 import { settledOrDue } from "../replica/settled_or_due.ts";
-import { ANSWER_SUFFIX, asksPath, isQuestion, SERVED } from "./ask.ts";
+import { ANSWER_SUFFIX, asksPath, isQuestion, removeUnlessGone, SERVED } from "./ask.ts";
 
 /** How often questions are looked for where the system does not tell of them, and whether the place is still there. */
 const LOOK_AGAIN_MS = 1_000;
@@ -97,7 +97,7 @@ export class Answers {
     for (const name of files.list(folder)) {
       const status = isQuestion(name) || name === SERVED ? undefined : files.linkStatus(`${folder}/${name}`);
       const isOld = status !== undefined && clock.now().getTime() - status.modifiedAtMs > LEFT_BEHIND_MS;
-      if (isOld) files.remove(`${folder}/${name}`);
+      if (isOld) removeUnlessGone(files, `${folder}/${name}`);
     }
   }
 
@@ -128,7 +128,7 @@ function answerOne(files: FileSystem, question: string, text: string): void {
     file.close();
   }
   files.rename(draft, `${question}${ANSWER_SUFFIX}`);
-  if (files.linkStatus(question) !== undefined) files.remove(question);
+  removeUnlessGone(files, question);
 }
 
 function identityOf(files: FileSystem, folder: string): string {

@@ -73,8 +73,8 @@ function isServed(files: FileSystem, folder: string): boolean {
   return lock === undefined;
 }
 
-/** The one who answers removes questions as well. */
-function removeUnlessGone(files: FileSystem, path: string): void {
+/** Whoever asks and whoever answers both remove a question, and neither waits for the other. */
+export function removeUnlessGone(files: FileSystem, path: string): void {
   try {
     files.remove(path);
   } catch (error) {

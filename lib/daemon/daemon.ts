@@ -23,6 +23,7 @@ import { askDaemon } from "./ask.ts";
 import { Monitoring } from "./monitoring.ts";
 import { factsOf } from "./observation.ts";
 import { openReplica } from "./open_replica.ts";
+import { Patience } from "./patience.ts";
 import { statePathOf } from "./status.ts";
 import { dueBy, VerifySchedule } from "./verify_schedule.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
@@ -38,6 +39,8 @@ export interface DaemonOptions {
   readonly userId: number | undefined;
   /** Where metrics and health are served; absent: nowhere. */
   readonly monitoring?: ListenAddress | undefined;
+  /** How long `finish()` goes on trying without any gain; 0: each thing is tried once. */
+  readonly shutdownTimeoutMs: number;
   /** Runs `verify` over one database of the config; absent where nothing is verified on a schedule. */
   readonly verify?: (database: DatabaseConfig, signal: AbortSignal) => Promise<ChildOutput>;
 }
@@ -203,7 +206,7 @@ export class Daemon {
     const { verify, platform: { clock } } = this.#options;
     if (dueAfter === undefined || verify === undefined) return [];
     const run = (signal: AbortSignal) => this.#verifications.run(() => verify(config, signal));
-    return [new VerifySchedule({ clock, log: log.with({ database: config.path }), dueAfter, verify: run })];
+    return [new VerifySchedule({ clock, log, dueAfter, verify: run })];
   }
 
   async #stopVerifying(): Promise<void> {
@@ -219,25 +222,47 @@ export class Daemon {
   }
 
   /** The database is watched until its replicas hold what they should: the hold must not stand still meanwhile. */
-  async #finishPair({ database, replicators }: Pair): Promise<FinalSync[]> {
+  async #finishPair(pair: Pair): Promise<FinalSync[]> {
+    const { database, replicators } = pair;
     let wanted: Position | undefined;
     let problem: Problem | undefined;
     try {
-      wanted = await database.capturedPosition();
+      wanted = await this.#finishCapture(pair);
     } catch (error) {
       const text = database.trouble ?? `the last transactions are not captured: ${messageOf(error)}`;
       const { refusal } = database;
       problem = refusal === undefined ? problemOf(error, text) : { text, exitCode: exitCodeOf(refusal) };
     }
     const results = await Promise.all(
-      replicators.map((replicator) => this.#finishReplica(database, replicator, wanted, problem)),
+      replicators.map((replicator) => this.#finishReplica(pair, replicator, wanted, problem)),
     );
-    await database.stop();
+    const stopping = this.#patience(`the watch over ${database.path}`, pair.log, () => "", () => Infinity);
+    await stopping.during(() => database.stop()).catch((error) => pair.log.warn(messageOf(error)));
     return results;
   }
 
+  #finishCapture({ database, log }: Pair): Promise<Position | undefined> {
+    const patience = this.#patience(`the capture of ${database.path}`, log, () => "", () => Infinity);
+    return patience.during(async (tries) => {
+      for (;;) {
+        try {
+          return await database.capturedPosition();
+        } catch (error) {
+          if (database.isAwaited || isBusy(database.refusal) || !await tries.again(database.refusal ?? error)) {
+            throw error;
+          }
+        }
+      }
+    });
+  }
+
+  #patience(subject: string, log: Logger, gained: () => string, stillMs: () => number): Patience {
+    const { platform: { clock }, shutdownTimeoutMs: timeoutMs } = this.#options;
+    return new Patience({ clock, log, timeoutMs, subject, gained, stillMs });
+  }
+
   async #finishReplica(
-    database: WatchedDatabase,
+    { database, log }: Pair,
     replicator: FileReplicator,
     wanted: Position | undefined,
     captureProblem: Problem | undefined,
@@ -245,8 +270,14 @@ export class Daemon {
     const { absence } = database;
     const names = { database: database.path, replica: replicator.name, absence };
     let problem = captureProblem;
+    const patience = this.#patience(
+      `replica ${replicator.name} of ${database.path}`,
+      log.with({ replica: replicator.name }),
+      () => replicator.position === undefined ? "" : formatPosition(replicator.position),
+      () => replicator.pulse.stillMs,
+    );
     try {
-      const isThere = await replicator.finish(wanted);
+      const isThere = await patience.during((tries) => replicator.finish(wanted, tries));
       if (!isThere && absence === undefined) {
         const text = database.trouble ?? "it does not hold everything that is captured";
         problem ??= { text, exitCode: ExitCode.failed };
@@ -290,7 +321,7 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
       upkeep: replica,
     })
   );
-  return { config, database, replicators, log };
+  return { config, database, replicators, log: log.with({ database: config.path }) };
 }
 
 /** Undefined where there is no state directory, or one that whoever takes the database up would refuse. */

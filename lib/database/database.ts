@@ -154,6 +154,11 @@ export class WatchedDatabase implements DatabaseSource {
     return this.#wasFollowed ? "the database is no longer there" : this.#awaitedBecause;
   }
 
+  /** Whether nothing is there to be captured, and everything is well once there is. */
+  get isAwaited(): boolean {
+    return this.#session === undefined && this.#awaitedBecause !== undefined;
+  }
+
   /** Whether it is not known yet if it can be followed. */
   get isOpening(): boolean {
     return this.#session === undefined && !this.#isFirstOpenKnown;

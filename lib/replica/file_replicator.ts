@@ -46,6 +46,16 @@ export interface FileReplicatorOptions {
   readonly upkeep?: UpkeepPolicy;
 }
 
+/** What becomes of a last sync that has failed. */
+export interface LastTries {
+  /** Aborted when no time is left. */
+  readonly signal: AbortSignal;
+  /** Whether it shall be tried again, after a pause. The error, if there was one, is why it must be. */
+  again(error: unknown): Promise<boolean>;
+}
+
+const ONE_TRY: LastTries = { signal: AbortSignal.abort(), again: () => Promise.resolve(false) };
+
 export class FileReplicator {
   readonly name: string;
   readonly type = "file";
@@ -134,10 +144,30 @@ export class FileReplicator {
     this.#copier.forget();
   }
 
-  /** Stops the loop, then syncs to at least the given position; whether the replica holds it. Throws what keeps it from that. */
-  async finish(wanted: Position | undefined): Promise<boolean> {
+  /**
+   * Stops the loop, then syncs to at least the given position, as often as the tries allow; whether the replica holds it.
+   * Throws what keeps it from that.
+   */
+  async finish(wanted: Position | undefined, tries: LastTries = ONE_TRY): Promise<boolean> {
     this.#running?.abort();
     await this.#finished;
+    for (;;) {
+      let failure: unknown;
+      try {
+        if (await this.#reach(wanted)) return true;
+      } catch (error) {
+        failure = error;
+        this.#copier.forget(); // What the replica holds now is looked up anew.
+        await this.#rest();
+        if (error instanceof ReplicationError && error.code === "no-space") await this.#upkeep?.makeSpace(tries.signal);
+      }
+      if (wanted !== undefined && await tries.again(failure)) continue;
+      if (failure !== undefined) throw failure;
+      return false;
+    }
+  }
+
+  async #reach(wanted: Position | undefined): Promise<boolean> {
     do {
       const before = this.position;
       await this.#sync(wanted);

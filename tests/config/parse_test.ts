@@ -67,6 +67,7 @@ Deno.test("parseConfig() fills in the defaults", () => {
       }],
     }],
     logging: { level: "info", format: "text" },
+    shutdownTimeoutMs: 30_000,
     source: "t.yml",
     warnings: [],
   });

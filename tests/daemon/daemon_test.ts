@@ -25,6 +25,7 @@ function daemonOf(scene: Scene): Daemon {
     log: silentLogger,
     watchFolder: () => undefined,
     userId: Deno.uid() ?? undefined,
+    shutdownTimeoutMs: 0,
   });
 }
 

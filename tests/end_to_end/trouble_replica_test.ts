@@ -19,6 +19,9 @@ function errorsOf(daemon: Daemon): readonly string[] {
   return daemon.lines.filter((line) => / (ERROR|WARN) /.test(line));
 }
 
+/** Of a daemon that is to end without what it cannot have. */
+const IMPATIENT = ["--shutdown-timeout", "0"];
+
 async function expectUnfinished(scene: Scene, daemon: Daemon, problem: string): Promise<void> {
   assertEquals(await daemon.stop(), 1);
   assertEquals(daemon.lines.at(-1), `Cannot finish replica file of ${scene.database}: ${problem}`);
@@ -51,7 +54,7 @@ trouble("replica unwritable", async (scene) => {
   give(user, `${scene.folder}/data`, scene.database, `${scene.database}-wal`, `${scene.database}-shm`);
   Deno.mkdirSync(scene.replica, { mode: 0o555 });
   Deno.chmodSync(scene.replica, 0o555);
-  await using daemon = scene.daemon(user.options);
+  await using daemon = scene.daemon({ ...user.options, flags: IMPATIENT });
   const sentence = `Cannot make folder ${scene.replica}/generations: permission denied`;
   await expectSaidOnce(daemon, sentence);
   insert(application, 20);
@@ -80,7 +83,7 @@ trouble("replica full", async (scene) => {
   const application = scene.application();
   insert(application, 20, 100_000);
   application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  await using daemon = scene.daemon({ wrapper: LIMITED });
+  await using daemon = scene.daemon({ wrapper: LIMITED, flags: ["--shutdown-timeout", "700ms"] });
   const sentence = "the file would exceed the largest size allowed";
   await expectSaidOnce(daemon, sentence);
   insert(application, 20);
@@ -100,6 +103,26 @@ trouble("replica full", async (scene) => {
   await scene.expectEqual();
   assertEquals((await scene.generations()).length, 1);
   assertEquals(temporaryFiles(scene.replica), []);
+});
+
+trouble("replica full when it is stopped, and freed a little later", async (scene) => {
+  const application = scene.application();
+  insert(application, 20, 100_000);
+  application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  await using daemon = scene.daemon({ wrapper: LIMITED });
+  await daemon.line("the file would exceed the largest size allowed");
+  insert(application, 20);
+  daemon.signal("SIGTERM");
+  assertMatch(
+    await daemon.line("Stopping: waiting for the last sync"),
+    /replica=file reason="Cannot write .*: the file would exceed the largest size allowed" waited_s=0 left_s=\d+/,
+  );
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  insert(application, 20);
+  limitFileSize(daemon, "unlimited");
+  assertEquals(await daemon.ended(), 0, daemon.text);
+  application.close();
+  assertEquals(daemon.saying("Everything is replicated").length, 1);
 });
 
 trouble("replica full, and the state's device too", async (scene) => {
@@ -151,7 +174,7 @@ trouble("replica vanishes and comes back", async (scene) => {
 trouble("replica vanishes, and is away at the end", async (scene) => {
   const application = scene.application();
   insert(application, 5);
-  await using daemon = scene.daemon();
+  await using daemon = scene.daemon({ flags: IMPATIENT });
   await daemon.line("Snapshot done");
   await scene.replicated(); // Else the first append may still be under way, in the folder that is moved.
   const away = `${scene.replica}-away`;
