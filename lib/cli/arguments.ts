@@ -138,6 +138,16 @@ class TableArguments implements ParsedArguments {
     this.#values = values;
   }
 
+  typed(names?: readonly string[], without: readonly string[] = []): string[] {
+    return this.#flags.flatMap((flag) => {
+      const value = this.#values.get(flag.name);
+      const isWanted = (names === undefined || names.includes(flag.name)) && !without.includes(flag.name);
+      if (!isWanted || value === undefined) return [];
+      if (flag.value === undefined) return value === "true" ? [`--${flag.name}`] : [];
+      return [`--${flag.name}`, value];
+    });
+  }
+
   isOn(flag: string): boolean {
     return this.#value(flag) === "true";
   }

@@ -1,5 +1,5 @@
 import { ReplicationError } from "../base/errors.ts";
-import { product } from "../base/product.ts";
+import { ownCommandLine } from "../base/command_line.ts";
 import type { Config, DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { databasePathFromArgument, replicaConfigFromArgument } from "../config/from_arguments.ts";
 import { formatReplicaUrl, isReplicaUrl } from "../config/replica_url.ts";
@@ -36,7 +36,7 @@ function isPlaceOfReplicas(files: FileSystem, path: string): boolean {
   return files.status(path)?.kind === "folder" && files.list(path).some(isReplicaFolder);
 }
 
-function chooseByName(database: DatabaseConfig, name: string | undefined): readonly ReplicaConfig[] {
+export function chooseByName(database: DatabaseConfig, name: string | undefined): readonly ReplicaConfig[] {
   if (name === undefined) return database.replicas;
   const replicas = database.replicas.filter((replica) => replica.name === name);
   if (replicas.length > 0) return replicas;
@@ -52,6 +52,6 @@ export function unknownDatabase(path: string, config: Config): ReplicationError 
     "usage",
     `Cannot use the database ${path}: the config ${config.source} does not list it ` +
       "(it should be one of its databases, or a replica URL)",
-    { advice: `${product.name} databases --config ${config.source}` },
+    { advice: ownCommandLine(["databases", "--config", config.source]) },
   );
 }

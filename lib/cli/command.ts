@@ -58,6 +58,11 @@ export interface Positionals {
 export interface ParsedArguments {
   readonly command: string;
   readonly positionals: readonly string[];
+  /**
+   * The flags that were typed, with their values, for another command line: those that are named, or all; without those that
+   * are left out.
+   */
+  typed(names?: readonly string[], without?: readonly string[]): string[];
   /** Whether the switch is on. */
   isOn(flag: string): boolean;
   /** The value as typed; undefined when the flag was not given. */

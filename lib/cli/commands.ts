@@ -409,6 +409,20 @@ const prune: Command = {
   load: () => import("./prune.ts"),
 };
 
+const snapshot: Command = {
+  name: "snapshot",
+  summary: "Make a snapshot on replicas now, by the running daemon or without one",
+  usage: ["[flags] [DB]"],
+  examples: ["snapshot /data/app.db", "snapshot --config config.yml --replica nas /data/app.db"],
+  flags: [CONFIG, NO_EXPAND_ENV, REPLICA, JSON_OUTPUT],
+  positionals: { min: 0, max: 1, expected: "at most one database of the config" },
+  notes: [
+    "It mends what is damaged on a replica: everything from now on is restored from the new snapshot. Nothing is",
+    "replaced: where the present index has a snapshot already, a new generation begins.",
+  ],
+  load: () => import("./snapshot.ts"),
+};
+
 const version: Command = {
   name: "version",
   summary: "Print the version",
@@ -452,6 +466,7 @@ export const COMMANDS: readonly Command[] = [
   status,
   verify,
   prune,
+  snapshot,
   version,
   help,
   inspect,

@@ -1,5 +1,5 @@
 import { exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
-import { product } from "../base/product.ts";
+import { ownCommandLine } from "../base/command_line.ts";
 import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { parseDuration } from "../config/duration.ts";
 import { openReplicaOf } from "../daemon/open_replica.ts";
@@ -104,9 +104,9 @@ function report(context: CommandContext, pruned: readonly PrunedReplica[], isDry
   }
 }
 
-function interrupted({ arguments: { command, positionals } }: CommandContext): ReplicationError {
+function interrupted({ arguments: arguments_ }: CommandContext): ReplicationError {
   return new ReplicationError("cancelled", "Cannot prune to the end: it was interrupted (what is left is whole)", {
-    advice: [product.name, command, ...positionals].join(" "),
+    advice: ownCommandLine([arguments_.command, ...arguments_.typed(), ...arguments_.positionals]),
   });
 }
 

@@ -6,6 +6,7 @@ import { whoHasOpen } from "../platform/open_files.ts";
 import { decisiveError, findChoices, type RestoreReplica } from "../restore/choose.ts";
 import { isNoDatabase } from "../restore/output.ts";
 import { restore, type RestoreRequest, type RestoreResult, type RestoreTools } from "../restore/restore.ts";
+import { withRestoreAdvice } from "./advice.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { PARALLELISM_MAX } from "./commands.ts";
@@ -21,7 +22,7 @@ const SCHEMA_VERSION = 1;
 
 export async function run(context: CommandContext): Promise<number> {
   const { arguments: arguments_, platform: { files } } = context;
-  const request = await requestFrom(context);
+  const { request, isOfDatabase } = await requestFrom(context);
   const isUnwanted = () =>
     arguments_.isOn("if-db-not-exists") && !isNoDatabase(files.status(request.output)) &&
     files.status(request.output)?.kind === "file";
@@ -32,12 +33,18 @@ export async function run(context: CommandContext): Promise<number> {
   } catch (error) {
     if (isInTheWay(error) && isUnwanted()) return skipThere(); // Another process was faster.
     const isNothing = arguments_.isOn("if-replica-exists") && isNothingThere(error);
-    if (!isNothing || !await areAllEmpty(request.replicas)) throw error;
+    if (!isNothing || !await areAllEmpty(request.replicas)) throw withRestoreAdvice(error, context, isOfDatabase);
     return skip(context, "no-backup", `There is no backup of ${request.output} yet; nothing is restored`);
   }
 }
 
-async function requestFrom(context: CommandContext): Promise<RestoreRequest> {
+interface Asked {
+  readonly request: RestoreRequest;
+  /** And not of a place that was named. */
+  readonly isOfDatabase: boolean;
+}
+
+async function requestFrom(context: CommandContext): Promise<Asked> {
   const { arguments: arguments_, platform } = context;
   const target = targetFrom(arguments_, platform.clock.now().getTime());
   const { database, replicas } = await chooseReplicas(context);
@@ -46,7 +53,7 @@ async function requestFrom(context: CommandContext): Promise<RestoreRequest> {
   const output = typed === undefined ? database?.path : resolve(context.currentFolder(), typed);
   if (output === undefined) throw new ReplicationError("usage", "Cannot restore: nothing says where to (add -o FILE)");
   const otherwise = arguments_.isOn("if-replica-exists") ? "nothing" : "folder";
-  return {
+  const request = {
     replicas: replicas.map((replica) => ({
       name: replica.name,
       store: openReplicaOf(platform.files, replica, database, { readsAtOnce, otherwise }),
@@ -55,6 +62,7 @@ async function requestFrom(context: CommandContext): Promise<RestoreRequest> {
     output,
     force: arguments_.isOn("force"),
   };
+  return { request, isOfDatabase: database !== undefined };
 }
 
 /** Refused because of what stands at the path. */

@@ -1,6 +1,7 @@
 import { describeFault, ExitCode, exitCodeOf, ReplicationError } from "../base/errors.ts";
+import { adviceLine } from "./advice.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { OutputStream, Process } from "../platform/process.ts";
+import type { Process } from "../platform/process.ts";
 import { adviceFor, asksForHelp, parseArguments } from "./arguments.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { findCommand } from "./commands.ts";
@@ -11,7 +12,7 @@ export async function run(words: readonly string[], process: Process, platform: 
   try {
     return await runCommand(words, process, platform);
   } catch (error) {
-    reportError(error, process.stderr);
+    reportError(error, process);
     return exitCodeOf(error);
   }
 }
@@ -46,6 +47,7 @@ async function runWith(
     onSignal: (callback) => process.onSignal(callback),
     runAgain: (words, signal) => process.runAgain(words, signal),
     spawn: (program, arguments_) => process.spawn(program, arguments_),
+    invocation: process.invocation,
     runtimeVersion: process.runtimeVersion,
     userId: process.userId,
   };
@@ -71,10 +73,10 @@ async function noteMoment({ flags }: Command, context: CommandContext): Promise<
 }
 
 /** A line for each thing that is wrong, one for what to do; anything but `ReplicationError` is a fault of the program itself. */
-function reportError(error: unknown, stderr: OutputStream): void {
+function reportError(error: unknown, { stderr, invocation }: Process): void {
   if (error instanceof ReplicationError) {
     for (const message of [error.message, ...error.others]) stderr.write(`${printable(message)}\n`);
-    if (error.advice !== undefined) stderr.write(`Try: ${printable(error.advice)}\n`);
+    if (error.advice !== undefined) stderr.write(`${printable(adviceLine(error.advice, invocation))}\n`);
     return;
   }
   stderr.write(describeFault(error).split("\n").map(printable).join("\n"));

@@ -1,5 +1,5 @@
 import { ExitCode, messageOf, ReplicationError, worstExitCode } from "../base/errors.ts";
-import { dirname, resolve } from "../base/path.ts";
+import { basename, dirname, resolve } from "../base/path.ts";
 import type { Secret } from "../base/secret.ts";
 import { Progress } from "../base/progress.ts";
 import { parseDuration } from "../config/duration.ts";
@@ -13,6 +13,7 @@ import { type KeptRun, keptRunOf, rememberProof } from "../verify/proof_memory.t
 import { takeScratch } from "../verify/scratch.ts";
 import type { TrialTools } from "../verify/trial.ts";
 import { verifyReplica } from "../verify/verify.ts";
+import { mendCommand, replicaWords, restoreCommand } from "./advice.ts";
 import type { CommandContext } from "./command.ts";
 import { inspectInChild } from "./inspector.ts";
 import { withSignals } from "./interruption.ts";
@@ -50,7 +51,7 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
     throw error;
   }
   const written = await writeReports(context, reports, report);
-  const linesOf = (about: VerifyReport) => verifyLines(about, clock.now().getTime()).map(printable);
+  const linesOf = (about: VerifyReport) => verifyLines(about, clock.now().getTime(), context.invocation).map(printable);
   for (const { address, slots } of listeners) {
     const replicas = report.replicas.filter((_, slot) => slots.includes(slot));
     const outcome = worstOutcome(replicas.map((replica) => replica.outcome));
@@ -156,7 +157,7 @@ async function inScratch(
     const reports: ReplicaReport[] = [];
     for (const request of requests) {
       const atMs = platform.clock.now().getTime();
-      const report = await verifyReplica(request, request.options, tools);
+      const report = withCommands(context, await verifyReplica(request, request.options, tools));
       reports.push(report);
       await remember(context, request, keptRunOf(report, atMs));
     }
@@ -165,6 +166,23 @@ async function inScratch(
   } finally {
     scratch.release(keep);
   }
+}
+
+/** What was found, with the command that helps where there is one. */
+function withCommands(context: CommandContext, report: ReplicaReport): ReplicaReport {
+  const isNamed = report.database === undefined || context.arguments.text("replica") !== undefined;
+  const words = [...(isNamed ? [] : ["--replica", report.replica]), ...replicaWords(context, report.database)];
+  const output = `${basename(report.database ?? "restored.db")}.restored`;
+  const findings = report.findings.map((finding) => {
+    const { advice, reachable, isMendable } = finding;
+    const command = reachable !== undefined
+      ? restoreCommand(reachable, ["--output", output, ...words])
+      : isMendable === true
+      ? mendCommand(words, report.database !== undefined)
+      : undefined;
+    return advice !== undefined || command === undefined ? finding : { ...finding, advice: command };
+  });
+  return { ...report, findings };
 }
 
 /** In the state of the database, so that `status` can tell; a proof does not depend on it. */

@@ -1,21 +1,22 @@
 /** What a verification says: for people, and as the document of `--format json` and `--report`. */
 import { formatPosition } from "../position/position.ts";
 import type { Finding, Outcome, Proof, ReplicaReport, ReportedPoint, VerifyReport } from "../verify/report.ts";
+import { adviceLine } from "./advice.ts";
 import { formatAge, formatAmount, formatTime } from "./amounts.ts";
 import { placeMember, pointMember } from "./listing.ts";
 
 const TITLES: Readonly<Record<Outcome, string>> = { pass: "PROVEN", fail: "FAILED", inconclusive: "INCONCLUSIVE" };
 
 /** What is wrong stands first. */
-export function verifyLines(report: VerifyReport, nowMs: number): string[] {
+export function verifyLines(report: VerifyReport, nowMs: number, invocation: readonly string[]): string[] {
   const order: readonly Outcome[] = ["fail", "inconclusive", "pass"];
   const replicas = report.replicas.toSorted((a, b) => order.indexOf(a.outcome) - order.indexOf(b.outcome));
-  const lines = replicas.flatMap((replica) => replicaLines(replica, nowMs));
+  const lines = replicas.flatMap((replica) => replicaLines(replica, nowMs, invocation));
   if (report.seed !== undefined) lines.push(`Past points were chosen by --seed ${report.seed}`);
   return lines;
 }
 
-function replicaLines(report: ReplicaReport, nowMs: number): string[] {
+function replicaLines(report: ReplicaReport, nowMs: number, invocation: readonly string[]): string[] {
   const { outcome, database, url, reached, newest, proven, rungs, findings, suspicions, proofs } = report;
   const whose = database === undefined ? url : `${database}, replica ${report.replica} (${url})`;
   const upTo = reached === undefined ? "nothing was proven" : `proven up to "${reached}"`;
@@ -33,7 +34,7 @@ function replicaLines(report: ReplicaReport, nowMs: number): string[] {
       `  newest state: ${newest === undefined ? "unknown" : pointText(newest, nowMs)}`,
       `  newest state that was proven good: ${proven === undefined ? "none" : pointText(proven, nowMs)}`,
     ]),
-    ...(advice === undefined ? [] : [`  try: ${advice}`]),
+    ...(advice === undefined ? [] : [`  ${adviceLine(advice, invocation)}`]),
     ...recoveryLines(report),
   ];
 }

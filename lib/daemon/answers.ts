@@ -4,6 +4,7 @@
  */
 import { messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { dirname } from "../base/path.ts";
 import { Notifier } from "../base/notifier.ts";
 import type { FolderWatcher } from "../database/database.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -11,6 +12,9 @@ import type { FileLock, FileSystem } from "../platform/file_system.ts";
 import { withOwner } from "../platform/owned_files.ts";
 import { settledOrDue } from "../replica/settled_or_due.ts";
 import { ANSWER_SUFFIX, asksPath, isQuestion, removeUnlessGone, SERVED } from "./ask.ts";
+import { isOrder, parseOrder, type SnapshotOrder } from "./order.ts";
+
+const ROOT = 0;
 
 /** How often questions are looked for where the system does not tell of them, and whether the place is still there. */
 const LOOK_AGAIN_MS = 1_000;
@@ -27,6 +31,8 @@ export interface AnswersOptions {
   readonly statePath: () => string | undefined;
   /** How the database stands, found out after it was asked. */
   readonly answer: () => Promise<Readonly<Record<string, unknown>>>;
+  /** Does what is ordered, which may take its time, and says what became of it. */
+  readonly carryOut: (order: SnapshotOrder) => Promise<Readonly<Record<string, unknown>>>;
 }
 
 interface Place {
@@ -42,6 +48,7 @@ export class Answers {
   readonly #stopped = new AbortController();
   readonly #asked = new Notifier();
   readonly #finished: Promise<void>;
+  readonly #underWay = new Map<string, Promise<void>>();
   #place: Place | undefined;
   #saidProblem: string | undefined;
 
@@ -65,6 +72,7 @@ export class Answers {
       const asked = this.#asked.next();
       try {
         this.#takePlace();
+        this.#carryOutAll();
         await this.#answerAll();
         this.#saidProblem = undefined;
       } catch (error) {
@@ -75,7 +83,32 @@ export class Answers {
       }
       await settledOrDue(this.#options.clock, asked, LOOK_AGAIN_MS, signal);
     }
+    await Promise.all(this.#underWay.values());
     this.#leave();
+  }
+
+  /** Who asks meanwhile is answered; who gave the order waits. */
+  #carryOutAll(): void {
+    const place = this.#place;
+    if (place === undefined) return;
+    for (const name of place.files.list(place.folder).filter(isOrder)) {
+      const path = `${place.folder}/${name}`;
+      if (!this.#underWay.has(path)) this.#underWay.set(path, this.#carryOut(place.files, path));
+    }
+  }
+
+  async #carryOut(files: FileSystem, path: string): Promise<void> {
+    try {
+      const order = parseOrder(readOwn(files, path));
+      const document = order === undefined
+        ? { results: [{ replica: "", problem: "the process that replicates it does not understand the order" }] }
+        : await this.#options.carryOut(order);
+      answerOne(files, path, `${JSON.stringify(document)}\n`);
+    } catch (error) {
+      this.#options.log.warn("An order cannot be answered", { reason: messageOf(error) });
+    } finally {
+      this.#underWay.delete(path);
+    }
   }
 
   /** A state directory is made by who takes the database up, and may be deleted and made again. */
@@ -129,6 +162,13 @@ function answerOne(files: FileSystem, question: string, text: string): void {
   }
   files.rename(draft, `${question}${ANSWER_SUFFIX}`);
   removeUnlessGone(files, question);
+}
+
+/** Undefined unless it is a file of whoever the folder belongs to, or of root. */
+function readOwn(files: FileSystem, path: string): string | undefined {
+  const [file, folder] = [files.linkStatus(path), files.linkStatus(dirname(path))];
+  const isOwn = file?.kind === "file" && (file.owner === folder?.owner || file.owner === ROOT);
+  return isOwn ? files.readText(path) : undefined;
 }
 
 function identityOf(files: FileSystem, folder: string): string {

@@ -65,7 +65,7 @@ export async function askDaemon(
 }
 
 /** Whether a process that lives says that it answers there. */
-function isServed(files: FileSystem, folder: string): boolean {
+export function isServed(files: FileSystem, folder: string): boolean {
   const path = `${folder}/${SERVED}`;
   if (files.linkStatus(path)?.kind !== "file") return false;
   const lock = files.tryLock(path);

@@ -23,6 +23,7 @@ import { askDaemon } from "./ask.ts";
 import { Monitoring } from "./monitoring.ts";
 import { factsOf } from "./observation.ts";
 import { openReplica } from "./open_replica.ts";
+import { formatResults, type SnapshotOrder, type SnapshotResult } from "./order.ts";
 import { Patience } from "./patience.ts";
 import { statePathOf } from "./status.ts";
 import { dueBy, VerifySchedule } from "./verify_schedule.ts";
@@ -154,6 +155,31 @@ export class Daemon {
     await this.#stopAnswering();
   }
 
+  /**
+   * A snapshot of one database on its replicas, now. Where an index has one already, which is never replaced whatever state it
+   * is in, a new generation begins with it.
+   */
+  async snapshot(path: string, order: SnapshotOrder): Promise<readonly SnapshotResult[]> {
+    const pair = this.#pairs.find(({ config }) => config.path === path);
+    const chosen = pair?.replicators.filter(({ name }) => order.replicas?.includes(name) ?? true) ?? [];
+    if (pair === undefined) return [];
+    const asked = chosen.map((replicator) => ({ replicator, made: replicator.snapshotsMade }));
+    try {
+      const taken = await Promise.all(chosen.map((replicator) => replicator.isSnapshotNameTaken()));
+      const reason = "a snapshot was asked for, and the present index has one";
+      if (taken.some(Boolean)) await pair.database.startGeneration(reason);
+    } catch (error) {
+      return chosen.map(({ name }) => unmade(name, error));
+    }
+    return await Promise.all(asked.map(async ({ replicator, made }) => {
+      const { name } = replicator;
+      return await replicator.makeSnapshot(made).then(
+        (position) => ({ replica: name, position }),
+        (error: unknown) => unmade(name, error),
+      );
+    }));
+  }
+
   #startMonitoring(): void {
     const { monitoring: address, platform: { clock, files, web } } = this.#options;
     if (address === undefined) return;
@@ -170,7 +196,8 @@ export class Daemon {
       return answerDocument({ mode, startedAtMs: this.#startedAtMs, captured, facts });
     };
     const statePath = () => ownStatePath(files, config, userId);
-    const answers = new Answers({ clock, files, log: this.#log, watchFolder, userId, statePath, answer });
+    const carryOut = async (order: SnapshotOrder) => formatResults(await this.snapshot(config.path, order));
+    const answers = new Answers({ clock, files, log: this.#log, watchFolder, userId, statePath, answer, carryOut });
     const look = () => answers.look();
     database.opened.then(look, look);
     return answers;
@@ -322,6 +349,10 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
     })
   );
   return { config, database, replicators, log: log.with({ database: config.path }) };
+}
+
+function unmade(replica: string, error: unknown): SnapshotResult {
+  return { replica, problem: messageOf(error), mayPass: isRetryable(error) };
 }
 
 /** Undefined where there is no state directory, or one that whoever takes the database up would refuse. */

@@ -1,3 +1,4 @@
+import { product } from "../base/product.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import {
   type ChildHandle,
@@ -81,6 +82,13 @@ export class DenoProcess implements Process {
   readonly runtimeVersion: string = Deno.version.deno;
   readonly userId: number | undefined = Deno.uid() ?? undefined;
 
+  get invocation(): readonly string[] {
+    const named = Deno.env.get(COMMAND_VARIABLE) ?? "";
+    if (named !== "") return named.split(" ");
+    if (isOnPath(product.name)) return [product.name];
+    return [Deno.execPath(), ...ownCommandLine([])].map((word) => word.replace(/^file:\/\//, ""));
+  }
+
   environment(name: string): string | undefined {
     return Deno.env.get(name);
   }
@@ -125,6 +133,20 @@ export class DenoProcess implements Process {
       kill: (signal) => killIfThere(child, signal),
     };
   }
+}
+
+/** A wrapper that starts this program says by it how it is called. */
+const COMMAND_VARIABLE = `${product.name.toUpperCase()}_COMMAND`;
+
+function isOnPath(name: string): boolean {
+  const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder.startsWith("/"));
+  return folders.some((folder) => {
+    try {
+      return Deno.statSync(`${folder}/${name}`).isFile;
+    } catch {
+      return false;
+    }
+  });
 }
 
 function spawnAgain(command: Deno.Command): Deno.ChildProcess {

@@ -17,6 +17,8 @@ export interface Process {
   spawn(command: string, arguments_: readonly string[]): ChildHandle;
   /** Runs this very program once more, to its end, with no input; killed when the signal is aborted. */
   runAgain(words: readonly string[], signal: AbortSignal): Promise<ChildOutput>;
+  /** How a person calls this program: words before its own. */
+  readonly invocation: readonly string[];
   /** The run-time's version, `2.9.6`. */
   readonly runtimeVersion: string;
 }

@@ -18,6 +18,7 @@ import type {
   SnapshotImage,
   WrittenSnapshot,
 } from "../store/generation_store.ts";
+import { AskedSnapshots } from "./asked_snapshots.ts";
 import { Backoff } from "./backoff.ts";
 import { expectReplica } from "./presence.ts";
 import { Pulse, type PulseFacts } from "./pulse.ts";
@@ -70,6 +71,8 @@ export class FileReplicator {
   #claim: ShadowClaim | undefined;
   #resumeCheckpoints: (() => void) | undefined;
   #trouble: string | undefined;
+  readonly #asked = new AskedSnapshots();
+  #snapshotsMade = 0;
   readonly #upkeep: Upkeep | undefined;
   readonly #pulse: Pulse;
   readonly #copier: WalCopier;
@@ -124,6 +127,24 @@ export class FileReplicator {
     return this.#pulse.facts();
   }
 
+  /** How many snapshots it has made, of any reason. */
+  get snapshotsMade(): number {
+    return this.#snapshotsMade;
+  }
+
+  /** One that was made after so many, where it is on the replica by then; else one more is made. */
+  makeSnapshot(madeBefore: number): Promise<Position> {
+    return this.#asked.ask(madeBefore);
+  }
+
+  /** Whether the present index has one, or a later: a snapshot is never replaced, whatever state it is in. */
+  async isSnapshotNameTaken(): Promise<boolean> {
+    const captured = this.#source.position();
+    if (captured === undefined) throw notFollowed();
+    const { snapshots } = await this.#store.catalog(captured.generation);
+    return snapshots.some(({ index, recordMissing }) => index >= captured.index && recordMissing !== true);
+  }
+
   async start(): Promise<void> {
     await this.stop();
     this.#running = new AbortController();
@@ -137,6 +158,7 @@ export class FileReplicator {
   async stop(): Promise<void> {
     this.#running?.abort();
     await this.#finished;
+    this.#asked.refuse(stopped());
     await this.#rest();
     this.#leaveSnapshotting();
     this.#claim?.release();
@@ -151,6 +173,7 @@ export class FileReplicator {
   async finish(wanted: Position | undefined, tries: LastTries = ONE_TRY): Promise<boolean> {
     this.#running?.abort();
     await this.#finished;
+    this.#asked.refuse(stopped());
     for (;;) {
       let failure: unknown;
       try {
@@ -192,15 +215,18 @@ export class FileReplicator {
       try {
         await this.#sync();
         this.#noteSuccess(backoff);
+        this.#asked.noteSuccess();
         this.#lookBehind();
+        await this.#makeAsked(signal);
         if (await this.#upkeep?.run(signal) === false) continue; // A sync may have failed in it.
-        await this.#changedOrDue(changed, signal);
+        await this.#changedOrDue(this.#asked.orAsked(changed), signal);
         this.#lookBehind();
         const pauseMs = await this.#pauseMs();
         if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
       } catch (error) {
         if (this.#source.generation() === undefined) this.#copier.forget(); // The database has let go, and says why itself.
         else this.#noteFailure(error, backoff);
+        if (error instanceof ReplicationError) this.#asked.noteFailure(error);
         await this.#rest();
         if (error instanceof ReplicationError && error.code === "no-space") await this.#upkeep?.makeSpace(signal);
         await this.#clock.sleep(backoff.nextMs(), signal); // And on it goes, without waiting for a change.
@@ -335,6 +361,7 @@ export class FileReplicator {
     this.#log.info("Making a snapshot", { reason });
     const noticed = withTurns(image, () => Promise.resolve(this.#pulse.noteMove()));
     const written = await this.#store.writeSnapshot(generation, noticed, bringWal);
+    this.#snapshotsMade++;
     await this.#source.rememberReplica(this.#place);
     await this.#source.rememberTime(written.record.capturedAtMs);
     const seconds = Math.round(this.#clock.monotonicMs() - began) / 1_000;
@@ -364,6 +391,28 @@ export class FileReplicator {
     } finally {
       claim.release();
     }
+  }
+
+  /** Between two syncs, as upkeep is. What fails is for who asked to know. */
+  async #makeAsked(signal: AbortSignal): Promise<void> {
+    for (const { madeBefore, resolve, reject } of this.#asked.take()) {
+      try {
+        resolve(await this.#newestAfter(madeBefore, signal));
+      } catch (error) {
+        if (!(error instanceof ReplicationError)) throw error;
+        reject(error);
+      }
+    }
+  }
+
+  async #newestAfter(madeBefore: number, signal: AbortSignal): Promise<Position> {
+    const generation = this.#source.generation();
+    if (this.position?.generation !== generation) await this.#sync(); // It began while the sync before was under way.
+    if (generation === undefined || this.position?.generation !== generation) throw notFollowed();
+    if (this.#snapshotsMade > madeBefore) return this.position;
+    const written = await this.#snapshotAgain(generation, "it was asked for", signal);
+    this.#upkeep?.noteWritten(generation, written);
+    return { generation, index: written.stateIndex, offset: written.record.end };
   }
 
   async #turnMs(): Promise<number> {
@@ -409,4 +458,12 @@ export class FileReplicator {
     }
     this.#trouble = message;
   }
+}
+
+function notFollowed(): ReplicationError {
+  return new ReplicationError("unavailable", "Cannot make a snapshot: the database is not followed now");
+}
+
+function stopped(): ReplicationError {
+  return new ReplicationError("unavailable", "Cannot make a snapshot: replication is being stopped");
 }

@@ -1,7 +1,5 @@
 import { type ErrorCode, ReplicationError } from "../base/errors.ts";
-import { product } from "../base/product.ts";
 import type { Generation } from "../position/generation.ts";
-import { formatPosition } from "../position/position.ts";
 import { describePoint, type Point } from "./history.ts";
 import { describeTarget, type RestoreTarget } from "./target.ts";
 
@@ -20,10 +18,7 @@ export class Unrestorable extends ReplicationError {
     readonly reachable: { readonly generation: Generation; readonly point: Point },
   ) {
     const { generation, point } = reachable;
-    const position = formatPosition({ generation, index: point.index, offset: point.offset });
-    super(code, `${message}; the newest position that can still be reached is ${describePoint(generation, point)}`, {
-      advice: `${product.name} restore --position ${position}`,
-    });
+    super(code, `${message}; the newest position that can still be reached is ${describePoint(generation, point)}`);
   }
 }
 

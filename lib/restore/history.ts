@@ -1,6 +1,7 @@
 /** What is known of one generation on one replica, and the questions that a plan asks about it. PURE. */
 import type { Generation } from "../position/generation.ts";
-import { asOffset, formatPosition, type Index, type Offset } from "../position/position.ts";
+import { nameObject } from "../position/object_names.ts";
+import { asOffset, formatIndex, formatPosition, type Index, type Offset } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
 import type { LastCommit } from "../store/last_commit.ts";
@@ -96,9 +97,28 @@ export function comparePlaces(a: Place, b: Place): number {
   return a.index - b.index || a.offset - b.offset;
 }
 
-/** Whether nothing of the generation can be restored, and that because its first snapshot was never finished. */
+/** Whether nothing of the generation can be restored, and no damage of a snapshot is to be seen. */
 export function isHalfMade(catalog: GenerationCatalog): boolean {
   return catalog.snapshots.every((entry) => snapshotState(catalog, entry).kind === "incomplete");
+}
+
+/**
+ * Why that is no beginning that a crash cut short: WAL is replicated only behind a snapshot, or while one is being written.
+ * Undefined when it may be one. An old generation may also be one that retention was removing.
+ */
+export function lostSnapshot(catalog: GenerationCatalog): Refusal | undefined {
+  const first = catalog.wals.find(({ lastRecord, promisedEnd, isPeers }) =>
+    lastRecord !== undefined || promisedEnd !== undefined || isPeers === true
+  );
+  if (!isHalfMade(catalog) || first === undefined || catalog.unfinishedAtMs !== undefined) return undefined;
+  const unrecorded = catalog.snapshots.map((entry) => snapshotState(catalog, entry)).find(({ kind }) =>
+    kind !== "whole"
+  );
+  const problem = unrecorded?.kind === "incomplete"
+    ? `${unrecorded.problem}, and WAL was replicated behind it`
+    : `${nameObject(catalog, first.index, "snapshot")} is missing (expected the snapshot that the WAL from index ` +
+      `${formatIndex(first.index)} on continues)`;
+  return { kind: "refusal", code: "gap", problem };
 }
 
 /** The newest moment that anything in the generation speaks of, restorable or not; -Infinity for an empty one. */

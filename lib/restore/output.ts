@@ -1,10 +1,11 @@
 /** The path that a restore writes to: what stands there, whether it may be written, and how the new file takes its place. */
 import { ReplicationError } from "../base/errors.ts";
 import { basename, dirname, join, resolve } from "../base/path.ts";
-import { product } from "../base/product.ts";
 import type { FileStatus, FileSystem } from "../platform/file_system.ts";
 import { isMountPoint } from "../platform/mounts.ts";
 import type { FileUser } from "../platform/open_files.ts";
+
+const ELSEWHERE = "-o FILE restores elsewhere, --force keeps what is there under another name";
 
 /** As many as Linux follows. */
 const LINKS_MAX = 40;
@@ -86,12 +87,10 @@ export function decideOutput(facts: OutputFacts, force: boolean): OutputDecision
   }
   const orphan = walBytes > 0 ? WAL_SUFFIX : journalBytes > 0 ? JOURNAL_SUFFIX : undefined;
   if (isNoDatabase(main) && orphan === undefined && users.length === 0) return { kind: "write", keepAside: false };
-  const advice =
-    `${product.name} restore -o FILE to restore elsewhere, or --force to keep what is there under another name`;
-  if (!force && !isNoDatabase(main)) return refuse("failed", "it exists already", advice);
+  if (!force && !isNoDatabase(main)) return refuse("failed", `it exists already (${ELSEWHERE})`);
   if (!force && orphan !== undefined) {
-    const problem = `${path}${orphan} is left of an older database (SQLite would replay it into the restored one)`;
-    return refuse("failed", problem, advice);
+    const problem = `${path}${orphan} is left of an older database, which SQLite would replay into the restored one`;
+    return refuse("failed", `${problem} (${ELSEWHERE})`);
   }
   const [user] = users;
   if (user !== undefined) {

@@ -11,6 +11,7 @@ import {
   describePoint,
   type GenerationFacts,
   isHalfMade,
+  lostSnapshot,
   newestMs,
   type Place,
   type Point,
@@ -64,6 +65,8 @@ export interface RefusedPlan {
 export function planRestore(generations: readonly GenerationFacts[], target: RestoreTarget): RestorePlan | RefusedPlan {
   const wanted = generations.filter(({ catalog }) => catalog.generation === (target.generation ?? catalog.generation));
   if (wanted.length === 0) return { kind: "refused", code: "not-found", problem: nothingThere(generations, target) };
+  const lost = newestLost(wanted);
+  if (lost !== undefined && mayNeed(lost, wanted, target)) return refusedWithOthers(wanted, lost, target);
   const restorable = wanted.filter(({ catalog }) => !isHalfMade(catalog));
   const chosen = chooseGeneration(restorable, target);
   if (chosen === undefined) return { kind: "refused", code: "not-found", problem: nothingWhole(wanted) };
@@ -82,6 +85,41 @@ export function planRestore(generations: readonly GenerationFacts[], target: Res
     ...resolution.notices,
     ...(chain.isDoubtful === true ? [doubtNotice(facts.catalog, chain.snapshot)] : []),
   ]);
+}
+
+/** The newest of all, when its snapshot is lost: what is older may be what a removal left. */
+function newestLost(generations: readonly GenerationFacts[]): GenerationFacts | undefined {
+  const [newest] = generations.toSorted((a, b) => newestMs(b) - newestMs(a));
+  return newest !== undefined && lostSnapshot(newest.catalog) !== undefined ? newest : undefined;
+}
+
+/** A moment before all that it holds is served by the others. */
+function mayNeed(lost: GenerationFacts, generations: readonly GenerationFacts[], target: RestoreTarget): boolean {
+  if (target.kind !== "time") return true;
+  const others = generations.filter((other) => other !== lost);
+  return target.atMs >= Math.max(...others.map(newestMs), firstRecordedMs(lost));
+}
+
+function firstRecordedMs({ catalog }: GenerationFacts): number {
+  const [first] = catalog.wals;
+  return first?.lastRecord?.capturedAtMs ?? -Infinity;
+}
+
+/** Damage, with the newest state that another generation still has. */
+function refusedWithOthers(
+  generations: readonly GenerationFacts[],
+  lost: GenerationFacts,
+  target: RestoreTarget,
+): RefusedPlan {
+  const refusal = lostSnapshot(lost.catalog);
+  const others = generations.filter((other) => other !== lost);
+  const next = others.length === 0 ? undefined : planRestore(others, { ...target, kind: "latest" });
+  return {
+    kind: "refused",
+    code: refusal?.code ?? "gap",
+    problem: refusal?.problem ?? nothingWhole(generations),
+    ...(next?.kind === "plan" ? { reachable: { generation: next.generation, point: next.end } } : {}),
+  };
 }
 
 interface Choice {

@@ -9,12 +9,11 @@
  */
 import { crc32c } from "../base/crc32c.ts";
 import { viewOf } from "../base/bytes.ts";
-import { ReplicationError } from "../base/errors.ts";
 import { nameObject } from "../position/object_names.ts";
 import { asOffset, formatPosition } from "../position/position.ts";
-import { product } from "../base/product.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
 import { COMMIT_SIZE_AT, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
+import { Unrestorable } from "./failure.ts";
 import type { RestorePlan } from "./plan.ts";
 import { oldestFirst, pageBytesAt } from "./wal_chunks.ts";
 
@@ -43,7 +42,7 @@ export async function expectSnapshotBefore(plan: RestorePlan, store: GenerationS
     }
   }
   const { snapshot, generation } = plan;
-  const image = await store.openSnapshot(generation, snapshot.name);
+  const opened = await store.openSnapshot(generation, snapshot.name);
   try {
     const imagePages = Math.floor(snapshot.imageBytes / plan.pageSize);
     const bounds = new Bounds();
@@ -52,21 +51,19 @@ export async function expectSnapshotBefore(plan: RestorePlan, store: GenerationS
     for (const page of [...pages.keys()].sort((a, b) => a - b)) {
       const versions = pages.get(page);
       if (versions === undefined || page > imagePages) continue;
-      await image.read((page - 1) * plan.pageSize, bytes);
+      await opened.read((page - 1) * plan.pageSize, bytes);
       bounds.explain(versions, crc32c(bytes));
     }
     if (bounds.leaveAny) return;
   } finally {
-    image.close();
+    opened.close();
   }
-  const position = formatPosition({ generation, index: snapshot.name, offset: asOffset(0) });
-  throw new ReplicationError(
+  const image = nameObject(plan, snapshot.name, "snapshot");
+  throw new Unrestorable(
     "gap",
-    `Cannot restore ${formatPosition({ generation, ...plan.end })}: ${
-      nameObject(plan, snapshot.name, "snapshot")
-    } is ` +
-      "of a later moment (expected the WAL that was written up to then to be there)",
-    { advice: `${product.name} restore --position ${position}   (the snapshot alone)` },
+    `Cannot restore ${formatPosition({ generation, ...plan.end })}: ${image} is of a later moment ` +
+      "(expected the WAL that was written up to then to be there)",
+    { generation, point: { ...snapshot, index: snapshot.name, offset: asOffset(0) } }, // The snapshot alone.
   );
 }
 

@@ -1,5 +1,7 @@
 /** What an error means for a proof: that the replica is wrong, or that nothing can be told. PURE. */
 import { ExitCode, type ReplicationError, worstExitCode } from "../base/errors.ts";
+import { Unrestorable } from "../restore/failure.ts";
+import { WrongChecksum } from "../restore/wrong_checksum.ts";
 import type { Finding, FindingCode, Outcome, Rung } from "./report.ts";
 
 const FAILURES: readonly FindingCode[] = ["corrupt", "gap", "foreign", "not-found", "stale", "no-checksum", "check"];
@@ -14,7 +16,13 @@ export function findingOf(rung: Rung, error: ReplicationError): Finding {
     code: error.code,
     problem: error.message,
     ...(error.advice === undefined ? {} : { advice: error.advice }),
+    ...(error instanceof Unrestorable ? { reachable: positionOf(error.reachable) } : {}),
+    ...(error instanceof WrongChecksum ? { isMendable: true } : {}),
   };
+}
+
+function positionOf({ generation, point: { index, offset } }: Unrestorable["reachable"]) {
+  return { generation, index, offset };
 }
 
 /** The exit code for all that was found: of what is nobody's fault, "try again". */

@@ -45,6 +45,10 @@ export interface Finding {
   readonly problem: string;
   /** The next command, or what to do. */
   readonly advice?: string;
+  /** What can be restored all the same. */
+  readonly reachable?: Position;
+  /** The replica cannot serve this state any more; a new snapshot makes it serve later ones. */
+  readonly isMendable?: boolean;
   /** Pages of the database that it is about, where that is known. */
   readonly pages?: readonly number[];
 }

@@ -65,8 +65,8 @@ trouble("restore over an existing file", () =>
     assertEquals([refused.code, refused.stdout], [1, ""]);
     assertEquals(
       refused.stderr,
-      `Cannot restore to ${output}: it exists already\n` +
-        "Try: tailrace restore -o FILE to restore elsewhere, or --force to keep what is there under another name\n",
+      `Cannot restore to ${output}: it exists already ` +
+        "(-o FILE restores elsewhere, --force keeps what is there under another name)\n",
     );
     assertEquals(Deno.readTextFileSync(output), "precious");
     const skipped = await restore("--if-db-not-exists", "-o", output, url);
@@ -113,7 +113,7 @@ trouble("restore over a path open in another process", () =>
     assertEquals([refused.code, refused.stdout], [75, ""]);
     assertMatch(
       refused.stderr,
-      /^Cannot restore to \S+restored\.db: process \d+ \(deno\) has it open \(stop it first\)\nTry: /,
+      /^Cannot restore to \S+restored\.db: process \d+ \(deno\) has it open \(stop it first\)\nAdvice: /,
     );
     assertStringIncludes(refused.stderr, `process ${other.pid} `);
     assertEquals(names(folder, "restored.db"), before);
@@ -136,15 +136,23 @@ trouble("empty or half-made replica", () =>
     });
     const wal = new WalBuilder();
     const end = wal.commit(2, [1, 1], [2, 2]);
-    await replica.wal(0, wal.bytes(), { end, databasePages: 2 });
+    await replica.snapshot(0, 0, imageOf(4096, 1));
+    Deno.removeSync(replica.path(0, "record")); // The crash between the image and its record.
     for (const flags of [[], ["--if-replica-exists"]]) {
       const halfMade = await restore(...flags, "-o", output, url);
       assertEquals(halfMade.code, 3);
       assertStringIncludes(halfMade.stderr, "it holds no complete snapshot yet (generation 00000000000000aa was begun");
     }
-    await replica.snapshot(0, 0, imageOf(4096, 1));
-    Deno.removeSync(replica.path(0, "record")); // The crash between the image and its record.
-    assertEquals((await restore("-o", output, url)).code, 3);
+    await replica.wal(0, wal.bytes(), { end, databasePages: 2 }); // Only ever written behind a snapshot.
+    const unrecorded = await restore("--if-replica-exists", "-o", output, url);
+    assertEquals(unrecorded.code, 4);
+    assertStringIncludes(unrecorded.stderr, `generations/${GENERATION}/snapshots/0000000000000000.record is missing`);
+    Deno.removeSync(replica.path(0, "snapshot"));
+    const lost = await restore("--if-replica-exists", "-o", output, url);
+    assertEquals(lost.code, 4);
+    assertStringIncludes(lost.stderr, `generations/${GENERATION}/snapshots/0000000000000000.snapshot is missing`);
+    Deno.writeTextFileSync(`${replica.root}/generations/${GENERATION}/snapshots/snapshot.tmp`, "");
+    assertEquals((await restore("-o", output, url)).code, 3, "it is being made");
     assertEquals(names(folder, "restored"), []);
   }));
 
@@ -188,7 +196,8 @@ trouble("WAL index missing", () =>
       `generations/${GENERATION}/wal/0000000000000001.wal is missing (expected every index from 0000000000000000 to`,
     );
     assertEquals(names(folder, "restored"), []);
-    const [, advised = ""] = /\nTry: tailrace restore --position (\S+)\n/.exec(refused.stderr) ?? [];
+    const [, advised = ""] = /\nTry: tailrace restore --position (\S+) --output \S+ file:\S+\n/.exec(refused.stderr) ??
+      [];
     assertStringIncludes(
       refused.stderr,
       `the newest position that can still be reached is ${advised} of 2025-06-01T12:`,

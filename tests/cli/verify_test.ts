@@ -60,7 +60,10 @@ verifyTest(
     assertMatch(lines[0] ?? "", /^FAILED {2}\S+app\.db, replica one \(file:\/\/\S+one\): proven up to "chain"$/);
     assertStringIncludes(stdout, "wal/0000000000000000.wal");
     assertMatch(stdout, /newest state that was proven good: 00000000000000aa\/0000000000000000:0 of /);
-    assertMatch(stdout, /\n {2}try: tailrace restore --position 00000000000000aa\/0000000000000000:0\n/);
+    assertMatch(
+      stdout,
+      /\n {2}Try: tailrace restore --position 00000000000000aa\/0{16}:0 --output app\.db\.restored --replica one --config \S+ \S+app\.db\n/,
+    );
     assertMatch(stdout, /\nPROVEN {2}\S+app\.db, replica two /);
     assert(lines.length <= 24, `${lines.length} lines`);
   },

@@ -74,7 +74,7 @@ several("ends with the first refusal when all are refused, and tells of each", a
   assertEquals(await daemon.ended(), 2);
   assertEquals(daemon.lines.slice(-2), [
     `Cannot replicate ${first.database}: it is a folder`,
-    "Try: name the database file in it",
+    "Advice: name the database file in it",
   ]);
   assertEquals(troubles(daemon).length, 2, daemon.text);
   assertStringIncludes(troubles(daemon).join(), `Cannot replicate ${second.database}: it is not a SQLite database`);

@@ -52,7 +52,7 @@ moved(
     assertEquals(await daemon.ended(), 1);
     const sentence = `Cannot go on with ${scene.database}: it was moved away and back (should be a new start)`;
     expectRefusal(daemon, sentence);
-    assertEquals(daemon.saying("Try: "), ["Try: start the program again"]);
+    assertEquals(daemon.saying("Advice: "), ["Advice: start the program again"]);
     await using again = scene.daemon();
     await expectToFollow(scene, again, 0);
   },

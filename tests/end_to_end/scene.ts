@@ -191,7 +191,7 @@ export function expectRefusal(daemon: Daemon, message: string): void {
   const plain = daemon.lines.filter((line) => SENTENCE.test(line));
   assertEquals(plain, [message]);
   for (const line of daemon.lines) {
-    assertMatch(line, /^(Cannot |Try: |\d{4}-)/, "every line is a message or of the log");
+    assertMatch(line, /^(Cannot |Try: |Advice: |\d{4}-)/, "every line is a message or of the log");
   }
 }
 

@@ -17,7 +17,7 @@ async function expectEnd(scene: Scene, code: number, message: string, advice: st
   await using daemon = scene.daemon();
   assertEquals(await daemon.ended(), code);
   expectRefusal(daemon, message);
-  assertEquals(daemon.saying("Try: ").join(), advice === "" ? "" : `Try: ${advice}`);
+  assertEquals(daemon.saying("Advice: ").join(), advice === "" ? "" : `Advice: ${advice}`);
 }
 
 trouble("database path is a folder", async (scene) => {
@@ -59,7 +59,7 @@ trouble("database unreadable", async (scene) => {
   await using daemon = scene.daemon(user.options);
   assertEquals(await daemon.ended(), 1);
   expectRefusal(daemon, `Cannot replicate ${scene.database}: it cannot be read`);
-  assertMatch(daemon.text, /Try: run as the application's user, or give this one read and write access/);
+  assertMatch(daemon.text, /Advice: run as the application's user, or give this one read and write access/);
 });
 
 trouble("database unreadable, or only readable", async (scene) => {

@@ -148,7 +148,7 @@ trouble("state folder is a symlink", async (scene) => {
     daemon,
     `Cannot use the state folder ${scene.state}: it is a symbolic link (should be a folder)`,
   );
-  assertEquals(daemon.saying("Try: "), ["Try: move it away, or name another place with meta-path"]);
+  assertEquals(daemon.saying("Advice: "), ["Advice: move it away, or name another place with meta-path"]);
   assertEquals([...Deno.readDirSync(`${scene.folder}/elsewhere`)], []);
 });
 

@@ -42,9 +42,25 @@ Deno.test("decideOutput() writes where nothing is, whether forced or not", () =>
 
 Deno.test("decideOutput() refuses an existing file and says what can be done", () => {
   const error = refusalOf(facts({ main: FILE }), false);
-  assertEquals([error.code, error.message], ["failed", "Cannot restore to /data/app.db: it exists already"]);
-  assertStringIncludes(error.advice ?? "", "--force");
+  const sentence = "Cannot restore to /data/app.db: it exists already ";
+  assertEquals([error.code, error.message.slice(0, sentence.length)], ["failed", sentence]);
+  assertStringIncludes(error.message, "--force");
   assertEquals(decideOutput(facts({ main: FILE }), true), { kind: "write", keepAside: true });
+});
+
+Deno.test("decideOutput() writes over a file that holds nothing, unless something belongs to it", () => {
+  const main = { ...FILE, size: 0 };
+  assertEquals(decideOutput(facts({ main }), false), { kind: "write", keepAside: false });
+  assertEquals(refusalOf(facts({ main, walBytes: 32 }), false).code, "failed");
+  assertEquals(refusalOf(facts({ main, users: [USER] }), false).code, "busy");
+});
+
+Deno.test("decideOutput() refuses a file that is mounted by itself, forced or not, and not as something that passes", () => {
+  for (const force of [false, true]) {
+    const error = refusalOf(facts({ main: FILE, isMounted: true }), force);
+    assertEquals([error.code, error.advice], ["config-invalid", "mount the folder that holds it"]);
+    assertStringIncludes(error.message, "it is mounted as a single file");
+  }
 });
 
 Deno.test("decideOutput() refuses a -wal or -journal without its database, which SQLite would replay", () => {

@@ -309,14 +309,33 @@ Deno.test("planRestore() refuses a snapshot with a damaged record, and passes ov
 Deno.test("planRestore() says that a replica is empty, or half-made", () => {
   assertEquals(refusal(LATEST).problem, "there is no backup");
   for (const target of [LATEST, at(150), endOf(0)]) {
-    const refused = refusal(target, { ...WHOLE, snapshots: [] });
-    assertEquals(refused.code, "not-found");
-    assertMatch(refused.problem, /^it holds no complete snapshot yet \(generation 00000000000000aa was begun/);
-    assertEquals(
-      refusal(target, { ...WHOLE, snapshots: [{ index: 0, atMs: 1, isIncomplete: true }] }).code,
-      "not-found",
-    );
+    for (const snapshots of [[], [{ index: 0, atMs: 1, isIncomplete: true }]]) {
+      const refused = refusal(target, { snapshots });
+      assertEquals(refused.code, "not-found");
+      assertMatch(refused.problem, /^it holds no complete snapshot yet \(generation 00000000000000aa was begun/);
+    }
   }
+});
+
+Deno.test("planRestore() calls WAL whose snapshot is gone damage, and names the snapshot and what is left", () => {
+  const lost = { ...WHOLE, snapshots: [] };
+  const unrecorded = { ...WHOLE, snapshots: [{ index: 0, atMs: 1, isIncomplete: true }] };
+  for (const target of [LATEST, at(150), endOf(0)]) {
+    const refused = refusal(target, lost);
+    assertEquals(refused.code, "gap");
+    assertMatch(
+      refused.problem,
+      /snapshots\/0{16}\.snapshot is missing \(expected the snapshot that the WAL from index 0/,
+    );
+    assertMatch(refusal(target, unrecorded).problem, /its record is missing.*, and WAL was replicated behind it$/);
+  }
+  const beside = refusal(LATEST, { ...OTHER, snapshots: [] }, WHOLE);
+  assertEquals(
+    [beside.code, beside.reachable?.generation],
+    ["gap", GENERATION],
+    "an older generation is not passed off",
+  );
+  assertEquals(plan(at(150), { ...OTHER, snapshots: [] }, WHOLE).generation, GENERATION, "it serves its own time");
 });
 
 const OTHER: GenerationSpec = {
@@ -350,7 +369,8 @@ Deno.test("planRestore() takes the generation with the last point before a time"
 });
 
 Deno.test("planRestore() passes over a newer generation that is half-made, and says so", () => {
-  for (const unfinished of [{ ...OTHER, snapshots: [] }, { generation: "00000000000000bb", snapshots: [] }]) {
+  const being = { ...OTHER, snapshots: [], unfinishedAtMs: 1 };
+  for (const unfinished of [being, { generation: "00000000000000bb", snapshots: [] }]) {
     const made = plan(LATEST, WHOLE, unfinished);
     assertEquals(made.generation, GENERATION);
     assertEquals(made.notices, ["generation 00000000000000bb has no complete snapshot yet and cannot be restored"]);

@@ -54,6 +54,7 @@ export interface GenerationSpec {
   readonly snapshots: readonly SnapshotSpec[];
   readonly wals?: readonly WalSpec[];
   readonly unrecorded?: { readonly frames: number };
+  readonly unfinishedAtMs?: number;
 }
 
 /** What a replica would be found to hold; only what matters to a test is said. */
@@ -64,6 +65,7 @@ export function someFacts(spec: GenerationSpec, target: RestoreTarget = { kind: 
     generation: asGeneration(spec.generation ?? "00000000000000aa"),
     snapshots: spec.snapshots.map((snapshot) => snapshotEntry(snapshot, spec.layout)),
     wals: wals.map(walEntry),
+    ...(spec.unfinishedAtMs === undefined ? {} : { unfinishedAtMs: spec.unfinishedAtMs }),
   };
   const index = indexToRead(catalog, target);
   const read = wals.find((wal) => wal.index === index);

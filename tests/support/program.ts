@@ -8,7 +8,7 @@
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
 /** What the children of all tests find in their environment: configs of the machine that runs the tests are none of theirs. */
-const PLAIN_ENVIRONMENT = { TAILRACE_CONFIG: "", LITESTREAM_CONFIG: "", NO_COLOR: "1" };
+const PLAIN_ENVIRONMENT = { TAILRACE_COMMAND: "tailrace", TAILRACE_CONFIG: "", LITESTREAM_CONFIG: "", NO_COLOR: "1" };
 /** The discard port, at which nobody listens. */
 const NOWHERE = "http://127.0.0.1:9/";
 

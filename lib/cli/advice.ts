@@ -1,0 +1,50 @@
+/** What to do next, as it is printed: a line after "Try:" runs as it stands, anything else is a sentence. */
+import { asCalled, ownCommandLine } from "../base/command_line.ts";
+import { ReplicationError } from "../base/errors.ts";
+import { formatPosition, type Position } from "../position/position.ts";
+import { Unrestorable } from "../restore/failure.ts";
+import { WrongChecksum } from "../restore/wrong_checksum.ts";
+import type { CommandContext, ParsedArguments } from "./command.ts";
+
+export function adviceLine(advice: string, invocation: readonly string[]): string {
+  const command = asCalled(advice, invocation);
+  return command === undefined ? `Advice: ${advice}` : `Try: ${command}`;
+}
+
+/** Words by which the same replicas are found again. */
+export function replicaWords({ arguments: arguments_ }: CommandContext, database: string | undefined): string[] {
+  return [...arguments_.typed(["config", "no-expand-env", "replica"]), database ?? arguments_.positionals[0] ?? ""];
+}
+
+const STATE_FLAGS = ["at", "index", "position", "generation"];
+
+/** The error of a restore with the command that gets the newest state that there is, or makes new ones possible. */
+export function withRestoreAdvice(error: unknown, context: CommandContext, isOfDatabase: boolean): unknown {
+  if (!(error instanceof ReplicationError) || error.advice !== undefined) return error;
+  const advice = adviceFor(error, context.arguments, replicaWords(context, undefined), isOfDatabase);
+  return advice === undefined ? error : new ReplicationError(error.code, error.message, { cause: error, advice });
+}
+
+function adviceFor(
+  error: ReplicationError,
+  arguments_: ParsedArguments,
+  words: readonly string[],
+  isOfDatabase: boolean,
+): string | undefined {
+  if (error instanceof Unrestorable) {
+    const { generation, point } = error.reachable;
+    const typed = arguments_.typed(undefined, STATE_FLAGS);
+    return restoreCommand({ generation, ...point }, [...typed, ...arguments_.positionals]);
+  }
+  if (error instanceof WrongChecksum) return mendCommand(words, isOfDatabase);
+  return undefined;
+}
+
+export function restoreCommand(position: Position, words: readonly string[]): string {
+  return ownCommandLine(["restore", "--position", formatPosition(position), ...words]);
+}
+
+/** Where a later state can be had: a new snapshot needs the database; of a URL one can look for another state. */
+export function mendCommand(words: readonly string[], isOfDatabase: boolean): string {
+  return ownCommandLine([isOfDatabase ? "snapshot" : "points", ...words]);
+}

@@ -1,0 +1,119 @@
+/**
+ * Has the process that replicates a database make a snapshot now. An order lies beside the questions (`ask.ts`):
+ *
+ *     <state>/asks/<16 hex digits>.order          {"order": "snapshot", "replicas": [names]}, absent: all; removed when done
+ *     <state>/asks/<16 hex digits>.order.answer   {"results": [...]}, for who gave it to take away
+ */
+import { hex } from "../base/bytes.ts";
+import { ReplicationError } from "../base/errors.ts";
+import { replaceFile } from "../platform/atomic_write.ts";
+import type { FileSystem } from "../platform/file_system.ts";
+import type { Platform } from "../platform/platform.ts";
+import { formatPosition, parsePosition, type Position } from "../position/position.ts";
+import { ANSWER_SUFFIX, asksPath, isServed, removeUnlessGone } from "./ask.ts";
+
+const NAME_BYTES = 8;
+const LOOK_AGAIN_MS = 50;
+const LOOK_WHETHER_SERVED_MS = 200;
+
+export interface SnapshotOrder {
+  /** Undefined: every one. */
+  readonly replicas: readonly string[] | undefined;
+}
+
+export interface SnapshotResult {
+  readonly replica: string;
+  /** Of the snapshot; absent when there is none. */
+  readonly position?: Position;
+  readonly problem?: string;
+  /** Whether trying again may help. */
+  readonly mayPass?: boolean;
+}
+
+/** `none`: no process answers there, or the one that did has ended. */
+export type Ordered =
+  | { readonly kind: "done"; readonly results: readonly SnapshotResult[] }
+  | { readonly kind: "none" };
+
+export function isOrder(name: string): boolean {
+  return /^[0-9a-f]{16}\.order$/.test(name);
+}
+
+export function formatOrder({ replicas }: SnapshotOrder): string {
+  return `${JSON.stringify({ order: "snapshot", replicas })}\n`;
+}
+
+/** Undefined for what this version does not understand. */
+export function parseOrder(text: string | undefined): SnapshotOrder | undefined {
+  try {
+    const { order, replicas } = JSON.parse(text ?? "");
+    if (order !== "snapshot") return undefined;
+    if (replicas === undefined) return { replicas: undefined };
+    return Array.isArray(replicas) && replicas.every((name) => typeof name === "string") ? { replicas } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function formatResults(results: readonly SnapshotResult[]): Record<string, unknown> {
+  return {
+    results: results.map(({ position, ...result }) => ({
+      ...result,
+      ...(position === undefined ? {} : { position: formatPosition(position) }),
+    })),
+  };
+}
+
+export function parseResults(text: string | undefined): readonly SnapshotResult[] | undefined {
+  try {
+    const { results } = JSON.parse(text ?? "");
+    return Array.isArray(results) ? results.map(parseResult) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function parseResult({ replica, position, problem, mayPass }: Record<string, unknown>): SnapshotResult {
+  const parsed = typeof position === "string" ? parsePosition(position) : undefined;
+  return {
+    replica: String(replica),
+    ...(parsed === undefined
+      ? { problem: String(problem ?? "it does not say what became of it") }
+      : { position: parsed }),
+    mayPass: mayPass === true,
+  };
+}
+
+/** Waits for as long as that process lives: a snapshot takes what it takes. */
+export async function orderSnapshot(
+  { clock, files, random }: Pick<Platform, "clock" | "files" | "random">,
+  statePath: string,
+  order: SnapshotOrder,
+  signal: AbortSignal,
+): Promise<Ordered> {
+  const folder = asksPath(statePath);
+  if (!isServed(files, folder)) return { kind: "none" };
+  const path = `${folder}/${hex(random.bytes(NAME_BYTES))}.order`;
+  await replaceFile(files, path, new TextEncoder().encode(formatOrder(order)));
+  let lookedMs = clock.monotonicMs();
+  try {
+    while (!signal.aborted) {
+      const results = parseResults(files.readText(`${path}${ANSWER_SUFFIX}`));
+      if (results !== undefined) return { kind: "done", results };
+      await clock.sleep(LOOK_AGAIN_MS, signal);
+      if (clock.monotonicMs() - lookedMs < LOOK_WHETHER_SERVED_MS) continue;
+      lookedMs = clock.monotonicMs();
+      if (!isServed(files, folder)) return { kind: "none" };
+    }
+    throw new ReplicationError(
+      "cancelled",
+      "Cannot wait for the snapshot: it was interrupted (it is made all the same)",
+    );
+  } finally {
+    for (const name of [path, `${path}${ANSWER_SUFFIX}`]) if (isThere(files, name)) removeUnlessGone(files, name);
+  }
+}
+
+function isThere(files: FileSystem, path: string): boolean {
+  return files.linkStatus(path) !== undefined;
+}
