@@ -90,6 +90,8 @@ export const limits = {
   absentAfterMs: 300_000,
   /** A proof is to come every night; one night may be missed before anybody is told. */
   provenWithinMs: 48 * 3_600_000,
+  /** Clocks of two hosts differ by seconds; a time that lies further ahead than this is wrong. */
+  clockAheadMaxMs: 60_000,
   /** A process that is asked how a database stands answers within milliseconds, unless it is stopped or hangs. */
   daemonAnswerMs: 3_000,
   /** A port that another process has is asked for again so often. */

@@ -365,14 +365,19 @@ const verify: Command = {
 
 const status: Command = {
   name: "status",
-  summary: "Show how databases and their replicas stand: lag, oldest point, last proof, what is wrong",
+  summary: "Say whether everything is safe now, and if not, why: daemon, lag, oldest point, last proof",
   usage: ["[flags] [DB]"],
   examples: ["status", "status --config config.yml /data/app.db", "status --json"],
-  flags: [CONFIG, NO_EXPAND_ENV, JSON_OUTPUT],
+  flags: [
+    CONFIG,
+    NO_EXPAND_ENV,
+    { name: "long", meaning: "Say positions, processes and what last happened to each history, in long lines." },
+    JSON_OUTPUT,
+  ],
   positionals: { min: 0, max: 1, expected: "at most one database" },
   notes: [
-    "With or without a running daemon. Below the table: what last happened to the history of each database, and why.",
-    "75 when a replica cannot be looked at now.",
+    "Safe: a daemon follows the database, every replica holds every commit, and each was restored and compared lately.",
+    "0 when all is safe, 4 when a replica is damaged, 1 when something fails, 5 when something is late or never proven.",
   ],
   load: () => import("./status.ts"),
 };

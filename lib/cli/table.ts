@@ -24,6 +24,7 @@ export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
-function widthOf(text: string): number {
+/** In columns of a terminal, one for each character. */
+export function widthOf(text: string): number {
   return [...text].length;
 }

@@ -21,6 +21,7 @@ export interface DaemonAnswer {
   readonly captured: Position | undefined;
   readonly condition: Condition;
   readonly problem: string | undefined;
+  readonly advice: string | undefined;
   readonly replicas: readonly ReplicaAnswer[];
 }
 
@@ -29,6 +30,8 @@ export interface ReplicaAnswer {
   readonly url: string;
   readonly condition: Condition;
   readonly problem: string | undefined;
+  /** What found the trouble: `proof` when a verification did. */
+  readonly cause: string | undefined;
   /** The end of what this process knows to be durable on it. */
   readonly position: Position | undefined;
   readonly lagMs: number | undefined;
@@ -66,6 +69,7 @@ export function parseAnswer(text: string): DaemonAnswer | undefined {
       captured: positionIn(document.captured),
       condition,
       problem: textIn(document.problem),
+      advice: textIn(document.advice),
       replicas: replicas.map(parseReplica),
     };
   } catch {
@@ -74,12 +78,13 @@ export function parseAnswer(text: string): DaemonAnswer | undefined {
 }
 
 function parseReplica(member: Record<string, unknown>): ReplicaAnswer {
-  const { name, url, condition, problem, position, lag_ms: lagMs } = member;
+  const { name, url, condition, problem, cause, position, lag_ms: lagMs } = member;
   return {
     name: String(name),
     url: String(url),
     condition: CONDITIONS.find((one) => one === condition) ?? "trouble",
     problem: textIn(problem),
+    cause: textIn(cause),
     position: positionIn(position),
     lagMs: typeof lagMs === "number" ? lagMs : undefined,
   };

@@ -4,6 +4,7 @@
  */
 import { ExitCode, exitCodeOf, isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import { product } from "../base/product.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { type Logger, observed } from "../base/log.ts";
 import type { DatabaseConfig } from "../config/config.ts";
@@ -113,7 +114,7 @@ export class Daemon {
     const isOnly = this.#pairs.length === 1; // Then who awaits us says it.
     const refusals = await Promise.all(this.#pairs.map(async ({ database }) => {
       const refusal = await refusalOf(database);
-      if (refusal !== undefined && !isOnly) this.#say(refusal); // At once: another one may take its time to open.
+      if (refusal !== undefined && !isOnly) this.#logRefusal(refusal); // At once: another one may take its time to open.
       return refusal;
     }));
     this.#refusals = refusals.filter((refusal) => refusal !== undefined);
@@ -121,7 +122,7 @@ export class Daemon {
     const isEveryRefused = first !== undefined && this.#refusals.length === refusals.length;
     if (!isEveryRefused) return;
     if (!await this.#isHeldForAWhile(first)) throw first.error;
-    if (isOnly) this.#say(first);
+    if (isOnly) this.#logRefusal(first);
   }
 
   /** Those that another process replicates, of what `start` took up. */
@@ -241,11 +242,10 @@ export class Daemon {
     this.#schedules = [];
   }
 
-  #say({ database, error }: Refusal): void {
-    this.#log.error(messageOf(error), {
-      database,
-      advice: error instanceof ReplicationError ? error.advice : undefined,
-    });
+  #logRefusal({ database, error }: Refusal): void {
+    const pair = this.#pairs.find(({ config }) => config.path === database);
+    const advice = error instanceof ReplicationError ? error.advice : undefined;
+    (pair?.log ?? this.#log).error(messageOf(error), { database, advice }, "refused");
   }
 
   /** The database is watched until its replicas hold what they should: the hold must not stand still meanwhile. */
@@ -323,6 +323,7 @@ export class Daemon {
 function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
   const { platform, driver, watchFolder, userId } = options;
   const events = new EventLog(platform.clock);
+  events.note({ level: "info", message: `${product.title} ${product.version} begins`, fields: {}, event: "started" });
   const log = observed(options.log, (entry) => events.note(entry));
   const database = new WatchedDatabase(
     platform,

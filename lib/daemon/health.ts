@@ -10,6 +10,8 @@ export interface DatabaseFacts {
   readonly isOpening: boolean;
   /** Why nothing is captured; undefined while all is well. */
   readonly trouble: string | undefined;
+  /** What to do about that, where it is known. */
+  readonly advice: string | undefined;
   /** Why there was never anything to capture. */
   readonly absence: string | undefined;
   /** For so long it has been waited for, and from when on that is trouble; 0: never. */
@@ -49,6 +51,10 @@ export interface Judged<Facts> {
   readonly condition: Condition;
   /** What is wrong, or waited for. */
   readonly problem?: string;
+  /** The next command, or what to do. */
+  readonly advice?: string;
+  /** What found the trouble of a replica: replication itself, or a verification. */
+  readonly cause?: "replication" | "proof";
 }
 
 export interface Health {
@@ -75,21 +81,24 @@ function judgeDatabase(facts: DatabaseFacts): Judged<DatabaseFacts> {
     return { facts, condition: "trouble", problem: `${absence}, for ${span(absentMs)}` };
   }
   if (absence !== undefined) return { facts, condition: "waiting", problem: absence };
-  return trouble === undefined ? { facts, condition: "well" } : { facts, condition: "trouble", problem: trouble };
+  if (trouble === undefined) return { facts, condition: "well" };
+  const advice = facts.advice === undefined ? {} : { advice: facts.advice };
+  return { facts, condition: "trouble", problem: trouble, ...advice };
 }
 
 function judgeReplica(facts: ReplicaFacts, database: Condition): Judged<ReplicaFacts> {
   const { pulse: { behindMs, stillMs }, proof, syncIntervalMs, isSnapshotting } = facts;
   const wrong = facts.trouble ?? facts.upkeepTrouble;
-  if (wrong !== undefined) return { facts, condition: "trouble", problem: wrong };
+  if (wrong !== undefined) return { facts, condition: "trouble", problem: wrong, cause: "replication" };
   const isBehind = behindMs === undefined || behindMs > 0;
   const patienceMs = limits.replicaStillMaxMs + syncIntervalMs;
   if (isBehind && database === "well" && Math.min(stillMs, behindMs ?? stillMs) > patienceMs) {
-    return { facts, condition: "trouble", problem: `it is behind, and nothing has moved for ${span(stillMs)}` };
+    const problem = `it is behind, and nothing has moved for ${span(stillMs)}`;
+    return { facts, condition: "trouble", problem, cause: "replication" };
   }
   if (proof?.last.outcome === "fail") {
     const problem = `the last verification failed: ${proof.last.problem ?? "no reason is kept"}`;
-    return { facts, condition: "trouble", problem };
+    return { facts, condition: "trouble", problem, cause: "proof" };
   }
   if (database === "waiting" || database === "starting") return { facts, condition: database };
   if (isBehind && isSnapshotting) return { facts, condition: "snapshotting" };

@@ -13,23 +13,25 @@ export function healthDocument({ isHealthy, databases }: Health): HealthDocument
   return {
     schema_version: SCHEMA_VERSION,
     healthy: isHealthy,
-    databases: databases.map(({ facts, condition, problem, replicas }) => ({
+    databases: databases.map(({ facts, condition, problem, advice, replicas }) => ({
       path: facts.path,
       condition,
       problem: problem ?? null,
+      advice: advice ?? null,
       position: positionMember(facts.position),
       replicas: replicas.map(replicaDocument),
     })),
   };
 }
 
-function replicaDocument({ facts, condition, problem }: Judged<ReplicaFacts>): Record<string, unknown> {
+function replicaDocument({ facts, condition, problem, cause }: Judged<ReplicaFacts>): Record<string, unknown> {
   const { name, url, position, pulse: { behindMs, currentAtMs, failures }, proof } = facts;
   return {
     name,
     url,
     condition,
     problem: problem ?? null,
+    cause: cause ?? null,
     position: positionMember(position),
     lag_ms: behindMs === undefined ? null : Math.round(behindMs),
     last_current_at: currentAtMs === undefined ? null : new Date(currentAtMs).toISOString(),

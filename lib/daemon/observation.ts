@@ -23,6 +23,7 @@ export function factsOf(
     path: config.path,
     isOpening,
     trouble,
+    advice: database.refusal?.advice,
     absence,
     absentMs,
     absentAfterMs: config.absentAfterMs,

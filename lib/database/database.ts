@@ -4,6 +4,7 @@
  */
 import { limits } from "../base/limits.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
+import type { EventKind } from "../base/engine_event.ts";
 import type { Logger } from "../base/log.ts";
 import { Notifier } from "../base/notifier.ts";
 import { basename, dirname } from "../base/path.ts";
@@ -324,8 +325,9 @@ export class WatchedDatabase implements DatabaseSource {
         this.#awaitedBecause = undefined;
         const mayPass = error instanceof ReplicationError && error.code === "unavailable";
         this.#refusal = error instanceof ReplicationError && !mayPass ? error : undefined;
-        if (mayPass || this.#isFirstOpenKnown) this.#say(mayPass ? "info" : "error", error);
-        else this.#noteSaid(messageOf(error)); // By whoever awaits `opened`.
+        if (mayPass || this.#isFirstOpenKnown) {
+          this.#say(mayPass ? "info" : "error", error, mayPass ? undefined : "refused");
+        } else this.#noteSaid(messageOf(error)); // By whoever awaits `opened`.
         if (!mayPass) this.#refuseFirstOpen(error);
         else this.#noteUnavailable();
         await this.#alone(() => this.#end());
@@ -388,7 +390,7 @@ export class WatchedDatabase implements DatabaseSource {
     if (outcome.kind === "doubt" || outcome.kind === "overwritten") {
       await this.#startOver(session, outcome.reason, outcome.kind === "overwritten");
     } else if (outcome.kind === "changed") {
-      this.#log.warn("Letting go of the database", { reason: outcome.reason });
+      this.#log.warn("Letting go of the database", { reason: outcome.reason }, "released");
       await this.#end();
       this.#wakeUp.wake();
     }
@@ -413,7 +415,7 @@ export class WatchedDatabase implements DatabaseSource {
     }
     this.#publish(await this.#opener.open(real, status));
     this.#listen(real);
-    this.#log.info("Following", { position: formatPosition(this.#positionOrFail()) });
+    this.#log.info("Following", { position: formatPosition(this.#positionOrFail()) }, "following");
   }
 
   /** Somebody may have mistyped the path: a long wait is no longer said in passing. */
@@ -421,10 +423,11 @@ export class WatchedDatabase implements DatabaseSource {
     this.#awaitedSinceMs ??= this.#clock.monotonicMs();
     const waitedMs = this.#clock.monotonicMs() - this.#awaitedSinceMs;
     const message = `Waiting for ${this.path}: ${reason}`;
-    if (waitedMs < limits.absentWarningMs) return this.#say("info", message);
+    if (waitedMs < limits.absentWarningMs) return this.#say("info", message, "waiting");
     if (this.#isWaitLoud) return;
     this.#isWaitLoud = true;
-    this.#log.warn(message, { seconds: Math.round(waitedMs / 1_000), advice: "see that the path is the right one" });
+    const seconds = Math.round(waitedMs / 1_000);
+    this.#log.warn(message, { seconds, advice: "see that the path is the right one" }, "waiting");
   }
 
   #judge(real: string): Readiness {
@@ -534,11 +537,11 @@ export class WatchedDatabase implements DatabaseSource {
   }
 
   /** The same sentence is said once, then hourly, and again when something else was said in between. */
-  #say(level: "info" | "error", what: unknown): void {
+  #say(level: "info" | "error", what: unknown, event: EventKind | undefined): void {
     const message = messageOf(what);
     if (message === this.#lastSaid && this.#clock.monotonicMs() - this.#saidMs < REPEAT_MS) return;
     this.#noteSaid(message);
-    this.#log[level](message, { advice: what instanceof ReplicationError ? what.advice : undefined });
+    this.#log[level](message, { advice: what instanceof ReplicationError ? what.advice : undefined }, event);
   }
 
   #current(): Session {

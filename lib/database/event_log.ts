@@ -1,12 +1,13 @@
 /**
  * What happened to a database and its replicas, in its state folder, for those who ask later: every line of the log from
- * "info" on, as a JSON object.
+ * "info" on, as a JSON object. A line that changes how something stands has the kind of its event.
  *
  *     events        the newest
  *     events.old    those before; both are bounded
  *
  * Nothing depends on it: what cannot be written here stands in the log all the same, and nothing waits for the disk.
  */
+import { type EngineEvent, EVENT_KINDS, type EventKind } from "../base/engine_event.ts";
 import type { LogEntry, LogFields, LogLevel } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileSystem } from "../platform/file_system.ts";
@@ -24,6 +25,7 @@ export interface Event {
   readonly level: LogLevel;
   readonly message: string;
   readonly fields: LogFields;
+  readonly event: EventKind | undefined;
 }
 
 export class EventLog {
@@ -35,10 +37,10 @@ export class EventLog {
     this.#clock = clock;
   }
 
-  note({ level, message, fields }: LogEntry): void {
+  note({ level, message, fields, event }: LogEntry): void {
     if (level === "debug") return;
     const { database: _, ...rest } = fields; // The folder is its own.
-    const line = JSON.stringify({ time: this.#clock.now().toISOString(), level, msg: message, ...rest });
+    const line = JSON.stringify({ time: this.#clock.now().toISOString(), level, msg: message, event, ...rest });
     if (this.#state === undefined) this.#waiting = [...this.#waiting, line].slice(-WAITING_MAX);
     else this.#append(this.#state, [line]);
   }
@@ -75,12 +77,26 @@ export function readEvents(files: FileSystem, statePath: string): readonly Event
   return text.split("\n").map(parseEvent).filter((event) => event !== undefined);
 }
 
+/** Those lines that change how something stands, in the order they have. */
+export function engineEvents(events: readonly Event[]): readonly EngineEvent[] {
+  return events.flatMap(({ atMs, message, fields: { replica, act }, event: kind }) => {
+    if (kind === undefined) return [];
+    return [{
+      atMs,
+      kind,
+      message,
+      ...(typeof replica === "string" ? { replica } : {}),
+      ...(typeof act === "string" ? { act } : {}),
+    }];
+  });
+}
+
 function parseEvent(line: string): Event | undefined {
   try {
-    const { time, level, msg: message, ...fields } = JSON.parse(line);
+    const { time, level, msg: message, event, ...fields } = JSON.parse(line);
     const atMs = Date.parse(time);
     const isEvent = !Number.isNaN(atMs) && LEVELS.includes(level) && typeof message === "string";
-    return isEvent ? { atMs, level, message, fields } : undefined;
+    return isEvent ? { atMs, level, message, fields, event: EVENT_KINDS.find((kind) => kind === event) } : undefined;
   } catch {
     return undefined;
   }

@@ -181,7 +181,7 @@ export class SessionOpener {
     const { generation } = shadow;
     await state.setCurrent({ generation, beganAt: this.#clock.now().toISOString(), reason });
     state.removeOtherGenerations(generation);
-    this.#log.info("A new generation begins", { generation, reason });
+    this.#log.info("A new generation begins", { generation, reason }, "generation-began");
     return { open, state, shadow, watch };
   }
 
@@ -221,7 +221,7 @@ export class SessionOpener {
       different_pages: pages,
       frames,
       seconds: milliseconds / 1_000,
-    });
+    }, "resynced");
     return { open, state, shadow: old, watch: this.#createWatch(open, old, { ...fresh.beginning, lifeEnded }) };
   }
 

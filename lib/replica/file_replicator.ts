@@ -440,7 +440,7 @@ export class FileReplicator {
   }
 
   #noteSuccess(backoff: Backoff): void {
-    if (this.#trouble !== undefined) this.#log.info("The replica is well again");
+    if (this.#trouble !== undefined) this.#log.info("The replica is well again", {}, "replica-recovered");
     this.#trouble = undefined;
     backoff.reset();
   }
@@ -454,7 +454,7 @@ export class FileReplicator {
     if (message !== this.#trouble || backoff.isTimeToRepeat()) {
       backoff.noteSaid();
       const advice = error instanceof ReplicationError ? error.advice : undefined;
-      this.#log.error(message, { retried: true, may_pass: isRetryable(error), advice });
+      this.#log.error(message, { retried: true, may_pass: isRetryable(error), advice }, "replica-failed");
     }
     this.#trouble = message;
   }

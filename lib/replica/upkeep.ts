@@ -46,6 +46,12 @@ interface Held {
 
 type Act = "retention" | "snapshot";
 
+/** Said of what had failed before. */
+const SUCCEEDED: Readonly<Record<Act, string>> = {
+  retention: "Retention succeeded again",
+  snapshot: "A snapshot succeeded again",
+};
+
 export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #checksRetention: boolean;
@@ -95,7 +101,7 @@ export class Upkeep {
   noteWritten(generation: Generation, { index, stateIndex, record }: WrittenSnapshot): void {
     this.#held = { generation, newest: this.#known(stateIndex, record.end, record.capturedAtMs), takenName: index };
     this.#wish = undefined;
-    this.#troubles.delete("snapshot");
+    this.#noteDone("snapshot");
   }
 
   /** Until something may be due that no change of the database announces. */
@@ -173,16 +179,21 @@ export class Upkeep {
   async #attempt(act: Act, signal: AbortSignal, work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
-      this.#troubles.delete(act);
+      this.#noteDone(act);
       return true;
     } catch (error) {
       if (signal.aborted) return false;
       const advice = error instanceof ReplicationError ? error.advice : undefined;
       const seconds = Math.round(this.#options.policy.retentionCheckIntervalMs / 1_000);
       this.#troubles.set(act, messageOf(error));
-      this.#options.log.error(messageOf(error), { tried_again_in_seconds: seconds, advice });
+      const fields = { act, tried_again_in_seconds: seconds, advice };
+      this.#options.log.error(messageOf(error), fields, "upkeep-failed");
       return false;
     }
+  }
+
+  #noteDone(act: Act): void {
+    if (this.#troubles.delete(act)) this.#options.log.info(SUCCEEDED[act], { act }, "upkeep-recovered");
   }
 
   #sayPostponed(reason: string): void {

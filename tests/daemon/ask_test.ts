@@ -23,6 +23,7 @@ function factsOf(facts: Partial<DatabaseFacts> = {}): AnswerFacts {
       path: "/data/app.db",
       isOpening: false,
       trouble: undefined,
+      advice: undefined,
       absence: undefined,
       absentMs: 0,
       absentAfterMs: 300_000,
@@ -86,6 +87,7 @@ Deno.test("an answer that is written and parsed again says the same", () => {
     url: "file:///backup/near",
     condition: "trouble",
     problem: "Cannot delete: denied",
+    cause: "replication",
     position: POSITION,
     lagMs: 0,
   }]);

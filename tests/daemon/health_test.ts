@@ -31,6 +31,7 @@ function database(facts: Partial<DatabaseFacts> = {}): DatabaseFacts {
     path: "/data/app.db",
     isOpening: false,
     trouble: undefined,
+    advice: undefined,
     absence: undefined,
     absentMs: 0,
     absentAfterMs: 300_000,
@@ -165,6 +166,7 @@ Deno.test("healthDocument() has everything of every database and replica, null w
       path: "/data/app.db",
       condition: "well",
       problem: null,
+      advice: null,
       position: "00000000000000aa/0000000000000003:4152",
       replicas: [
         {
@@ -172,6 +174,7 @@ Deno.test("healthDocument() has everything of every database and replica, null w
           url: "file:///backup/near",
           condition: "well",
           problem: null,
+          cause: null,
           position: "00000000000000aa/0000000000000003:4152",
           lag_ms: 0,
           last_current_at: "2023-11-14T22:13:20.500Z",
@@ -184,6 +187,7 @@ Deno.test("healthDocument() has everything of every database and replica, null w
           url: "file:///backup/near",
           condition: "trouble",
           problem: "the last verification failed: a bit",
+          cause: "proof",
           position: null,
           lag_ms: null,
           last_current_at: "2023-11-14T22:13:20.500Z",

@@ -11,6 +11,7 @@ const FACTS: DatabaseFacts = {
   path: "/data/app.db",
   isOpening: false,
   trouble: undefined,
+  advice: undefined,
   absence: undefined,
   absentMs: 0,
   absentAfterMs: 300_000,

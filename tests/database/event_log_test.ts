@@ -1,5 +1,5 @@
 import { createLogger, type LogEntry, observed } from "../../lib/base/log.ts";
-import { EventLog, readEvents } from "../../lib/database/event_log.ts";
+import { engineEvents, EventLog, readEvents } from "../../lib/database/event_log.ts";
 import { StateFolder } from "../../lib/database/state_folder.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -64,6 +64,29 @@ Deno.test("EventLog stays bounded and keeps the newest, and lines that are none 
     assertEquals([messagesIn(state).length, messagesIn(state).at(-1)], [before + 1, "after the damage"]);
   }));
 
+Deno.test("EventLog keeps the kinds of events, and a line without one, or of an unknown one, is none", () =>
+  withState((state, events) => {
+    events.attach(state);
+    events.note(info("Retention removed what is too old", { replica: "near" }));
+    events.note({
+      level: "error",
+      message: "it is full",
+      fields: { replica: "near", act: "snapshot" },
+      event: "upkeep-failed",
+    });
+    Deno.writeTextFileSync(
+      `${state.path}/events`,
+      `{"time":"2026-11-30T00:00:00Z","level":"info","msg":"?","event":"x"}\n`,
+      {
+        append: true,
+      },
+    );
+    assertEquals(messagesIn(state).length, 3);
+    assertEquals(engineEvents(readEvents(files, state.path)), [
+      { atMs: 0, kind: "upkeep-failed", message: "it is full", replica: "near", act: "snapshot" },
+    ]);
+  }));
+
 Deno.test("EventLog that cannot write keeps nobody from going on", () =>
   withState((state, events) => {
     Deno.mkdirSync(`${state.path}/events`);
@@ -85,10 +108,10 @@ Deno.test("observed() hands every line on with its fields, and shows it whatever
   });
   const both = observed(logger, (entry) => seen.push(entry)).with({ database: "a" });
   both.info("quiet", { n: 1 });
-  both.error("loud", { n: 2 });
+  both.error("loud", { n: 2 }, "refused");
   assertEquals(seen, [
-    { level: "info", message: "quiet", fields: { database: "a", n: 1 } },
-    { level: "error", message: "loud", fields: { database: "a", n: 2 } },
+    { level: "info", message: "quiet", fields: { database: "a", n: 1 }, event: undefined },
+    { level: "error", message: "loud", fields: { database: "a", n: 2 }, event: "refused" },
   ]);
-  assertEquals(lines.map((line) => JSON.parse(line).msg), ["loud"]);
+  assertEquals(lines.map((line) => JSON.parse(line)).map(({ msg, event }) => [msg, event]), [["loud", "refused"]]);
 });

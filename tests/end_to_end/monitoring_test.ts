@@ -120,3 +120,22 @@ Deno.test({
       assertEquals((await health(address)).healthy, true);
     }),
 });
+
+Deno.test({
+  name: "health of a database that is waited for is trouble after absent-after",
+  timeout: 60_000,
+  fn: () =>
+    withScene(async (scene) => {
+      const config = scene.config([], ["addr: 127.0.0.1:0", "absent-after: 1s"]);
+      await using daemon = startReplicate(["--config", config]);
+      const address = await addressOf(daemon);
+      assertEquals((await health(address)).database.condition, "waiting");
+      await until(async () => !(await health(address)).healthy, "trouble");
+      const { database } = await health(address);
+      assertMatch(database.problem, /^it does not exist yet, for [1-9]\d*s$/);
+      assertEquals(await metric(address, "tailrace_database_well"), 0);
+      insert(scene.application(), 1);
+      await until(async () => (await health(address)).healthy, "the database to be well");
+      assertEquals(await daemon.stop(), 0);
+    }),
+});

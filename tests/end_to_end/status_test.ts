@@ -1,6 +1,7 @@
 /** `status` says how things stand, with and without a daemon, and what last happened to the history and why. */
+import { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { startReplicate, until } from "../support/daemon.ts";
+import { sleep, startReplicate, until } from "../support/daemon.ts";
 import { runTailrace } from "../support/tailrace.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
@@ -16,7 +17,9 @@ interface ReplicaMembers {
 }
 
 interface DatabaseMembers {
+  readonly safe: boolean;
   readonly daemon_pid: number | null;
+  readonly trouble: { readonly message: string } | null;
   readonly generation: { readonly name: string; readonly reason: string } | null;
   readonly position: string | null;
   readonly last_turn: Readonly<Record<string, unknown>> | null;
@@ -38,10 +41,37 @@ async function replicateOnce(scene: Scene): Promise<string> {
   return config;
 }
 
-async function statusOf(config: string, expected: readonly [number, string] = [0, ""]): Promise<DatabaseMembers> {
+interface Problem {
+  readonly replica: string | null;
+  readonly grade: string;
+  readonly problem: string;
+  readonly advice: string | null;
+}
+
+/** The whole document, which has the exit code in it. */
+async function documentOf(config: string) {
   const { code, stdout, stderr } = await runTailrace(["status", "--json", "--config", config]);
-  assertEquals([code, stderr.slice(-16)], expected);
-  return JSON.parse(stdout).databases[0];
+  const document = JSON.parse(stdout);
+  assertEquals([document.exit_code, document.safe, stderr], [code, code === 0, ""]);
+  const problems: readonly Problem[] = document.problems;
+  const [database]: readonly DatabaseMembers[] = document.databases;
+  assert(database !== undefined);
+  return { code, problems, database };
+}
+
+async function statusOf(config: string): Promise<DatabaseMembers> {
+  return (await documentOf(config)).database;
+}
+
+/** What people see: the exit code, and lines. */
+async function shownBy(config: string, ...flags: readonly string[]): Promise<{ code: number; lines: string[] }> {
+  const { code, stdout, stderr } = await runTailrace(["status", "--config", config, ...flags]);
+  assertEquals(stderr, "");
+  const lines = stdout.trimEnd().split("\n");
+  if (!flags.includes("--long")) {
+    for (const line of lines) assert(line.startsWith("Try: ") || [...line].length <= 80, line);
+  }
+  return { code, lines };
 }
 
 Deno.test({
@@ -64,10 +94,7 @@ Deno.test({
       insert(application, 3);
       await daemon.line("is it mounted?");
 
-      const { daemon_pid, generation, position, replicas: [near, far] } = await statusOf(config, [
-        75,
-        "is it mounted?)\n",
-      ]);
+      const { daemon_pid, generation, position, replicas: [near, far] } = await statusOf(config);
       assertEquals(daemon_pid, daemon.pid);
       assertEquals(generation?.reason, "there is no earlier state");
       assertEquals([near?.position, near?.lag_ms, near?.trouble], [position, 0, null]);
@@ -76,12 +103,19 @@ Deno.test({
       assertStringIncludes(far?.trouble?.message ?? "", "is it mounted?");
       assertEquals(far?.position, null);
 
+      const unsafe = await shownBy(config);
+      assertEquals(unsafe.code, 1);
+      assertMatch(unsafe.lines[0] ?? "", /^NOT SAFE: app.db, replica far: Cannot /);
+
       Deno.renameSync(`${flip}-away`, flip);
       await daemon.line("The replica is well again");
       assertEquals((await statusOf(config)).replicas[1]?.trouble, null);
-      const { stdout } = await runTailrace(["status", "--config", config, scene.database]);
-      const [titles, first, second, turn] = stdout.split("\n");
-      assertMatch(titles ?? "", /^database +replica +daemon +position +lag +oldest point +last proof +trouble$/);
+      const { code, lines: [verdict, empty, titles, ...rows] } = await shownBy(config);
+      assertEquals([code, verdict, empty], [0, "ALL SAFE: 1 database, 2 replicas", ""]);
+      assertMatch(titles ?? "", /^database +replica +lag +goes back +last proof$/);
+      for (const line of rows) assertMatch(line, /^app.db +(near|far) +0s +\d+s +structure, \d+s ago$/);
+      const { lines: [, , longTitles, first, second, turn] } = await shownBy(config, "--long", scene.database);
+      assertMatch(longTitles ?? "", /^database +replica +daemon +position +lag +oldest point +last proof +trouble$/);
       for (const line of [first, second]) assertMatch(line ?? "", / 0s {2}20.*structure, \d+s ago +none$/);
       assertStringIncludes(turn ?? "", "A new generation begins: ");
       assertEquals(await daemon.stop(), 0);
@@ -131,10 +165,135 @@ Deno.test({
       assert((near?.last_proof?.problem ?? "").length > 0);
       Deno.removeSync(`${scene.folder}/far`, { recursive: true });
       Deno.writeTextFileSync(`${scene.folder}/far`, "a file");
-      const { code, stdout, stderr } = await runTailrace(["status", "--config", config]);
-      assertEquals(code, 2);
-      assertStringIncludes(stdout, "FAIL, ");
-      assertStringIncludes(stderr, `${scene.folder}/far`);
+      const { code, lines } = await shownBy(config);
+      assertEquals(code, 4);
+      assertMatch(lines[0] ?? "", /^NOT SAFE: app.db, replica near: the last verification failed: /);
+      assertEquals(lines[1], `Try: tailrace verify --config ${config} ${scene.database}`);
+      assertStringIncludes(lines.join("\n"), "FAIL, ");
+      assertStringIncludes(lines.join(" "), "replica far: Cannot ");
+    }),
+});
+
+Deno.test({
+  name: "status of a fresh install is not safe until a daemon follows and everything was restored and compared once",
+  timeout: 60_000,
+  fn: () =>
+    withScene(async (scene) => {
+      const config = configure(scene);
+      const missing = await shownBy(config);
+      assertEquals([missing.code, missing.lines[0]], [
+        1,
+        "NOT SAFE: app.db: it does not exist yet (and 4 more)",
+      ]);
+      insert(scene.application(), 3);
+      const alone = await shownBy(config);
+      assertEquals(alone.code, 5);
+      assertMatch(alone.lines[0] ?? "", /^NOT SAFE: app.db: no daemon runs, and no replica holds any of it/);
+      assertEquals(alone.lines[1], `Try: tailrace replicate --config ${config}`);
+
+      await using daemon = startReplicate(["--config", config]);
+      await until(() => daemon.saying("Snapshot done").length === 2, "both snapshots");
+      await until(
+        async () => (await documentOf(config)).problems.every(({ problem }) => problem === "never verified"),
+        "rest",
+      );
+      const { code, problems } = await documentOf(config);
+      assertEquals([code, problems.length], [5, 2]);
+      const [, ...words] = (problems[0]?.advice ?? "").split(" ");
+      assertEquals((await runTailrace(words)).code, 0); // As it is printed.
+      assertEquals((await documentOf(config)).code, 0);
+      assertEquals(await daemon.stop(), 0);
+    }),
+});
+
+Deno.test({
+  name:
+    "status of a daemon that died names the commits that nobody brings; of one that is stopped it does not say safe",
+  timeout: 60_000,
+  fn: () =>
+    withScene(async (scene) => {
+      const config = configure(scene);
+      const application = scene.application();
+      insert(application, 3);
+      const daemon = startReplicate(["--config", config]);
+      await until(() => daemon.saying("Snapshot done").length === 2, "both snapshots");
+      assertEquals((await runTailrace(["verify", "--config", config])).code, 0);
+      assertEquals((await documentOf(config)).code, 0);
+
+      daemon.signal("SIGSTOP");
+      const stopped = await shownBy(config);
+      assertEquals(stopped.code, 1);
+      assertMatch(stopped.lines[0] ?? "", /^NOT SAFE: app.db: its daemon does not answer/);
+      assertEquals(stopped.lines[1], `Try: ps -fp ${daemon.pid}`);
+      daemon.signal("SIGCONT");
+      await daemon.stop("SIGKILL");
+      const dead = await documentOf(config);
+      assertEquals([dead.code, dead.problems.map(({ problem }) => problem)], [1, ["no daemon runs"]]);
+
+      await sleep(1_200); // Of a second or more that is missing.
+      insert(application, 2);
+      const { code, problems, database } = await documentOf(config);
+      assertEquals([code, database.safe], [5, false]);
+      assertMatch(problems[0]?.problem ?? "", /^no daemon runs, and no replica holds its last [1-9]\d*s$/);
+      assertEquals(problems.slice(1).map(({ replica, grade }) => [replica, grade]), [["near", "stale"], [
+        "far",
+        "stale",
+      ]]);
+    }),
+});
+
+for (
+  const [what, make, reason] of [
+    ["in rollback mode", (scene: Scene) => scene.connect().exec("CREATE TABLE t(n)"), "it is in rollback-journal mode"],
+    [
+      "that is no database",
+      (scene: Scene) => Deno.writeTextFileSync(scene.database, "no database\n".repeat(20)),
+      "it is not a SQLite database",
+    ],
+    ["that is a folder", (scene: Scene) => Deno.mkdirSync(scene.database), "it is a folder"],
+  ] as const
+) {
+  Deno.test({
+    name: `status shows a database ${what}, which the running daemon refuses, with the reason`,
+    timeout: 60_000,
+    fn: () =>
+      withScene(async (scene) => {
+        const other = `${scene.folder}/other.db`;
+        const config = `${scene.folder}/tailrace.yml`;
+        const dbs = [scene.database, other].map((path) => ({ path, replicas: [{ path: `${path}-replica` }] }));
+        Deno.writeTextFileSync(config, JSON.stringify({ dbs }));
+        using healthy = new DatabaseSync(other);
+        healthy.exec("PRAGMA journal_mode = WAL; CREATE TABLE t(n)");
+        make(scene);
+        await using daemon = startReplicate(["--config", config]);
+        await daemon.line(reason);
+        await daemon.line("Snapshot done");
+        const { code, problems, database } = await documentOf(config);
+        assertEquals([code, database.safe], [1, false]);
+        assertStringIncludes(problems[0]?.problem ?? "", reason);
+        const { lines } = await shownBy(config);
+        assertMatch(lines[0] ?? "", /^NOT SAFE: app.db: Cannot replicate /);
+      }),
+  });
+}
+
+Deno.test({
+  name:
+    "status of a daemon that was killed goes on to say that a replica failed, though something of it went well since",
+  timeout: 60_000,
+  fn: () =>
+    withScene(async (scene) => {
+      const config = await replicateOnce(scene);
+      const lines = [
+        { event: "started", level: "info", msg: "it begins" },
+        { event: "replica-failed", level: "error", msg: "Cannot write: the device is full", replica: "near" },
+        { level: "info", msg: "Retention removed what is too old", replica: "near" },
+      ].map((line) => `${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
+      Deno.writeTextFileSync(`${scene.state}/events`, lines.join(""), { append: true });
+      const { code, problems, database } = await documentOf(config);
+      assertEquals(code, 1);
+      assertEquals(database.replicas[0]?.trouble?.message, "Cannot write: the device is full");
+      assert(problems.some(({ problem }) => problem.endsWith("Cannot write: the device is full")));
     }),
 });
 

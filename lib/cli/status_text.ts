@@ -1,0 +1,193 @@
+/** The status for people: one line that judges, what to do, and a table. Lines fit 80 columns unless `--long` was asked for. */
+import type { DatabaseConfig } from "../config/config.ts";
+import { formatDuration } from "../config/duration.ts";
+import { type Help, type ReplicaView, type Unsafe, worstFirst } from "../daemon/safety.ts";
+import type { DatabaseStatus } from "../daemon/status.ts";
+import type { Event } from "../database/event_log.ts";
+import { product } from "../base/product.ts";
+import { basename } from "../base/path.ts";
+import { formatPosition } from "../position/position.ts";
+import type { KeptRun } from "../verify/proof_memory.ts";
+import { formatAge, formatTime } from "./amounts.ts";
+import { rounded } from "./generations.ts";
+import { timeCell, UNKNOWN } from "./listing.ts";
+import { type Column, formatTable, widthOf } from "./table.ts";
+
+export interface Row {
+  readonly view: ReplicaView;
+  /** Of the oldest state that can be restored, in any generation. */
+  readonly oldestMs?: number;
+}
+
+export interface Shown {
+  readonly database: DatabaseConfig;
+  readonly status: DatabaseStatus;
+  readonly rows: readonly Row[];
+  /** The worst first; nothing: it is safe. */
+  readonly unsafe: readonly Unsafe[];
+}
+
+const WIDTH = 80;
+const DATABASE_WIDTH = 22;
+const REPLICA_WIDTH = 12;
+
+const SHORT_COLUMNS: readonly Column[] = [
+  { title: "database" },
+  { title: "replica" },
+  { title: "lag", align: "right" },
+  { title: "goes back", align: "right" },
+  { title: "last proof" },
+];
+
+const LONG_COLUMNS: readonly Column[] = [
+  { title: "database" },
+  { title: "replica" },
+  { title: "daemon", align: "right" },
+  { title: "position" },
+  { title: "lag", align: "right" },
+  { title: "oldest point" },
+  { title: "last proof" },
+  { title: "trouble" },
+];
+
+/** `ALL SAFE: ...`, or `NOT SAFE: which, why`. */
+export function verdictLine(shown: readonly Shown[]): string {
+  const [first, ...others] = inOrder(shown);
+  if (first === undefined) {
+    const replicas = shown.reduce((count, { rows }) => count + rows.length, 0);
+    return `ALL SAFE: ${counted(shown.length, "database")}, ${counted(replicas, "replica")}`;
+  }
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  return `${cut(`NOT SAFE: ${first.text}`, WIDTH - widthOf(more))}${more}`;
+}
+
+/** Everything that is not safe, where the line that judges could not say all of it. */
+export function whyLines(shown: readonly Shown[]): string[] {
+  const all = inOrder(shown);
+  const isSaid = all.length === 1 && widthOf(`NOT SAFE: ${all[0]?.text}`) <= WIDTH;
+  return isSaid ? [] : all.flatMap(({ text }) => wrap(text, "- ", "  "));
+}
+
+/** A command that runs as it is printed, or a sentence. */
+export function adviceText(
+  help: Help | undefined,
+  { path }: DatabaseConfig,
+  configWords: readonly string[],
+): string | undefined {
+  const command = (...words: string[]) => [product.name, ...words].map(quoted).join(" ");
+  switch (help?.kind) {
+    case "replicate":
+      return command("replicate", ...configWords);
+    case "verify":
+      return command("verify", ...configWords, path);
+    case "process":
+      return `ps -fp ${help.pid}`;
+    case "advice":
+      return help.text;
+    case undefined:
+      return undefined;
+  }
+}
+
+export function shortTable(shown: readonly Shown[], nowMs: number): string {
+  const names = namesOf(shown);
+  return formatTable(
+    SHORT_COLUMNS,
+    shown.flatMap(({ rows }, slot) =>
+      rows.map(({ view, oldestMs }) => [
+        cut(names[slot] ?? "", DATABASE_WIDTH),
+        cut(view.name, REPLICA_WIDTH),
+        view.lagMs === undefined ? UNKNOWN : formatAge(view.lagMs),
+        oldestMs === undefined ? UNKNOWN : formatAge(nowMs - oldestMs),
+        proofCell(view, nowMs),
+      ])
+    ),
+  );
+}
+
+export function longTable(shown: readonly Shown[], nowMs: number): string {
+  const table = formatTable(LONG_COLUMNS, shown.flatMap((one) => longCells(one, nowMs)));
+  const turns = shown.flatMap(({ database, status: { lastTurn } }) =>
+    lastTurn === undefined ? [] : [`${database.path}: ${formatTime(lastTurn.atMs)} ${eventText(lastTurn)}\n`]
+  );
+  return `${table}${turns.join("")}`;
+}
+
+function longCells({ database, status, rows, unsafe }: Shown, nowMs: number): string[][] {
+  return rows.map(({ view, oldestMs }) => {
+    const own = unsafe.find(({ replica }) => replica === view.name) ??
+      unsafe.find(({ replica }) => replica === undefined);
+    return [
+      database.path,
+      view.name,
+      status.daemon === undefined ? "none" : String(status.daemon),
+      view.position === undefined ? UNKNOWN : formatPosition(view.position),
+      view.lagMs === undefined ? UNKNOWN : formatDuration(rounded(view.lagMs)),
+      timeCell(oldestMs),
+      proofCell(view, nowMs),
+      own?.why ?? "none",
+    ];
+  });
+}
+
+function proofCell({ proof }: ReplicaView, nowMs: number): string {
+  return proof === undefined ? "never" : proofText(proof.last, nowMs);
+}
+
+function proofText({ outcome, reached, atMs }: KeptRun, nowMs: number): string {
+  const what = outcome === "pass" ? reached ?? "pass" : outcome.toUpperCase();
+  return `${what}, ${formatAge(nowMs - atMs)} ago`;
+}
+
+function eventText({ message, fields }: Event): string {
+  const told = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return `${message}: ${told.map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ")}`;
+}
+
+interface Said {
+  readonly grade: Unsafe["grade"];
+  readonly text: string;
+}
+
+/** Of all databases, the worst first. */
+function inOrder(shown: readonly Shown[]): readonly Said[] {
+  const names = namesOf(shown);
+  return worstFirst(shown.flatMap(({ rows, unsafe }, slot) =>
+    unsafe.map(({ replica, grade, why }) => {
+      const of = replica === undefined || rows.length === 1 ? "" : `, replica ${replica}`;
+      return { grade, text: `${names[slot]}${of}: ${why}` };
+    })
+  ));
+}
+
+/** The last part of each path where that tells them apart. */
+function namesOf(shown: readonly Shown[]): readonly string[] {
+  const names = shown.map(({ database: { path } }) => basename(path));
+  return new Set(names).size === names.length ? names : shown.map(({ database: { path } }) => path);
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function cut(text: string, width: number): string {
+  return widthOf(text) <= width ? text : `${[...text].slice(0, width - 1).join("")}…`;
+}
+
+function wrap(text: string, first: string, further: string): string[] {
+  const lines: string[] = [];
+  let line = first;
+  for (const word of text.split(" ")) {
+    const isEmpty = line === first || line === further;
+    if (!isEmpty && widthOf(line) + 1 + widthOf(word) > WIDTH) {
+      lines.push(line);
+      line = further + word;
+    } else line += isEmpty ? word : ` ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** As a shell takes it for one word. */
+function quoted(word: string): string {
+  return /^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,206 @@
+/**
+ * Whether data is safe now, judged from what is known of a database and its replicas. Pure. It is safe only if a running
+ * daemon follows it, every replica holds every commit within its limit, and each was restored and compared lately with no
+ * failure since. What is not known is not safe.
+ */
+import { ExitCode } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import { comparePositions, type Position } from "../position/position.ts";
+import type { ProofMemory } from "../verify/proof_memory.ts";
+import { RUNGS } from "../verify/report.ts";
+import type { DaemonAnswer } from "./answer_document.ts";
+import type { DatabaseStatus } from "./status.ts";
+
+/** What is found out of a replica by looking at it. */
+export interface ReplicaView {
+  readonly name: string;
+  readonly url: string;
+  /** Undefined: as its layout has it. */
+  readonly syncIntervalMs: number | undefined;
+  /** Why it cannot be looked at. */
+  readonly error?: { readonly message: string; readonly advice: string | undefined; readonly isDamage: boolean };
+  readonly holdsGenerations: boolean;
+  /** The end of what it holds of its newest generation. */
+  readonly position?: Position;
+  /** When that was captured. */
+  readonly capturedAtMs?: number;
+  /** How much later the database changed; undefined when that is not known. */
+  readonly lagMs?: number;
+  readonly proof?: ProofMemory;
+}
+
+export interface SafetyFacts {
+  readonly status: Pick<DatabaseStatus, "heard" | "daemon" | "path" | "recorded">;
+  readonly nowMs: number;
+  /** How old the newest proof may be; 0: however old. */
+  readonly provenWithinMs: number;
+  readonly replicas: readonly ReplicaView[];
+}
+
+/** `damaged`: what a replica holds is · `trouble`: something fails · `stale`: not all is there, or proven, in time. Worst first. */
+const GRADES = ["damaged", "trouble", "stale"] as const;
+export type Grade = typeof GRADES[number];
+
+export const EXIT_CODES: Readonly<Record<Grade, number>> = {
+  damaged: ExitCode.corrupt,
+  trouble: ExitCode.failed,
+  stale: ExitCode.stale,
+};
+
+export interface Unsafe {
+  /** Absent when the database itself is meant. */
+  readonly replica?: string;
+  readonly grade: Grade;
+  /** A clause. */
+  readonly why: string;
+  /** A command of this program that helps, or a sentence; absent when nothing is known that would. */
+  readonly help?: Help;
+}
+
+export type Help =
+  | { readonly kind: "replicate" }
+  | { readonly kind: "verify" }
+  | { readonly kind: "process"; readonly pid: number }
+  | { readonly kind: "advice"; readonly text: string };
+
+/** Nothing: it is safe. The worst stands first. */
+export function judgeSafety(facts: SafetyFacts): readonly Unsafe[] {
+  const { heard } = facts.status;
+  const answer = heard.kind === "answer" ? heard.answer : undefined;
+  const all = [...judgeProcess(facts), ...facts.replicas.flatMap((replica) => judgeReplica(replica, answer, facts))];
+  return worstFirst(all);
+}
+
+export function worstFirst<T extends { readonly grade: Grade }>(all: readonly T[]): readonly T[] {
+  return all.toSorted((a, b) => GRADES.indexOf(a.grade) - GRADES.indexOf(b.grade));
+}
+
+function judgeProcess(facts: SafetyFacts): Unsafe[] {
+  const { heard, daemon } = facts.status;
+  const process = daemon === undefined ? {} : { help: { kind: "process", pid: daemon } } as const;
+  switch (heard.kind) {
+    case "answer":
+      return judgeAnswer(heard.answer);
+    case "unasked":
+      return [{ grade: "trouble", why: `its daemon cannot be asked: ${heard.problem}` }];
+    case "silent":
+      return [{ grade: "trouble", why: "its daemon does not answer: it is stopped, or hangs", ...process }];
+    case "none":
+      if (daemon === undefined) return [judgeAlone(facts)];
+      return [{ grade: "trouble", why: "a process has it that does not follow it yet", ...process }];
+  }
+}
+
+function judgeAnswer({ condition, problem, advice, captured, mode }: DaemonAnswer): Unsafe[] {
+  const help = advice === undefined ? {} : { help: { kind: "advice", text: advice } } as const;
+  if (condition === "trouble") return [{ grade: "trouble", why: problem ?? "it is in trouble", ...help }];
+  if (condition === "waiting") return [{ grade: "trouble", why: problem ?? "it is waited for", ...help }];
+  if (condition === "starting" || captured === undefined) {
+    return [{ grade: "stale", why: "the daemon is taking it up, and has not captured its last commits yet" }];
+  }
+  if (mode === "follow") return [];
+  return [{ grade: "trouble", why: "only `replicate --once` runs, which will end", help: { kind: "replicate" } }];
+}
+
+/** Nobody says that it is followed: as long as it is not there, a daemon that waits for it cannot be asked either. */
+function judgeAlone({ status: { path, recorded }, replicas }: SafetyFacts): Unsafe {
+  if (path !== undefined) {
+    const help = path.advice === undefined ? {} : { help: { kind: "advice", text: path.advice } } as const;
+    return { grade: "trouble", why: path.problem, ...help };
+  }
+  const help = { kind: "replicate" } as const;
+  if (replicas.some(({ lagMs }) => lagMs === 0)) {
+    const before = recorded.database === undefined ? "" : `; the last one said: ${recorded.database.message}`;
+    return { grade: "trouble", why: `no daemon runs${before}`, help };
+  }
+  const lags = replicas.flatMap(({ lagMs }) => lagMs ?? []);
+  const what = lags.length === 0 ? "any of it" : `its last ${span(Math.min(...lags))}`;
+  return { grade: "stale", why: `no daemon runs, and no replica holds ${what}`, help };
+}
+
+function judgeReplica(view: ReplicaView, answer: DaemonAnswer | undefined, facts: SafetyFacts): Unsafe[] {
+  const { name: replica, error } = view;
+  if (error !== undefined) {
+    const help = error.advice === undefined ? {} : { help: { kind: "advice", text: error.advice } } as const;
+    return [{ replica, grade: error.isDamage ? "damaged" : "trouble", why: error.message, ...help }];
+  }
+  const kept = answer === undefined ? judgeUnkept(view, facts) : judgeKept(view, answer);
+  const future = judgeTime(view.capturedAtMs, facts.nowMs);
+  const proof = judgeProof(view.proof, facts);
+  return [kept, future, proof].flatMap((one) => one === undefined ? [] : [{ replica, ...one }]);
+}
+
+/** By the daemon that answered. */
+function judgeKept(view: ReplicaView, answer: DaemonAnswer): Unsafe | undefined {
+  const own = answer.replicas.find(({ url }) => url === view.url);
+  if (own === undefined) {
+    return { grade: "stale", why: "the running daemon knows nothing of it, and must be started again" };
+  }
+  if (own.condition === "trouble" && own.cause !== "proof") return { grade: "trouble", why: own.problem ?? "it fails" };
+  if (own.condition === "snapshotting") return { grade: "stale", why: "its first snapshot is being made" };
+  const limitMs = limits.replicaStillMaxMs + (view.syncIntervalMs ?? limits.objectSyncIntervalMs);
+  if ((own.lagMs ?? 0) > limitMs) return { grade: "stale", why: `it is ${span(own.lagMs ?? 0)} behind` };
+  if (!view.holdsGenerations) return { grade: "stale", why: "it has received nothing yet" };
+  if (own.lagMs === undefined) return { grade: "stale", why: "it is not known yet how it stands" };
+  if (isLost(own.position, view.position)) {
+    return { grade: "damaged", why: "it no longer holds what was written to it" };
+  }
+  return undefined;
+}
+
+/** What the daemon has written before the replica was looked at stands there. Of an index that just began, nothing does. */
+function isLost(written: Position | undefined, found: Position | undefined): boolean {
+  if (written === undefined || found === undefined || written.offset === 0) return false;
+  return found.generation === written.generation && comparePositions(found, written) < 0;
+}
+
+/** Where nobody says how it is kept. */
+function judgeUnkept(
+  { holdsGenerations, lagMs, name }: ReplicaView,
+  { status: { recorded } }: SafetyFacts,
+): Unsafe | undefined {
+  const [trouble] = recorded.replicas.get(name) ?? [];
+  if (trouble !== undefined) return { grade: "trouble", why: `it failed when it was last written: ${trouble.message}` };
+  if (!holdsGenerations) return { grade: "stale", why: "it has received nothing yet" };
+  if (lagMs === undefined || lagMs > 0) {
+    return { grade: "stale", why: lagMs === undefined ? "its age is not known" : `it misses the last ${span(lagMs)}` };
+  }
+  return undefined;
+}
+
+/** A clock that was ahead makes what is old look new. */
+function judgeTime(atMs: number | undefined, nowMs: number): Unsafe | undefined {
+  if (atMs === undefined || atMs - nowMs <= limits.clockAheadMaxMs) return undefined;
+  return {
+    grade: "stale",
+    why: `its newest state is dated ${span(atMs - nowMs)} in the future, so its age is not known`,
+  };
+}
+
+/** Only what was restored and compared is proven. */
+function judgeProof(proof: ProofMemory | undefined, { nowMs, provenWithinMs }: SafetyFacts): Unsafe | undefined {
+  const help = { kind: "verify" } as const;
+  if (proof === undefined) return { grade: "stale", why: "never verified", help };
+  if (proof.last.outcome === "fail") {
+    return {
+      grade: "damaged",
+      why: `the last verification failed: ${proof.last.problem ?? "no reason is kept"}`,
+      help,
+    };
+  }
+  const { lastPass } = proof;
+  const isCompared = RUNGS.indexOf(lastPass?.reached ?? "reach") >= RUNGS.indexOf("equal");
+  if (lastPass === undefined || !isCompared) return { grade: "stale", why: "never restored and compared", help };
+  const ageMs = nowMs - lastPass.atMs;
+  if (ageMs < -limits.clockAheadMaxMs) return { grade: "stale", why: "its last proof is dated in the future", help };
+  if (provenWithinMs === 0 || ageMs <= provenWithinMs) return undefined;
+  return { grade: "stale", why: `last proven ${span(ageMs)} ago`, help };
+}
+
+const SPANS = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000]] as const;
+
+/** `3d`, `12m`, `0s`: one unit is enough to judge by. */
+function span(ms: number): string {
+  const [unit, unitMs] = SPANS.find(([, size]) => ms >= size) ?? ["s", 1_000];
+  return `${Math.floor(ms / unitMs)}${unit}`;
+}

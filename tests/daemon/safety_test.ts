@@ -1,0 +1,225 @@
+import { reduceStatus } from "../../lib/base/engine_event.ts";
+import { limits } from "../../lib/base/limits.ts";
+import type { DaemonAnswer, ReplicaAnswer } from "../../lib/daemon/answer_document.ts";
+import { EXIT_CODES, judgeSafety, type ReplicaView, type SafetyFacts } from "../../lib/daemon/safety.ts";
+import { parsePosition, type Position } from "../../lib/position/position.ts";
+import type { KeptRun } from "../../lib/verify/proof_memory.ts";
+import { assertEquals } from "../support/assert.ts";
+
+const NOW = 1_700_000_000_000;
+const HOUR_MS = 3_600_000;
+const POSITION = at("00000000000000aa/0000000000000003:4152");
+const PROVEN: KeptRun = { atMs: NOW - HOUR_MS, outcome: "pass", reached: "structure", values: {} };
+const NOBODY = { heard: { kind: "none" }, daemon: undefined } as const;
+
+function at(text: string): Position | undefined {
+  return parsePosition(text);
+}
+
+function kept(answer: Partial<ReplicaAnswer> = {}): ReplicaAnswer {
+  return {
+    name: "near",
+    url: "file:///near",
+    condition: "well",
+    problem: undefined,
+    cause: undefined,
+    position: POSITION,
+    lagMs: 0,
+    ...answer,
+  };
+}
+
+function answered(answer: Partial<DaemonAnswer> = {}, replica: Partial<ReplicaAnswer> = {}): SafetyFacts["status"] {
+  return {
+    heard: {
+      kind: "answer",
+      answer: {
+        mode: "follow",
+        version: "0.1.0",
+        startedAtMs: 0,
+        captured: POSITION,
+        condition: "well",
+        problem: undefined,
+        advice: undefined,
+        replicas: [kept(replica)],
+        ...answer,
+      },
+    },
+    daemon: 7,
+    path: undefined,
+    recorded: reduceStatus([]),
+  };
+}
+
+function view(own: Partial<ReplicaView> = {}): ReplicaView {
+  return {
+    name: "near",
+    url: "file:///near",
+    syncIntervalMs: 0,
+    holdsGenerations: true,
+    ...(POSITION && { position: POSITION }),
+    capturedAtMs: NOW - 1_000,
+    lagMs: 0,
+    proof: { last: PROVEN, lastPass: PROVEN },
+    ...own,
+  };
+}
+
+/** Exit code, replica and reason of each, the worst first. */
+function judged(facts: Partial<SafetyFacts> = {}): (readonly [number, string | undefined, string])[] {
+  const all = { status: answered(), nowMs: NOW, provenWithinMs: 48 * HOUR_MS, replicas: [view()], ...facts };
+  return judgeSafety(all).map(({ grade, replica, why }) => [EXIT_CODES[grade], replica, why] as const);
+}
+
+const alone = (own: Partial<SafetyFacts["status"]> = {}) => ({ ...answered(), ...NOBODY, ...own });
+const withoutProof = () => {
+  const { proof: _, ...rest } = view();
+  return rest;
+};
+
+Deno.test("judgeSafety(): a daemon that answers, replicas that hold everything, and a fresh proof are safe", () => {
+  assertEquals(judged(), []);
+});
+
+Deno.test("judgeSafety(): without a daemon that follows nothing is safe", () => {
+  assertEquals(judged({ status: alone() }), [[1, undefined, "no daemon runs"]]);
+  assertEquals(judged({ status: alone({ heard: { kind: "silent" }, daemon: 7 }) }), [
+    [1, undefined, "its daemon does not answer: it is stopped, or hangs"],
+  ]);
+  assertEquals(judged({ status: alone({ daemon: 7 }) }), [[
+    1,
+    undefined,
+    "a process has it that does not follow it yet",
+  ]]);
+  assertEquals(judged({ status: alone({ heard: { kind: "unasked", problem: "denied" } }) }), [
+    [1, undefined, "its daemon cannot be asked: denied"],
+  ]);
+  assertEquals(judged({ status: answered({ mode: "once" }) }), [
+    [1, undefined, "only `replicate --once` runs, which will end"],
+  ]);
+});
+
+Deno.test("judgeSafety(): commits that nobody is bringing are stale, of each replica that misses them", () => {
+  const [near, far] = [view({ lagMs: 29_000 }), view({ name: "far", lagMs: 7_200_000 })];
+  assertEquals(judged({ status: alone(), replicas: [near, far] }), [
+    [5, undefined, "no daemon runs, and no replica holds its last 29s"],
+    [5, "near", "it misses the last 29s"],
+    [5, "far", "it misses the last 2h"],
+  ]);
+  const { lagMs: _, ...unknown } = view();
+  assertEquals(judged({ status: alone(), replicas: [unknown] }), [
+    [5, undefined, "no daemon runs, and no replica holds any of it"],
+    [5, "near", "its age is not known"],
+  ]);
+});
+
+Deno.test("judgeSafety(): a replica that never received anything is not safe, with and without a daemon", () => {
+  const empty = view({ holdsGenerations: false });
+  assertEquals(judged({ replicas: [empty] }), [[5, "near", "it has received nothing yet"]]);
+  assertEquals(judged({ status: alone(), replicas: [empty, view({ name: "far" })] }), [
+    [1, undefined, "no daemon runs"],
+    [5, "near", "it has received nothing yet"],
+  ]);
+});
+
+Deno.test("judgeSafety(): a database that the daemon refuses, waits for or only takes up is not safe, and says why", () => {
+  const refused = answered({ condition: "trouble", problem: "it is a folder", captured: undefined });
+  assertEquals(judged({ status: refused }), [[1, undefined, "it is a folder"]]);
+  const waiting = answered({ condition: "waiting", problem: "it does not exist yet", captured: undefined });
+  assertEquals(judged({ status: waiting }), [[1, undefined, "it does not exist yet"]]);
+  const why = "the daemon is taking it up, and has not captured its last commits yet";
+  assertEquals(judged({ status: answered({ condition: "starting", captured: undefined }) }), [[5, undefined, why]]);
+  assertEquals(judged({ status: answered({ captured: undefined }) }), [[5, undefined, why]]);
+  // And where no daemon says so.
+  const folder = { problem: "Cannot replicate /a: it is a folder", advice: "ls" };
+  assertEquals(judged({ status: alone({ path: folder }) }), [[1, undefined, "Cannot replicate /a: it is a folder"]]);
+  const missing = { problem: "it does not exist yet", advice: undefined };
+  assertEquals(judged({ status: alone({ path: missing }) }), [
+    [1, undefined, "it does not exist yet"],
+  ]);
+});
+
+Deno.test("judgeSafety(): a replica that the daemon cannot bring everything to is not safe", () => {
+  const replica = (own: Partial<ReplicaAnswer>) => judged({ status: answered({}, own) });
+  assertEquals(replica({ condition: "trouble", problem: "no space" }), [[1, "near", "no space"]]);
+  assertEquals(replica({ condition: "snapshotting", lagMs: undefined }), [
+    [5, "near", "its first snapshot is being made"],
+  ]);
+  assertEquals(replica({ condition: "starting", lagMs: undefined }), [[
+    5,
+    "near",
+    "it is not known yet how it stands",
+  ]]);
+  assertEquals(replica({ lagMs: limits.replicaStillMaxMs }), []);
+  assertEquals(replica({ lagMs: limits.replicaStillMaxMs + 1 }), [[5, "near", "it is 1m behind"]]);
+  assertEquals(judged({ status: answered({ replicas: [] }) }), [
+    [5, "near", "the running daemon knows nothing of it, and must be started again"],
+  ]);
+});
+
+Deno.test("judgeSafety(): what the daemon wrote must stand on the replica", () => {
+  const found = (text: string) => judged({ replicas: [view({ position: at(text) as Position })] });
+  assertEquals(found("00000000000000aa/0000000000000003:32"), [
+    [4, "near", "it no longer holds what was written to it"],
+  ]);
+  assertEquals(found("00000000000000aa/0000000000000004:32"), []);
+  const begun = answered({}, { position: at("00000000000000aa/0000000000000004:0") });
+  assertEquals(judged({ status: begun }), []);
+});
+
+Deno.test("judgeSafety(): a replica that cannot be looked at is not safe, and damage wins", () => {
+  const broken = (isDamage: boolean): ReplicaView => ({
+    name: "near",
+    url: "file:///near",
+    syncIntervalMs: 0,
+    holdsGenerations: false,
+    error: { message: "Cannot read it", advice: undefined, isDamage },
+  });
+  assertEquals(judged({ replicas: [broken(false)] }), [[1, "near", "Cannot read it"]]);
+  assertEquals(
+    judged({ status: alone(), replicas: [view({ name: "far", lagMs: 1_000 }), broken(true)] }).map(([code]) => code),
+    [
+      4,
+      5,
+      5,
+    ],
+  );
+});
+
+Deno.test("judgeSafety(): without a daemon, what failed last is remembered", () => {
+  const recorded = reduceStatus([{ atMs: 0, kind: "replica-failed", message: "no space", replica: "near" }]);
+  assertEquals(judged({ status: alone({ recorded }) }), [
+    [1, undefined, "no daemon runs"],
+    [1, "near", "it failed when it was last written: no space"],
+  ]);
+  // A daemon that runs knows better.
+  assertEquals(judged({ status: { ...answered(), recorded } }), []);
+});
+
+Deno.test("judgeSafety(): only a run that restored and compared is a proof, and not for ever", () => {
+  const proof = (last: KeptRun, lastPass?: KeptRun) =>
+    judged({ replicas: [view({ proof: lastPass === undefined ? { last } : { last, lastPass } })] });
+  assertEquals(judged({ replicas: [withoutProof()] }), [[5, "near", "never verified"]]);
+  const shallow: KeptRun = { ...PROVEN, reached: "restore" };
+  assertEquals(proof(shallow, shallow), [[5, "near", "never restored and compared"]]);
+  const failed: KeptRun = { ...PROVEN, outcome: "fail", problem: "a bit" };
+  assertEquals(proof(failed, PROVEN), [[4, "near", "the last verification failed: a bit"]]);
+  const old: KeptRun = { ...PROVEN, atMs: NOW - 49 * HOUR_MS };
+  assertEquals(proof(old, old), [[5, "near", "last proven 2d ago"]]);
+  assertEquals(judged({ provenWithinMs: 0, replicas: [view({ proof: { last: old, lastPass: old } })] }), []);
+  const future: KeptRun = { ...PROVEN, atMs: NOW + HOUR_MS };
+  assertEquals(proof(future, future), [[5, "near", "its last proof is dated in the future"]]);
+  // That the daemon holds a failed proof against the replica is said once.
+  const cause = { condition: "trouble", cause: "proof", problem: "the last verification failed: a bit" } as const;
+  assertEquals(
+    judged({ status: answered({}, cause), replicas: [view({ proof: { last: failed, lastPass: PROVEN } })] }),
+    [[4, "near", "the last verification failed: a bit"]],
+  );
+});
+
+Deno.test("judgeSafety(): a state that is dated in the future has no age", () => {
+  assertEquals(judged({ replicas: [view({ capturedAtMs: NOW + limits.clockAheadMaxMs })] }), []);
+  assertEquals(judged({ replicas: [view({ capturedAtMs: NOW + 30 * 24 * HOUR_MS })] }), [
+    [5, "near", "its newest state is dated 30d in the future, so its age is not known"],
+  ]);
+});
