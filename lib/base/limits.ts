@@ -76,8 +76,6 @@ export const limits = {
   periodMaxMs: 9_223_372_036_854,
   /** A config of thousands of databases stays below this; anything larger is some other file. */
   configMaxBytes: 4 << 20,
-  /** Replaced database files whose old connections are kept open; beyond that the process ends, to be started again. */
-  parkedDatabasesMax: 32,
   /** A replica that is behind and has not moved for so long, beyond the pause between two syncs, is no longer well. */
   replicaStillMaxMs: 60_000,
   /** Nor is a database whose looks take so long, beyond the pause between two: a large checkpoint takes a while. */
@@ -98,4 +96,6 @@ export const limits = {
   listenAgainMs: 10_000,
   /** Generations begun within a minute; beyond that something is wrong that another one does not mend. */
   generationsPerMinuteMax: 5,
+  /** Each reads the whole database once; a doubt that comes back more often is not mended by one more. */
+  resyncsPerMinuteMax: 20,
 } as const;

@@ -32,6 +32,8 @@ export interface CheckpointWork {
   readonly copyBeside: (() => Promise<CheckpointResult>) | undefined;
   /** Frames that a checkpoint would have to copy into the database file. */
   uncopiedFrames(): number;
+  /** All of the WAL was copied just now. */
+  noteCopied(): void;
 }
 
 /** One try at the write lock keeps the loop busy this long, then everything else has a turn. */
@@ -65,6 +67,7 @@ export class Checkpointer {
     const result = await this.#copy();
     if (result === undefined) return doubt();
     if (isComplete(result, this.#work.captured())) {
+      this.#work.noteCopied();
       return await this.#work.handOver() ? { kind: "complete" } : doubt();
     }
     if (!mayPause) return incomplete(result);

@@ -15,13 +15,14 @@ import { asIndex, formatIndex, formatPosition, type Index, type Offset, type Pos
 import type { SqliteDriver } from "../sqlite/driver.ts";
 import type { SnapshotImage } from "../store/generation_store.ts";
 import { judgePath, proveWriteAccess, type Readiness } from "./identity.ts";
-import { pageSizeOfFile, whyNeverAgain } from "./open_database.ts";
+import { pageSizeOfFile } from "./open_database.ts";
 import { type DatabaseSettings, type Session, SessionOpener } from "./session.ts";
 import { FileShadowReader } from "./shadow_reader.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
 import { type CapturedMoment, createImage } from "./snapshot_image.ts";
 import type { DatabaseSource, PageChanges, ShadowClaim, ShadowReader, WalMark } from "./source.ts";
 import { Scrub } from "./scrub.ts";
+import { StillFile } from "./still_file.ts";
 import { pageChanges } from "./page_changes.ts";
 import { pollIntervalMs, WakeUp } from "./wake_up.ts";
 import type { TickOutcome } from "./watch.ts";
@@ -39,6 +40,9 @@ const RETRY_CAPTURE_MS = 20;
 const REPEAT_MS = 3_600_000;
 const LOOK_AT_PATH_MS = 500;
 const LOOK_AT_STATE_MS = 500;
+/** Between the application's last close and an empty WAL. */
+const DEPARTURE_MS = 1;
+
 export class WatchedDatabase implements DatabaseSource {
   readonly path: string;
   readonly #platform: Platform;
@@ -49,6 +53,8 @@ export class WatchedDatabase implements DatabaseSource {
   readonly #watchFolder: FolderWatcher;
   readonly #wakeUp: WakeUp;
   readonly #scrub: Scrub;
+  readonly #file: StillFile;
+  #brokenBecause: string | undefined;
   readonly #changes = new Notifier();
   readonly #claims = new Set<{ index: Index }>();
   #claimedGeneration: Generation | undefined;
@@ -95,6 +101,7 @@ export class WatchedDatabase implements DatabaseSource {
     this.#log = log;
     this.#watchFolder = watchFolder;
     this.#wakeUp = new WakeUp(platform.clock);
+    this.#file = new StillFile(platform.files, platform.clock);
     this.#scrub = new Scrub(platform.clock, log, settings.scrubIntervalMs);
     this.#firstOpen.promise.catch(() => {}); // Whoever awaits `opened` hears of it.
   }
@@ -391,6 +398,8 @@ export class WatchedDatabase implements DatabaseSource {
       await this.#startOver(session, outcome.reason, outcome.kind === "overwritten");
     } else if (outcome.kind === "changed") {
       this.#log.warn("Letting go of the database", { reason: outcome.reason }, "released");
+      this.#brokenBecause = outcome.reason;
+      if (outcome.isWritten) this.#file.begin();
       await this.#end();
       this.#wakeUp.wake();
     }
@@ -398,6 +407,7 @@ export class WatchedDatabase implements DatabaseSource {
 
   async #tryOpen(): Promise<void> {
     const { files } = this.#platform;
+    if (!this.#file.isStill(this.path)) return;
     const real = files.status(this.path) === undefined ? this.path : files.realPath(this.path);
     const readiness = this.#judge(real);
     if (readiness.kind === "wait") {
@@ -408,12 +418,8 @@ export class WatchedDatabase implements DatabaseSource {
     }
     const status = files.status(real);
     if (status === undefined) return;
-    const never = whyNeverAgain(status.identity, real);
-    if (never !== undefined) {
-      this.#fatal.resolve(never);
-      throw never;
-    }
-    this.#publish(await this.#opener.open(real, status));
+    this.#publish(await this.#opener.open(real, status, this.#brokenBecause));
+    this.#brokenBecause = undefined;
     this.#listen(real);
     this.#log.info("Following", { position: formatPosition(this.#positionOrFail()) }, "following");
   }
@@ -514,12 +520,15 @@ export class WatchedDatabase implements DatabaseSource {
 
   /** File events of the WAL end a wait at once; without them polling does. */
   #listen(path: string): void {
-    const wal = `${basename(path)}-wal`;
+    const base = basename(path);
+    const wal = `${base}-wal`;
+    // The file itself is overwritten or replaced; `-shm` is what a connection closes.
+    const names = new Set([base, wal, `${base}-shm`, ""]);
     this.#events?.close();
     this.#events = this.#watchFolder(dirname(path), (name) => {
-      if (name !== wal && name !== "") return;
+      if (!names.has(name)) return;
       // Frames are written before they are committed, and no event tells when the application's fsync has ended.
-      this.#lastStirMs = this.#clock.monotonicMs();
+      if (name === wal || name === "") this.#lastStirMs = this.#clock.monotonicMs();
       this.#wakeUp.wake();
     });
   }
@@ -527,6 +536,7 @@ export class WatchedDatabase implements DatabaseSource {
   #pauseMs(): number {
     if (this.#session === undefined) return Math.min(WAIT_MS, this.#settings.monitorIntervalMs);
     if (this.#scrub.isBusy(this.#session)) return 1;
+    if (this.#session.watch.isDeparting) return DEPARTURE_MS;
     const msSinceStir = this.#clock.monotonicMs() - this.#lastStirMs;
     return pollIntervalMs({ msSinceStir, atRest: this.#session.watch.atRest }, this.#settings.monitorIntervalMs);
   }

@@ -6,12 +6,12 @@ import { isRetryable } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { FileSystem } from "../platform/file_system.ts";
 import { SqliteError } from "../sqlite/driver.ts";
 import { frameSize } from "../wal/frame.ts";
 import { equalSalts } from "../wal/salt.ts";
 import type { Follower } from "./follower.ts";
 import type { OpenDatabase } from "./open_database.ts";
+import type { RestingFile } from "./resting_file.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
 import type { WalIndexHeader } from "./wal_index.ts";
 
@@ -21,15 +21,12 @@ const CLOSE_FREE_AFTER_MS = 5_000;
 const STEP_ASIDE_MAX_MS = 150;
 const TAKE_AGAIN_MAX_MS = 2_000;
 const TOO_LARGE_EVERY_MS = 10_000;
-/** A file that is being copied over ours changes more often than this. */
-const OVERWRITE_SETTLES_MS = 1_000;
-const OVERWRITE_LASTS_MS = 15_000;
 
 export class HoldKeeper {
   readonly #open: OpenDatabase;
   readonly #shadow: ShadowWal;
   readonly #follower: Follower;
-  readonly #files: FileSystem;
+  readonly #resting: RestingFile;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #maxWalSizeBytes: number;
@@ -39,10 +36,6 @@ export class HoldKeeper {
   #lastHandOverMs = 0;
   #restConfirmed = false;
   #restingSinceMs = 0;
-  #fileAtRest: string | undefined;
-  #fileOverwritten: string | undefined;
-  #overwrittenSinceMs = 0;
-  #writtenSinceMs: number | undefined;
   #checkpointSeenMs: number | undefined;
   #lastTooLargeMs = -Infinity;
 
@@ -50,15 +43,16 @@ export class HoldKeeper {
     open: OpenDatabase,
     shadow: ShadowWal,
     follower: Follower,
-    platform: { readonly files: FileSystem; readonly clock: Clock },
+    resting: RestingFile,
+    clock: Clock,
     log: Logger,
     maxWalSizeBytes: number,
   ) {
     this.#open = open;
     this.#shadow = shadow;
     this.#follower = follower;
-    this.#files = platform.files;
-    this.#clock = platform.clock;
+    this.#resting = resting;
+    this.#clock = clock;
     this.#log = log;
     this.#maxWalSizeBytes = maxWalSizeBytes;
   }
@@ -79,34 +73,10 @@ export class HoldKeeper {
     return true;
   }
 
-  /** After a complete checkpoint under the pause, which took the next hold itself. */
+  /** After the next hold was taken without a hand-over. */
   noteTaken(): void {
     this.#lastHandOverMs = this.#clock.monotonicMs();
     this.#restConfirmed = false;
-  }
-
-  /**
-   * While we rest on slot 0 nobody may write into the database file, SQLite least of all. If it was written all the same,
-   * somebody copies another database over it in place: "pending" until the file has stood still for a while.
-   */
-  judgeOverwrite(): "none" | "pending" | "overwritten" {
-    if (this.#fileAtRest === undefined || !this.atRest) return "none";
-    const now = this.#fingerprint();
-    const nowMs = this.#clock.monotonicMs();
-    if (now === this.#fileAtRest) {
-      this.#writtenSinceMs = undefined;
-      return "none";
-    }
-    this.#writtenSinceMs ??= nowMs;
-    if (nowMs - this.#writtenSinceMs >= OVERWRITE_LASTS_MS) return "overwritten"; // Captures must not wait for ever.
-    if (now !== this.#fileOverwritten) this.#overwrittenSinceMs = nowMs;
-    this.#fileOverwritten = now;
-    return nowMs - this.#overwrittenSinceMs < OVERWRITE_SETTLES_MS ? "pending" : "overwritten";
-  }
-
-  #fingerprint(): string {
-    const status = this.#files.status(this.#open.path);
-    return `${status?.size} ${status?.modifiedAtMs}`;
   }
 
   /** Hands over when it is time. False on doubt. */
@@ -117,6 +87,7 @@ export class HoldKeeper {
     if (facts === undefined || index === undefined) return true;
     const now = this.#clock.monotonicMs();
     const still = index.mxFrame === facts.mark && equalSalts(index.salt, facts.salt);
+    if (!still || index.backfilled < index.mxFrame) this.#resting.end();
     if (facts.onSlotZero && still && this.#restConfirmed) {
       if (now - this.#restingSinceMs > CLOSE_FREE_AFTER_MS) this.#open.hold.closeFree();
       return true;
@@ -166,15 +137,16 @@ export class HoldKeeper {
       const hasMoved = now.changeCounter !== before.changeCounter || !equalSalts(now.salt, before.salt);
       if (hasMoved || now.backfilled >= now.mxFrame) break;
     }
-    await this.#takeAgain();
-    this.#lastHandOverMs = this.#clock.monotonicMs();
+    await this.takeAgain();
     return this.#follower.bridge(before, walIndex.read());
   }
 
-  async #takeAgain(): Promise<void> {
+  /** After the hold was let go. */
+  async takeAgain(): Promise<void> {
     for (const start = this.#clock.monotonicMs();;) {
       try {
         this.#open.hold.take();
+        this.noteTaken();
         return;
       } catch (error) {
         const isBusy = error instanceof SqliteError ? error.isBusy : isRetryable(error);
@@ -227,7 +199,7 @@ export class HoldKeeper {
       const stillAtRest = wasAtRest && next.onSlotZero;
       if (stillAtRest && !this.#restConfirmed) {
         this.#restingSinceMs = this.#clock.monotonicMs();
-        this.#fileAtRest = this.#fingerprint();
+        this.#resting.begin();
       }
       this.#restConfirmed = stillAtRest;
     };

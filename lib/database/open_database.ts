@@ -1,10 +1,10 @@
 import { viewOf } from "../base/bytes.ts";
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
-import { limits } from "../base/limits.ts";
 import type { FileHandle, FileSystem } from "../platform/file_system.ts";
 import { type SqliteConnection, type SqliteDriver, SqliteError } from "../sqlite/driver.ts";
 import { identify, type Identity, judgeHeader, rollbackJournalError } from "./identity.ts";
-import { ReadHold } from "./read_hold.ts";
+import { isAlone, keepFiles } from "./presence.ts";
+import { ReadHold, truncatingCheckpoint } from "./read_hold.ts";
 import { WalIndex } from "./wal_index.ts";
 
 /** A database with a read hold on it. Its handles are opened once and closed after the last connection. */
@@ -24,26 +24,6 @@ export interface OpenSettings {
   readonly mayBeEncrypted: boolean;
 }
 
-/**
- * Why this process can never follow the file that stands there now: SQLite ties a file that it has open already to the `-shm`
- * it had then, which is another one if the file was moved away and back. Only a new process begins without that memory.
- */
-export function whyNeverAgain(identity: string, path: string): ReplicationError | undefined {
-  if (parked.some(({ open }) => open.identity.database === identity)) {
-    return new ReplicationError(
-      "failed",
-      `Cannot go on with ${path}: it was moved away and back (should be a new start)`,
-      {
-        advice: "start the program again",
-      },
-    );
-  }
-  if (parked.length < limits.parkedDatabasesMax) return undefined;
-  return new ReplicationError("failed", `Cannot go on with ${path}: files were replaced ${parked.length} times`, {
-    advice: "start the program again",
-  });
-}
-
 /** Opens and takes the first hold. Nothing stays open when it fails. */
 export function openDatabase(
   files: FileSystem,
@@ -52,9 +32,14 @@ export function openDatabase(
   settings: OpenSettings,
 ): OpenDatabase {
   const databaseFile = files.open(path, "read");
+  const first = files.linkStatus(path)?.identity;
   let walIndex: WalIndex | undefined;
   const hold = new ReadHold(
-    () => openConnection(driver, path),
+    () => {
+      // A connection that is opened later must not be one to another file, beside this one's WAL.
+      if (files.linkStatus(path)?.identity !== first) throw movedError(path);
+      return openConnection(driver, path, databaseFile);
+    },
     () => walIndex ??= WalIndex.open(files, `${path}-shm`),
   );
   try {
@@ -71,14 +56,18 @@ export function openDatabase(
     const walFile = files.open(`${path}-wal`, "read");
     return { path, identity: identify(files, path), databaseFile, walFile, walIndex, hold };
   } catch (error) {
-    closeReadOnlyLast(driver, path, hold.surrender());
+    closeAll(driver, path, databaseFile, hold.surrender());
     walIndex?.close();
     databaseFile.close();
     throw translate(path, error);
   }
 }
 
-function openConnection(driver: SqliteDriver, path: string): SqliteConnection {
+function movedError(path: string): ReplicationError {
+  return new ReplicationError("unavailable", `Cannot go on with ${path}: another file has its name now`);
+}
+
+function openConnection(driver: SqliteDriver, path: string, databaseFile: FileHandle): SqliteConnection {
   const connection = driver.open(path, driver.capabilities.persistWal ? { persistWal: true } : {});
   try {
     // Checkpoints are ours to decide; NORMAL syncs the WAL before and the database after each of them.
@@ -87,7 +76,7 @@ function openConnection(driver: SqliteDriver, path: string): SqliteConnection {
     connection.values("PRAGMA cache_size = -64");
     return connection;
   } catch (error) {
-    closeReadOnlyLast(driver, path, [connection]);
+    closeAll(driver, path, databaseFile, [connection]);
     throw error;
   }
 }
@@ -107,28 +96,62 @@ function translate(path: string, error: unknown): unknown {
   return new ReplicationError(code, `Cannot open ${path}: ${messageOf(error)}`, { cause: error });
 }
 
-/** Databases that are no longer under their names: closing one would delete the new file's `-wal` by name. */
-const parked: { readonly open: OpenDatabase; readonly connections: readonly SqliteConnection[] }[] = [];
-
-/**
- * Lets go of a database without writing to it. Closing the last read-write connection checkpoints and deletes the WAL; so a
- * read-only one is opened first and closed last. Where another file stands under the name now, nothing is closed at all:
- * the hold is rolled back and the rest is kept until the process ends.
- */
+/** Lets go of a database without writing to the file that has its name. */
 export function letGo(files: FileSystem, driver: SqliteDriver, open: OpenDatabase): void {
-  const connections = open.hold.surrender();
-  if (identify(files, open.path).database !== open.identity.database) {
-    parked.push({ open, connections });
-    return;
-  }
-  closeReadOnlyLast(driver, open.path, connections);
+  const isMoved = identify(files, open.path).database !== open.identity.database;
+  if (isMoved) emptyAbandonedWal(files, open);
+  closeAll(driver, open.path, open.databaseFile, open.hold.surrender(), isMoved);
   open.walFile.close();
   open.walIndex.close();
   open.databaseFile.close();
 }
 
-function closeReadOnlyLast(driver: SqliteDriver, path: string, connections: readonly SqliteConnection[]): void {
+/**
+ * Another file has the database's name now. Whoever opens that one would take this one's WAL for its own, so that goes where
+ * the application's last close would have put it, if nobody else has it open: SQLite copies what is left of it into the file
+ * that it belongs to, and empties it. Asking and emptying are one turn: nobody begins to write in between.
+ */
+function emptyAbandonedWal(files: FileSystem, open: OpenDatabase): void {
+  const { hold, walFile } = open;
+  const now = identify(files, open.path);
+  const isOurs = now.wal === open.identity.wal && now.shm === open.identity.shm;
+  if (!isOurs || hold.facts === undefined || walFile.size() === 0) return;
+  try {
+    hold.release();
+    if (isAlone(open)) truncatingCheckpoint(hold.free);
+  } catch {
+    // It stays as it is, as it would under a program that was killed.
+  }
+}
+
+/** Closes connections without their writing to the database or deleting its WAL. */
+function closeAll(
+  driver: SqliteDriver,
+  path: string,
+  databaseFile: FileHandle,
+  connections: readonly SqliteConnection[],
+  isMoved = false,
+): void {
   if (connections.length === 0) return;
+  const kept = keepFiles(databaseFile);
+  if (kept !== undefined) {
+    for (const connection of connections) connection.close();
+    kept.release();
+    return;
+  }
+  if (isMoved) {
+    throw new ReplicationError("failed", `Cannot let go of ${path}: the system has no locks of open files`, {
+      advice: "start the program again",
+    });
+  }
+  closeReadOnlyLast(driver, path, connections);
+}
+
+/**
+ * Where files cannot be kept by a lock of ours: the last read-write connection to close would checkpoint and delete the WAL,
+ * so a read-only one is opened first and closed last.
+ */
+function closeReadOnlyLast(driver: SqliteDriver, path: string, connections: readonly SqliteConnection[]): void {
   let last: SqliteConnection | undefined;
   try {
     last = driver.open(path, { readOnly: true });

@@ -188,6 +188,14 @@ export function passiveCheckpoint(connection: SqliteConnection): CheckpointResul
   return checkpointRow(connection.values("PRAGMA wal_checkpoint(PASSIVE)"));
 }
 
+/**
+ * Empties a WAL, and copies first what was not copied. It takes the write lock for that, and the slots of readers; where
+ * somebody has one of them it is `busy` and nothing was emptied. Only for a database that nobody else has open.
+ */
+export function truncatingCheckpoint(connection: SqliteConnection): CheckpointResult {
+  return checkpointRow(connection.values("PRAGMA wal_checkpoint(TRUNCATE)"));
+}
+
 /** Looks without copying: frames in the WAL and frames copied, straight from SQLite. */
 export function noopCheckpoint(connection: SqliteConnection): CheckpointResult {
   return checkpointRow(connection.values("PRAGMA wal_checkpoint(NOOP)"));

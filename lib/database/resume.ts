@@ -15,12 +15,14 @@ import { ShadowWal } from "./shadow_wal.ts";
 import type { StateFolder } from "./state_folder.ts";
 import type { WalIndexHeader } from "./wal_index.ts";
 
+type FoundFacts = Omit<ResumeFacts, "brokenBecause">;
+
 export interface Found {
-  readonly facts: ResumeFacts;
+  readonly facts: FoundFacts;
   readonly shadow: ShadowWal | undefined;
 }
 
-const NOTHING: Omit<ResumeFacts, "stateProblem"> = {
+const NOTHING: Omit<FoundFacts, "stateProblem"> = {
   lastLifeClosed: false,
   hasLastLife: false,
   lastEndsInResync: false,

@@ -2,6 +2,8 @@
 export interface ResumeFacts {
   /** Why the state cannot be used at all; undefined when it can. */
   readonly stateProblem: string | undefined;
+  /** What happened to the files while they were watched, after which nothing that stands there is proof. */
+  readonly brokenBecause: string | undefined;
   /** Whether the last captured life had been declared complete (its successor had been seen). */
   readonly lastLifeClosed: boolean;
   /** Whether there is a last captured life at all; a generation may have been left before its first frame. */
@@ -29,6 +31,7 @@ export type ResumeDecision =
 
 export function decideResume(facts: ResumeFacts): ResumeDecision {
   if (facts.stateProblem !== undefined) return newGeneration(facts.stateProblem);
+  if (facts.brokenBecause !== undefined) return newGeneration(facts.brokenBecause);
   if (!facts.hasLastLife) return newGeneration("nothing had been captured before the program was away");
   if (facts.lastEndsInResync) return newGeneration("nothing was captured since the last resync");
   if (facts.sameSalts) {

@@ -19,6 +19,7 @@ import { decideResume } from "./resume_decision.ts";
 import { resync, type ResyncOutcome } from "./resync.ts";
 import { decideResync } from "./resync_decision.ts";
 import { ShadowWal } from "./shadow_wal.ts";
+import { Recurrence } from "./recurrence.ts";
 import { realStatePath, StateFolder } from "./state_folder.ts";
 import { type Beginning, damagedWalError, type SkippedLife, WalCapture } from "./wal_capture.ts";
 import { Watch, type WatchEvents, type WatchSettings } from "./watch.ts";
@@ -69,7 +70,8 @@ export class SessionOpener {
   readonly #settings: DatabaseSettings;
   readonly #log: Logger;
   readonly #events: WatchEvents;
-  readonly #generationsBeganMs: number[] = [];
+  readonly #generations: Recurrence;
+  readonly #resyncs: Recurrence;
 
   constructor(
     platform: Platform,
@@ -84,10 +86,16 @@ export class SessionOpener {
     this.#settings = settings;
     this.#log = log;
     this.#events = events;
+    const subject = settings.path;
+    this.#generations = new Recurrence(this.#clock, limits.generationsPerMinuteMax, subject, "generations began");
+    this.#resyncs = new Recurrence(this.#clock, limits.resyncsPerMinuteMax, subject, "resyncs began");
   }
 
-  /** Opens the database at its real path, goes on where the state ends, or begins a generation. Nothing stays open on errors. */
-  async open(real: string, status: FileStatus): Promise<Session> {
+  /**
+   * Opens the database at its real path, goes on where the state ends, or begins a generation. Nothing stays open on errors.
+   * With `brokenBecause` what stands there proves nothing of what was captured: another file may have come beside the same WAL.
+   */
+  async open(real: string, status: FileStatus, brokenBecause?: string): Promise<Session> {
     const { files } = this.#platform;
     const { userId, enableWal } = this.#settings;
     const statePath = realStatePath(this.#settings.statePath, this.#settings.path, real);
@@ -99,7 +107,7 @@ export class SessionOpener {
     try {
       const { mayReadEncrypted: mayBeEncrypted } = this.#driver.capabilities;
       open = openDatabase(files, this.#driver, real, { enableWal, mayBeEncrypted });
-      const session = await this.#takeUp(open, state);
+      const session = await this.#takeUp(open, state, brokenBecause);
       await state.rememberBoot();
       return session;
     } catch (error) {
@@ -128,7 +136,7 @@ export class SessionOpener {
 
   /** The same database in a new generation beside what is there. */
   async beginGeneration(broken: Broken, reason: string): Promise<Session> {
-    this.#refuseTooMany(reason);
+    this.#generations.refuseOneMore(reason);
     return await this.#begin(await this.#captureAnew(broken, false), reason);
   }
 
@@ -137,7 +145,7 @@ export class SessionOpener {
    * else in a new generation.
    */
   async startOver(broken: Broken, reason: string, isOverwritten = false): Promise<Session> {
-    this.#refuseTooMany(reason);
+    this.#resyncs.refuseOneMore(reason);
     const fresh = await this.#captureAnew(broken, isOverwritten);
     const old = broken.shadow;
     const decision = decideResync({
@@ -145,6 +153,7 @@ export class SessionOpener {
       samePageSize: old?.pages?.pageSize === fresh.shadow.pages?.pageSize,
     });
     if (old === undefined || decision.kind === "new-generation") return await this.#begin(fresh, reason);
+    this.#resyncs.count();
     this.#log.info("Looking for the pages that differ", { generation: old.generation, reason });
     const outcome = await this.#resync(fresh, old);
     if (outcome.kind === "given-up") return await this.#begin(fresh, `${reason}; ${outcome.because}`);
@@ -179,6 +188,14 @@ export class SessionOpener {
   /** What was captured anew becomes the generation. */
   async #begin({ open, state, shadow, watch }: Fresh, reason: string): Promise<Session> {
     const { generation } = shadow;
+    try {
+      this.#generations.refuseOneMore(reason);
+    } catch (error) {
+      await watch.settle();
+      discard(state, shadow);
+      throw error;
+    }
+    this.#generations.count();
     await state.setCurrent({ generation, beganAt: this.#clock.now().toISOString(), reason });
     state.removeOtherGenerations(generation);
     this.#log.info("A new generation begins", { generation, reason }, "generation-began");
@@ -225,14 +242,14 @@ export class SessionOpener {
     return { open, state, shadow: old, watch: this.#createWatch(open, old, { ...fresh.beginning, lifeEnded }) };
   }
 
-  async #takeUp(open: OpenDatabase, state: StateFolder): Promise<Session> {
+  async #takeUp(open: OpenDatabase, state: StateFolder, brokenBecause: string | undefined): Promise<Session> {
     const index = open.walIndex.read();
     if (index === undefined) {
       throw new ReplicationError("unavailable", `Cannot read ${open.path}-shm: it is being written`);
     }
     const now = this.#clock.now().getTime();
     const { facts, shadow } = gatherResumeFacts(open, state, index, now);
-    const decision = decideResume(facts);
+    const decision = decideResume({ ...facts, brokenBecause });
     if (shadow !== undefined) this.#recoverPages(open, state, shadow);
     if (decision.kind === "new-generation" || shadow === undefined) {
       const reason = decision.kind === "new-generation" ? decision.reason : "there is no earlier state";
@@ -268,19 +285,6 @@ export class SessionOpener {
     const databasePages = last?.databasePages ?? pagesOfFile(open.databaseFile.size(), pageSize);
     shadow.pages = beginPages(state.files, path, shadow, pageSize, databasePages);
     shadow.pages.beginPass({ index: shadow.index, offset: shadow.offset });
-  }
-
-  /** A doubt that comes back at once is not mended by yet another generation and its snapshots. */
-  #refuseTooMany(reason: string): void {
-    const now = this.#clock.monotonicMs();
-    const recent = this.#generationsBeganMs.filter((began) => now - began < 60_000);
-    this.#generationsBeganMs.splice(0, Infinity, ...recent, now);
-    if (recent.length < limits.generationsPerMinuteMax) return;
-    this.#generationsBeganMs.pop();
-    throw new ReplicationError(
-      "failed",
-      `Cannot follow ${this.#settings.path}: ${recent.length} generations began within a minute, the last because ${reason}`,
-    );
   }
 
   async #captureFirst(open: OpenDatabase, shadow: ShadowWal): Promise<void> {

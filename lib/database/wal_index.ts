@@ -17,7 +17,7 @@
  */
 import { viewOf } from "../base/bytes.ts";
 import { ReplicationError } from "../base/errors.ts";
-import type { FileHandle, FileSystem } from "../platform/file_system.ts";
+import type { FileHandle, FileLock, FileSystem } from "../platform/file_system.ts";
 import { type Checksum, RunningChecksum } from "../wal/checksum.ts";
 import type { Salt } from "../wal/salt.ts";
 
@@ -33,8 +33,13 @@ const FRAME_CHECKSUM_AT = 24;
 const SALT_AT = 32;
 const CHECKSUM_AT = 40;
 const BACKFILLED_AT = 2 * COPY_SIZE;
-/** SQLite locks bytes behind the header: 120 for writing, 121 for checkpoints, 123 to 127 for the slots of readers. */
+/**
+ * SQLite locks bytes behind the header: 120 for writing, 121 for checkpoints, 123 to 127 for the slots of readers, and 128,
+ * shared, by every process that has the file open.
+ */
 const CHECKPOINT_LOCK_AT = 121;
+const LAST_SLOT_AT = 127;
+const OPEN_LOCK_AT = 128;
 const READ_SIZE = BACKFILLED_AT + 4;
 
 const VERSION = 3_007_000;
@@ -90,6 +95,19 @@ export class WalIndex {
   /** Whether a connection of another process is running a checkpoint; undefined where the system cannot tell. */
   isCheckpointRunning(): boolean | undefined {
     return this.#file.isLockedByOthers(CHECKPOINT_LOCK_AT);
+  }
+
+  /** Whether another process has it open; undefined where the system cannot tell. */
+  isOpenElsewhere(): boolean | undefined {
+    return this.#file.isLockedByOthers(OPEN_LOCK_AT);
+  }
+
+  /**
+   * Holds the slot that is taken last, without a connection. Nobody can restart or cut the WAL meanwhile; for a recovery it
+   * is a reader like any other.
+   */
+  shareSlot(): FileLock | undefined {
+    return this.#file.share(LAST_SLOT_AT, 1);
   }
 
   close(): void {

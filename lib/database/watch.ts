@@ -11,9 +11,11 @@ import { Checkpointer } from "./checkpointer.ts";
 import { isFileKnown } from "./file_look.ts";
 import { Follower } from "./follower.ts";
 import { HoldKeeper } from "./hold_keeper.ts";
+import { Departure } from "./departure.ts";
 import { describeChange, identify } from "./identity.ts";
 import type { OpenDatabase } from "./open_database.ts";
 import type { CheckpointResult } from "./read_hold.ts";
+import { RestingFile } from "./resting_file.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
 import { equalSalts } from "../wal/salt.ts";
 import { type Beginning, brokenChainWarning, WalCapture } from "./wal_capture.ts";
@@ -42,8 +44,8 @@ export type TickOutcome =
   | { readonly kind: "doubt"; readonly reason: string }
   /** The database file is another database now, and the WAL life that was copied into it means nothing any more. */
   | { readonly kind: "overwritten"; readonly reason: string }
-  /** Other files stand under the database's names. */
-  | { readonly kind: "changed"; readonly reason: string };
+  /** Other files stand under the database's names; or it is being overwritten, and stands still when that has ended. */
+  | { readonly kind: "changed"; readonly reason: string; readonly isWritten?: true };
 
 /** A capture from this size on delays the checkpoint by the time its replication is likely to take. */
 const LARGE_CAPTURE_BYTES = 32 << 20;
@@ -65,7 +67,9 @@ export class Watch {
   readonly #events: WatchEvents;
   readonly #capture: WalCapture;
   readonly #follower: Follower;
+  readonly #resting: RestingFile;
   readonly #keeper: HoldKeeper;
+  readonly #departure: Departure;
   readonly #checkpointer: Checkpointer;
   #checkpointNotBeforeMs = -Infinity;
   #completeAt: number | undefined;
@@ -101,7 +105,17 @@ export class Watch {
       settings.noopCheckpoint,
       (bytes) => this.#note(bytes),
     );
-    this.#keeper = new HoldKeeper(open, shadow, this.#follower, platform, log, settings.maxWalSizeBytes);
+    this.#resting = new RestingFile(open, shadow, platform);
+    this.#keeper = new HoldKeeper(
+      open,
+      shadow,
+      this.#follower,
+      this.#resting,
+      platform.clock,
+      log,
+      settings.maxWalSizeBytes,
+    );
+    this.#departure = new Departure(open, this.#follower, this.#keeper, platform, () => shadow.isSynced);
     this.#lastCompleteMs = platform.clock.monotonicMs();
     this.#lifeIndex = shadow.index;
     this.#checkpointer = new Checkpointer(this.#work(), platform.clock, log, settings.lockBudgetMs);
@@ -111,26 +125,44 @@ export class Watch {
     return this.#keeper.atRest;
   }
 
+  /** Whether the application has gone and the WAL is to be emptied in a moment. */
+  get isDeparting(): boolean {
+    return this.#departure.isUnderWay;
+  }
+
   /** One look at the wal-index and everything that follows from it. */
   async tick(signal: AbortSignal): Promise<TickOutcome> {
     this.#keeper.failIfBroken();
     if (this.#open.hold.facts === undefined) {
       throw new ReplicationError("unavailable", `Cannot go on with ${this.#open.path}: the read hold was lost`);
     }
-    const change = describeChange(this.#open.identity, identify(this.#files, this.#open.path), this.#open.path);
-    if (change !== undefined) return { kind: "changed", reason: change };
-    switch (this.#keeper.judgeOverwrite()) {
-      case "none":
-        break;
-      case "pending":
-        return { kind: "quiet" };
-      case "overwritten":
-        return { kind: "overwritten", reason: `${this.#open.path} was overwritten in place` };
-    }
+    const change = this.#fileChange() ?? await this.#judgeRest();
+    if (change !== undefined) return change;
     const captured = await this.#follower.captureCommitted();
-    if (captured && await this.#keeper.maintain()) await this.#checkpointIfDue(signal);
+    if (captured && await this.#keeper.maintain()) {
+      await this.#checkpointIfDue(signal);
+      await this.#departure.look(() => this.#checkpoint(false, signal));
+    }
     this.#storePages();
     return this.#doubt() ?? { kind: captured === "moved" ? "busy" : "quiet" };
+  }
+
+  #fileChange(): TickOutcome | undefined {
+    const { identity, path } = this.#open;
+    const reason = describeChange(identity, identify(this.#files, path), path);
+    return reason === undefined ? undefined : { kind: "changed", reason };
+  }
+
+  /**
+   * Another database that is copied over this one while nobody else has it open is let go of before its first reader comes,
+   * for whom our wal-index would tell of the old one; unless it is of an empty WAL, and tells nothing.
+   */
+  async #judgeRest(): Promise<TickOutcome | undefined> {
+    const judgement = await this.#resting.judge();
+    if (judgement === "none") return undefined;
+    const reason = `${this.#open.path} was overwritten in place`;
+    if (this.#departure.isUnderWay && this.#departure.truncate()) return { kind: "changed", reason, isWritten: true };
+    return judgement === "pending" ? { kind: "quiet" } : { kind: "overwritten", reason };
   }
 
   /** Captures to at least what is committed now and makes it durable; says when that cannot be done. */
@@ -231,9 +263,12 @@ export class Watch {
       maxPages: this.#settings.maxCheckpointPages,
       intervalMs: this.#settings.checkpointIntervalMs,
     });
-    if (decision.kind === "none") return;
+    if (decision.kind === "checkpoint") await this.#checkpoint(decision.mayPause, signal);
+  }
+
+  async #checkpoint(mayPause: boolean, signal: AbortSignal): Promise<void> {
     await this.#keeper.settle();
-    const outcome = await this.#checkpointer.run(decision.mayPause, signal);
+    const outcome = await this.#checkpointer.run(mayPause, signal);
     this.#lastTryMs = this.#clock.monotonicMs();
     if (outcome.kind === "complete") this.#noteComplete();
     else if (outcome.kind === "incomplete") this.#noteIncomplete(outcome.reason, outcome.mayPassSoon);
@@ -261,6 +296,7 @@ export class Watch {
       hold: this.#open.hold,
       captured: () => this.#shadow.life?.frames ?? 0,
       tailBytes: () => this.#follower.tailBytes(),
+      noteCopied: () => this.#resting.begin(),
       uncopiedFrames: () => this.#follower.uncopiedFrames(),
       pump: () => this.#keeper.pump(),
       handOver: () => this.#keeper.handOver(),

@@ -2,7 +2,7 @@ import { ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { fileError, translated, translatedLater } from "./file_error.ts";
-import type { FileHandle, FileLock, FileStatus, FileSystem, OpenMode } from "./file_system.ts";
+import type { FileHandle, FileStatus, FileSystem, OpenMode, PathLock } from "./file_system.ts";
 import { DescriptorHandle } from "./descriptor_handle.ts";
 import { openLibcCalls } from "./libc_calls.ts";
 import { NodeCalls } from "./node_calls.ts";
@@ -183,7 +183,7 @@ export class DenoFileSystem implements FileSystem {
     return translated("look at", path, () => this.system.fileSystem(path).type);
   }
 
-  tryLock(path: string): FileLock | undefined {
+  tryLock(path: string): PathLock | undefined {
     return translated("lock", path, () => {
       const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
       if (!file.tryLockSync(true)) {

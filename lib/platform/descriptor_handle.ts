@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { Semaphore } from "../base/semaphore.ts";
 import { translated, translatedLater } from "./file_error.ts";
-import type { FileHandle } from "./file_system.ts";
+import type { FileHandle, FileLock } from "./file_system.ts";
 import type { SystemCalls } from "./system_calls.ts";
 
 export class DescriptorHandle implements FileHandle {
@@ -88,6 +88,13 @@ export class DescriptorHandle implements FileHandle {
 
   isLockedByOthers(at: number): boolean | undefined {
     return this.#system.isLockedByOthers(this.#descriptor, at);
+  }
+
+  share(at: number, length: number): FileLock | undefined {
+    if (!this.#system.share(this.#descriptor, at, length)) return undefined;
+    return {
+      release: () => translated("unlock", this.#path, () => this.#system.unshare(this.#descriptor, at, length)),
+    };
   }
 
   close(): void {

@@ -16,6 +16,7 @@ const NAME_SIZE_AT = 12;
 const NAME_AT = 16;
 
 const IN_MODIFY = 0x2;
+const IN_CLOSE_WRITE = 0x8;
 const IN_MOVED_FROM = 0x40;
 const IN_MOVED_TO = 0x80;
 const IN_CREATE = 0x100;
@@ -23,7 +24,7 @@ const IN_DELETE = 0x200;
 const IN_Q_OVERFLOW = 0x4000;
 const IN_IGNORED = 0x8000;
 const IN_ONLYDIR = 0x1000000;
-const WATCHED = IN_MODIFY | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR;
+const WATCHED = IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_ONLYDIR;
 
 /** Of inotify_init1 and eventfd alike. */
 const NONBLOCKING_CLOSE_ON_EXEC = 0x80800;

@@ -30,6 +30,12 @@ export interface FileHandle {
   forget(): Promise<void>;
   /** Whether another process holds a POSIX lock on that byte; undefined where the system cannot tell. Takes none. */
   isLockedByOthers(at: number): boolean | undefined;
+  /**
+   * Locks bytes against whoever wants them for himself alone, until released or the handle is closed. It is the handle's own
+   * lock, not this process's: closing another descriptor of the file does not end it. Undefined when somebody has them so,
+   * or the system has no such locks.
+   */
+  share(at: number, length: number): FileLock | undefined;
   close(): void;
   /** Closing may wait for a device, too: it is told what is still unwritten, and that the file is no longer open. */
   closeLater(): Promise<void>;
@@ -53,9 +59,13 @@ export interface FileStatus {
 export type { OpenMode };
 
 export interface FileLock {
+  release(): void;
+}
+
+/** The lock of a whole file that was opened by its path. */
+export interface PathLock extends FileLock {
   /** Whether the file that is locked still stands under that path: another may have taken its place before it was locked. */
   isAt(path: string): boolean;
-  release(): void;
 }
 
 /**
@@ -104,5 +114,5 @@ export interface FileSystem {
   /** The file system's magic number as statfs reports it. */
   fileSystemType(path: string): number;
   /** An advisory lock on a file of our own (never of a database); undefined when another process has it. */
-  tryLock(path: string): FileLock | undefined;
+  tryLock(path: string): PathLock | undefined;
 }

@@ -81,6 +81,8 @@ const CALL_BYTES_MAX = 1 << 30;
 const SEEK_END = 2;
 
 const F_GETLK = 5;
+const F_OFD_SETLK = 37;
+const F_RDLCK = 0;
 const F_WRLCK = 1;
 const F_UNLCK = 2;
 /** struct flock: i16 type, i16 whence (0: from the start), 4 bytes padding, i64 start, i64 length, i32 process. */
@@ -192,13 +194,17 @@ class LibcCalls implements SystemCalls {
   }
 
   isLockedByOthers(descriptor: number, at: number): boolean | undefined {
-    const bytes = new Uint8Array(new ArrayBuffer(FLOCK_BYTES));
-    const [type, fields] = [new Int16Array(bytes.buffer), new BigInt64Array(bytes.buffer)];
-    type[0] = F_WRLCK;
-    fields[FLOCK_START_AT / 8] = BigInt(at);
-    fields[FLOCK_LENGTH_AT / 8] = 1n;
+    const bytes = lockBytes(F_WRLCK, at, 1);
     if (this.#libc.lock(descriptor, F_GETLK, bytes) !== 0) return undefined;
-    return type[0] !== F_UNLCK;
+    return new Int16Array(bytes.buffer)[0] !== F_UNLCK;
+  }
+
+  share(descriptor: number, at: number, length: number): boolean {
+    return this.#libc.lock(descriptor, F_OFD_SETLK, lockBytes(F_RDLCK, at, length)) === 0;
+  }
+
+  unshare(descriptor: number, at: number, length: number): void {
+    this.#done(() => this.#libc.lock(descriptor, F_OFD_SETLK, lockBytes(F_UNLCK, at, length)));
   }
 
   remove(path: string): void {
@@ -252,6 +258,15 @@ class LibcCalls implements SystemCalls {
     const reason = text === null ? "an unknown error" : new Deno.UnsafePointerView(text).getCString();
     return Object.assign(new Error(`${reason} (os error ${errno})`), { code: NAMES[errno] });
   }
+}
+
+function lockBytes(type: number, at: number, length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(new ArrayBuffer(FLOCK_BYTES));
+  const [types, fields] = [new Int16Array(bytes.buffer), new BigInt64Array(bytes.buffer)];
+  types[0] = type;
+  fields[FLOCK_START_AT / 8] = BigInt(at);
+  fields[FLOCK_LENGTH_AT / 8] = BigInt(length);
+  return bytes;
 }
 
 function bounded(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

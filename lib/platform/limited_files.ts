@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import type { FileHandle, FileSystem, OpenMode } from "./file_system.ts";
+import type { FileHandle, FileLock, FileSystem, OpenMode } from "./file_system.ts";
 
 /** So many bytes a second on average, whoever reads them. */
 export class RateLimit {
@@ -81,6 +81,10 @@ class LimitedHandle implements FileHandle {
 
   isLockedByOthers(at: number): boolean | undefined {
     return this.#handle.isLockedByOthers(at);
+  }
+
+  share(at: number, length: number): FileLock | undefined {
+    return this.#handle.share(at, length);
   }
 
   close(): void {

@@ -63,6 +63,12 @@ export class NodeCalls implements SystemCalls {
     return undefined;
   }
 
+  share(): boolean {
+    return false;
+  }
+
+  unshare(): void {}
+
   remove(path: string): void {
     if (Deno.lstatSync(path).isDirectory) throw isFolder(path);
     Deno.removeSync(path);

@@ -31,6 +31,12 @@ export interface SystemCalls {
   closeLater(descriptor: number): Promise<void>;
   /** Whether another process has locked that byte in any way; undefined where it cannot be told. Takes no lock. */
   isLockedByOthers(descriptor: number, at: number): boolean | undefined;
+  /**
+   * Locks bytes against whoever wants them for himself alone. The lock is the open file's, not this process's: closing
+   * another descriptor of the file does not end it. False when somebody has them so, or there are no such locks.
+   */
+  share(descriptor: number, at: number, length: number): boolean;
+  unshare(descriptor: number, at: number, length: number): void;
   /** A file or a link, never a folder. */
   remove(path: string): void;
   removeLater(path: string): Promise<void>;

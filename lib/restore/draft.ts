@@ -4,14 +4,14 @@
  */
 import { ReplicationError } from "../base/errors.ts";
 import { product } from "../base/product.ts";
-import type { FileLock, FileSystem } from "../platform/file_system.ts";
+import type { FileSystem, PathLock } from "../platform/file_system.ts";
 
 export class Draft {
   readonly path: string;
   readonly #files: FileSystem;
-  readonly #lock: FileLock;
+  readonly #lock: PathLock;
 
-  private constructor(files: FileSystem, path: string, lock: FileLock) {
+  private constructor(files: FileSystem, path: string, lock: PathLock) {
     this.#files = files;
     this.path = path;
     this.#lock = lock;

@@ -5,6 +5,7 @@ import { assertEquals } from "../support/assert.ts";
 function facts(overrides: Partial<ResumeFacts> = {}): ResumeFacts {
   return {
     stateProblem: undefined,
+    brokenBecause: undefined,
     lastLifeClosed: false,
     hasLastLife: true,
     lastEndsInResync: false,

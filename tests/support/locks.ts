@@ -21,13 +21,14 @@ export const LockByte = {
   alive: 128,
 } as const;
 
-export function locksOn(path: string): readonly FileLockEntry[] {
+/** Of processes, as SQLite takes them; or of open files, which belong to no process: then `pid` is -1. */
+export function locksOn(path: string, kind: "POSIX" | "OFDLCK" = "POSIX"): readonly FileLockEntry[] {
   const { dev, ino } = Deno.statSync(path);
   const file = `${formatDevice(dev)}:${ino}`;
   const locks = new Map<string, FileLockEntry>();
   for (const line of readLocks().split("\n")) {
     const [, type, , access, pid, lockedFile, start, end] = line.trim().split(/\s+/);
-    if (type !== "POSIX" || lockedFile !== file) continue;
+    if (type !== kind || lockedFile !== file) continue;
     const lock = { pid: Number(pid), access: access === "WRITE" ? "WRITE" : "READ", start: Number(start) } as const;
     locks.set(`${access} ${pid} ${start} ${end}`, { ...lock, end: end === "EOF" ? Infinity : Number(end) });
   }
