@@ -148,6 +148,7 @@ async function replicateUntilStopped(
   let child: ChildHandle | undefined;
   let fatal: ReplicationError | undefined;
   let isStopping = false;
+  context.adoptOrphans();
   onStopSignals(context, (name, leaveCode) => {
     isStopping = true;
     log.info(leaveCode === undefined ? "Stopping" : "Leaving at once", { signal: name });

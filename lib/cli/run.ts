@@ -45,6 +45,7 @@ async function runWith(
     stdout: process.stdout,
     stderr: process.stderr,
     onSignal: (callback) => process.onSignal(callback),
+    adoptOrphans: () => process.adoptOrphans(),
     runAgain: (words, signal) => process.runAgain(words, signal),
     spawn: (program, arguments_) => process.spawn(program, arguments_),
     invocation: process.invocation,

@@ -1,5 +1,6 @@
 import { product } from "../base/product.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
+import { adoptOrphans } from "./orphans.ts";
 import {
   type ChildHandle,
   type ChildOutput,
@@ -82,6 +83,9 @@ export class DenoProcess implements Process {
   readonly runtimeVersion: string = Deno.version.deno;
   readonly userId: number | undefined = Deno.uid() ?? undefined;
 
+  /** Children that the run-time has not told the end of. */
+  readonly #children = new Set<number>();
+
   get invocation(): readonly string[] {
     const named = Deno.env.get(COMMAND_VARIABLE) ?? "";
     if (named !== "") return named.split(" ");
@@ -106,6 +110,10 @@ export class DenoProcess implements Process {
     };
   }
 
+  adoptOrphans(): () => void {
+    return adoptOrphans((pid) => this.#children.has(pid));
+  }
+
   async runAgain(words: readonly string[], signal: AbortSignal): Promise<ChildOutput> {
     const command = new Deno.Command(EXECUTABLE, {
       args: ownCommandLine(words),
@@ -113,7 +121,7 @@ export class DenoProcess implements Process {
       stdout: "piped",
       stderr: "piped",
     });
-    const child = spawnAgain(command);
+    const child = this.#noted(spawnAgain(command));
     const kill = () => killIfThere(child, "SIGKILL");
     signal.addEventListener("abort", kill);
     try {
@@ -127,11 +135,18 @@ export class DenoProcess implements Process {
   }
 
   spawn(command: string, arguments_: readonly string[]): ChildHandle {
-    const child = startChild(command, arguments_);
+    const child = this.#noted(startChild(command, arguments_));
     return {
       status: child.status.then(({ code, signal }) => ({ code, signal: signal ?? undefined })),
       kill: (signal) => killIfThere(child, signal),
     };
+  }
+
+  #noted(child: Deno.ChildProcess): Deno.ChildProcess {
+    this.#children.add(child.pid);
+    const forget = () => this.#children.delete(child.pid);
+    child.status.then(forget, forget);
+    return child;
   }
 }
 

@@ -15,6 +15,8 @@ export interface Process {
    * started. It outlives us unless somebody waits for it.
    */
   spawn(command: string, arguments_: readonly string[]): ChildHandle;
+  /** As the first process of a container: leaves no zombies of programs that lost their parent. What is returned ends that. */
+  adoptOrphans(): () => void;
   /** Runs this very program once more, to its end, with no input; killed when the signal is aborted. */
   runAgain(words: readonly string[], signal: AbortSignal): Promise<ChildOutput>;
   /** How a person calls this program: words before its own. */

@@ -224,6 +224,25 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
+stopping("replicate --exec as the first process leaves no zombies of the child's orphans", async (scene) => {
+  scene.application();
+  const subreaper = new URL("../support/subreaper.ts", import.meta.url).pathname;
+  const orphans = 'for i in 1 2 3; do sh -c "sleep 0.1 &"; done';
+  await using daemon = scene.daemon({
+    wrapper: [Deno.execPath(), "run", "--allow-all", "--quiet", subreaper],
+    flags: ["--exec", `sh -c '${orphans}; sleep 0.5; echo > ${scene.folder}/ended; exec sleep 25'`],
+  });
+  await until(() => exists(`${scene.folder}/ended`), "the orphans to end");
+  await daemon.until(() => childrenOf(daemon.pid).length === 1, "only the child to be left");
+  assertEquals(await daemon.stop(), 143);
+});
+
+/** The processes whose parent it is, ended or not. */
+function childrenOf(pid: number): readonly string[] {
+  const { stdout } = new Deno.Command("ps", { args: ["--ppid", String(pid), "-o", "pid=,stat=,args="] }).outputSync();
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
+}
+
 stopping("replicate --exec says which program cannot be started", async (scene) => {
   const application = scene.application();
   insert(application, 20);
