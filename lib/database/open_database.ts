@@ -1,8 +1,9 @@
 import { viewOf } from "../base/bytes.ts";
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import type { FileHandle, FileSystem } from "../platform/file_system.ts";
-import { type SqliteConnection, type SqliteDriver, SqliteError } from "../sqlite/driver.ts";
+import { type Preparation, type SqliteConnection, type SqliteDriver, SqliteError } from "../sqlite/driver.ts";
 import { identify, type Identity, judgeHeader, rollbackJournalError } from "./identity.ts";
+import { prepareFirstRead } from "./first_read.ts";
 import { isAlone, keepFiles } from "./presence.ts";
 import { ReadHold, truncatingCheckpoint } from "./read_hold.ts";
 import { WalIndex } from "./wal_index.ts";
@@ -25,12 +26,12 @@ export interface OpenSettings {
 }
 
 /** Opens and takes the first hold. Nothing stays open when it fails. */
-export function openDatabase(
+export async function openDatabase(
   files: FileSystem,
   driver: SqliteDriver,
   path: string,
   settings: OpenSettings,
-): OpenDatabase {
+): Promise<OpenDatabase> {
   const databaseFile = files.open(path, "read");
   const first = files.linkStatus(path)?.identity;
   let walIndex: WalIndex | undefined;
@@ -42,21 +43,28 @@ export function openDatabase(
     },
     () => walIndex ??= WalIndex.open(files, `${path}-shm`),
   );
+  let prepared: Preparation | undefined;
   try {
-    const mode = judgeHeader(databaseFile, path, settings.mayBeEncrypted) ??
-      hold.free.values("PRAGMA journal_mode")?.[0];
+    const judge = () => judgeHeader(databaseFile, path, settings.mayBeEncrypted);
+    let mode = judge();
+    if (mode === "rollback-journal" && !settings.enableWal) throw rollbackJournalError(path);
+    prepared = await prepareFirstRead(files, driver, path, mode === undefined ? undefined : mode === "wal");
+    mode = judge() ?? (hold.free.values("PRAGMA journal_mode")?.[0] === "wal" ? "wal" : "rollback-journal");
     if (mode !== "wal") {
       if (!settings.enableWal) throw rollbackJournalError(path);
-      hold.free.values("PRAGMA journal_mode = WAL");
+      hold.free.values("PRAGMA journal_mode = WAL"); // Its first bytes had not told.
     }
     hold.take();
     if (walIndex === undefined) {
       throw new ReplicationError("failed", `Cannot replicate ${path}: SQLite made no wal-index`);
     }
     const walFile = files.open(`${path}-wal`, "read");
-    return { path, identity: identify(files, path), databaseFile, walFile, walIndex, hold };
+    const open = { path, identity: identify(files, path), databaseFile, walFile, walIndex, hold };
+    await prepared?.close();
+    return open;
   } catch (error) {
     closeAll(driver, path, databaseFile, hold.surrender());
+    await prepared?.close();
     walIndex?.close();
     databaseFile.close();
     throw translate(path, error);

@@ -106,7 +106,7 @@ export class SessionOpener {
     let open: OpenDatabase | undefined;
     try {
       const { mayReadEncrypted: mayBeEncrypted } = this.#driver.capabilities;
-      open = openDatabase(files, this.#driver, real, { enableWal, mayBeEncrypted });
+      open = await openDatabase(files, this.#driver, real, { enableWal, mayBeEncrypted });
       const session = await this.#takeUp(open, state, brokenBecause);
       await state.rememberBoot();
       return session;

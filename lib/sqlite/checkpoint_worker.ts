@@ -1,14 +1,6 @@
-/**
- * A PASSIVE checkpoint of a large WAL takes seconds, in which a thread can do nothing else. Here it runs in a Worker, a
- * thread of this process: its SQLite is the library of the main thread, which counts the connections of both on a file, so
- * that opening and closing one over there drops no POSIX lock of those over here.
- *
- * The Worker's program is text and its address holds it whole (`data:`), because a Worker's file is in no module graph: it
- * would be missing in a bundle and in an executable. An error that left that program would be printed with its stack, so
- * it answers with every error instead.
- */
-import { messageOf, ReplicationError } from "../base/errors.ts";
-import { ResultCode, SqliteError, type SqliteValue } from "./driver.ts";
+/** A PASSIVE checkpoint of a large WAL takes seconds, in which a thread can do nothing else: it runs in a Worker. */
+import type { SqliteValue } from "./driver.ts";
+import { programUrl, SqliteWorker } from "./sqlite_worker.ts";
 
 export interface CheckpointRequest {
   readonly path: string;
@@ -22,20 +14,13 @@ interface CheckpointOrder extends CheckpointRequest {
   readonly identity: string;
 }
 
-type Answer =
-  | { readonly row: SqliteValue[] | undefined }
-  | { readonly resultCode: number | undefined; readonly message: string };
-
 /**
  * - A connection that is opened beside others whose `-wal` was deleted or replaced meanwhile would copy the frames of a
  *   foreign file into the database. So the files' identity is compared before anything is opened, and again once the first
  *   read has opened all three: what was compared then is what is copied.
  * - The read-only connection, which has read, is closed last. It keeps the WAL in place whoever else has closed theirs.
- * - Only errors of a prepared statement have a result code; the constructor's are always "cannot open".
  */
 const PROGRAM = `
-import { DatabaseSync } from "node:sqlite";
-
 function identify(path) {
   return ["", "-wal", "-shm"].map((suffix) => {
     try {
@@ -47,29 +32,11 @@ function identify(path) {
   }).join();
 }
 
-function cannotOpen(message) {
-  return Object.assign(new Error(message), { errcode: ${ResultCode.cannotOpen} });
-}
-
 function requireSameFiles({ path, identity }) {
   if (identify(path) !== identity) throw cannotOpen("other files stand under the name of " + path);
 }
 
-function open(uri, path, readOnly) {
-  try {
-    const database = new DatabaseSync(uri, { readOnly, timeout: 0, returnArrays: true });
-    database.exec("PRAGMA busy_timeout = 0"); // Where readOnly is, the constructor does not hear of it.
-    return database;
-  } catch {
-    throw cannotOpen("unable to open database file " + path);
-  }
-}
-
-function values(database, sql) {
-  return database.prepare(sql).get();
-}
-
-function checkpoint(order) {
+function perform(order) {
   requireSameFiles(order);
   const last = open(order.readOnlyUri, order.path, true);
   try {
@@ -88,19 +55,9 @@ function checkpoint(order) {
     last.close();
   }
 }
-
-function answer(order) {
-  try {
-    return { row: checkpoint(order) };
-  } catch (error) {
-    return { resultCode: error?.errcode, message: String(error?.message ?? error) };
-  }
-}
-
-onmessage = ({ data }) => postMessage(answer(data));
 `;
 
-const PROGRAM_URL = `data:text/javascript;charset=utf-8,${encodeURIComponent(PROGRAM)}`;
+const PROGRAM_URL = programUrl(PROGRAM);
 
 /** Runs one checkpoint at a time: a Worker costs some 10 MB, and two would only share the disk. */
 export class CheckpointQueue {
@@ -116,42 +73,12 @@ export class CheckpointQueue {
 }
 
 async function checkpointInWorker(order: CheckpointOrder): Promise<SqliteValue[] | undefined> {
-  const answer = await askWorker(order);
-  if ("row" in answer) return answer.row;
-  if (answer.resultCode !== undefined) throw new SqliteError(answer.resultCode, answer.message);
-  throw workerError(order, answer.message);
-}
-
-async function askWorker(order: CheckpointOrder): Promise<Answer> {
-  const worker = startWorker(order);
+  const worker = new SqliteWorker(PROGRAM_URL, `checkpoint ${order.path}`);
   try {
-    return await new Promise<Answer>((resolve, reject) => {
-      worker.onmessage = ({ data }) => resolve(data);
-      worker.onmessageerror = () => reject(workerError(order, "its answer cannot be read"));
-      worker.onerror = (event) => {
-        event.preventDefault(); // Else it would be an error of this thread too.
-        reject(workerError(order, event.message));
-      };
-      worker.postMessage(order);
-    });
+    return await worker.ask(order);
   } finally {
-    worker.terminate();
+    worker.end();
   }
-}
-
-function startWorker(order: CheckpointOrder): Worker {
-  try {
-    return new Worker(PROGRAM_URL, { type: "module", name: "checkpoint" });
-  } catch (error) {
-    throw workerError(order, messageOf(error));
-  }
-}
-
-function workerError({ path }: CheckpointOrder, reason: string): ReplicationError {
-  return new ReplicationError(
-    "unavailable",
-    `Cannot checkpoint ${path} beside other work: the Worker ended: ${reason}`,
-  );
 }
 
 /** The twin of the function in the Worker's program. */

@@ -20,6 +20,23 @@ export interface SqliteDriver {
    * has settled: closing such a descriptor would take the checkpoint's locks from it.
    */
   checkpointLater?(path: string): Promise<SqliteValue[] | undefined>;
+  /**
+   * Reads from the database beside other work, with all that a first read must do before. What is resolved with keeps it
+   * done, until the caller has read by a connection of its own. Rejects with `SqliteError`, and with `ReplicationError`
+   * when it cannot be done beside other work at all.
+   */
+  prepareLater(path: string, options: PreparationOptions): Promise<Preparation>;
+}
+
+export interface PreparationOptions {
+  /** A hot journal is rolled back into the database file, by whoever reads first and may write. */
+  readonly mayWrite: boolean;
+  /** Changes the mode to WAL; only where it may write. */
+  readonly enableWal: boolean;
+}
+
+export interface Preparation {
+  close(): Promise<void>;
 }
 
 export interface SqliteCapabilities {

@@ -5,6 +5,8 @@
 import { assert } from "../base/assert.ts";
 import {
   type OpenOptions,
+  type Preparation,
+  type PreparationOptions,
   ResultCode,
   type SqliteConnection,
   type SqliteDriver,
@@ -37,7 +39,33 @@ export function createFfiDriver(library: string): SqliteDriver {
     version,
     capabilities: { persistWal: true, noopCheckpoint: hasNoopCheckpoint(version), mayReadEncrypted: true },
     open: (path, options) => new FfiConnection(sqlite, path, options),
+    prepareLater: (path, options) => prepareLater(sqlite, path, options),
   };
+}
+
+/** As `preparation.ts` does it for the built-in library. */
+async function prepareLater(
+  sqlite: SqliteLibrary,
+  path: string,
+  { mayWrite, enableWal }: PreparationOptions,
+): Promise<Preparation> {
+  const kept = new FfiConnection(sqlite, path, { readOnly: true });
+  let writing: FfiConnection | undefined;
+  try {
+    if (mayWrite) {
+      writing = new FfiConnection(sqlite, path, { persistWal: true });
+      await writing.runLater("PRAGMA wal_autocheckpoint = 0");
+      await writing.runLater("PRAGMA user_version");
+      if (enableWal) await writing.runLater("PRAGMA journal_mode = WAL");
+    }
+    await kept.runLater("PRAGMA user_version");
+  } catch (error) {
+    await writing?.closeLater();
+    await kept.closeLater();
+    throw error;
+  }
+  await writing?.closeLater();
+  return { close: () => kept.closeLater() };
 }
 
 class FfiConnection implements SqliteConnection {
@@ -74,6 +102,29 @@ class FfiConnection implements SqliteConnection {
       while (this.#step(database, statement)) rows.push(this.#row(statement));
       return rows;
     });
+  }
+
+  /** Runs one statement on another thread, dropping its row. Nothing else may be asked of the connection meanwhile. */
+  async runLater(sql: string): Promise<void> {
+    const database = this.#database;
+    if (database === undefined) throw new SqliteError(ResultCode.misuse, "the connection is closed");
+    const [text, out] = [cString(sql), new BigUint64Array(1)];
+    if (await this.#sqlite.prepare_later(database, text, -1, bytesOf(out), null) !== OK) {
+      throw errorOf(this.#sqlite, database);
+    }
+    const statement = Deno.UnsafePointer.create(out[0] ?? 0n);
+    const code = await this.#sqlite.step_later(statement);
+    const error = code === ROW || code === DONE ? undefined : errorOf(this.#sqlite, database);
+    this.#sqlite.sqlite3_finalize(statement);
+    if (error !== undefined) throw error;
+  }
+
+  async closeLater(): Promise<void> {
+    const database = this.#database;
+    if (database === undefined) return;
+    this.#database = undefined;
+    this.#statements.clear();
+    assert(await this.#sqlite.close_later(database) === OK, "a connection without statements can be closed");
   }
 
   close(): void {

@@ -13,6 +13,15 @@ const SYMBOLS = {
   sqlite3_file_control: { parameters: ["pointer", "buffer", "i32", "buffer"], result: "i32" },
   sqlite3_prepare_v2: { parameters: ["pointer", "buffer", "i32", "buffer", "pointer"], result: "i32" },
   sqlite3_step: { parameters: ["pointer"], result: "i32" },
+  /** On another thread. Until it has ended, no other call is made with that connection: it would wait for it. */
+  step_later: { name: "sqlite3_step", parameters: ["pointer"], result: "i32", nonblocking: true },
+  prepare_later: {
+    name: "sqlite3_prepare_v2",
+    parameters: ["pointer", "buffer", "i32", "buffer", "pointer"],
+    result: "i32",
+    nonblocking: true,
+  },
+  close_later: { name: "sqlite3_close", parameters: ["pointer"], result: "i32", nonblocking: true },
   sqlite3_reset: { parameters: ["pointer"], result: "i32" },
   sqlite3_finalize: { parameters: ["pointer"], result: "i32" },
   sqlite3_column_count: { parameters: ["pointer"], result: "i32" },

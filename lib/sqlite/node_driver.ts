@@ -19,6 +19,7 @@ import {
   SqliteError,
   type SqliteValue,
 } from "./driver.ts";
+import { prepareInWorker } from "./preparation.ts";
 import { StatementCache } from "./statement_cache.ts";
 import { hasNoopCheckpoint } from "./version.ts";
 
@@ -36,6 +37,10 @@ export function createNodeDriver(): SqliteDriver {
     checkpointLater: (path) => {
       const [readOnlyUri, readWriteUri] = [uriOf(path, { readOnly: true }), uriOf(path, {})];
       return checkpoints.checkpoint({ path, readOnlyUri, readWriteUri });
+    },
+    prepareLater: (path, options) => {
+      const [readOnlyUri, readWriteUri] = [uriOf(path, { readOnly: true }), uriOf(path, {})];
+      return prepareInWorker({ path, readOnlyUri, readWriteUri, ...options });
     },
   };
 }

@@ -25,6 +25,10 @@ class ArrangingDriver implements SqliteDriver {
   /** Called before anything that may give a slot the newest mark. */
   beforeReading: () => void = () => {};
 
+  prepareLater(...words: Parameters<SqliteDriver["prepareLater"]>): ReturnType<SqliteDriver["prepareLater"]> {
+    return this.#real.prepareLater(...words);
+  }
+
   open(...[path, options]: Parameters<SqliteDriver["open"]>): SqliteConnection {
     const real = this.#real.open(path, options);
     this.opened++;
