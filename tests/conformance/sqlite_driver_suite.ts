@@ -5,6 +5,7 @@ import {
   assertEquals,
   assertGreater,
   assertLess,
+  assertRejects,
   assertStringIncludes,
   assertThrows,
 } from "../support/assert.ts";
@@ -410,4 +411,86 @@ const CLOSING: readonly DriverTest[] = [
   },
 ];
 
-export const SQLITE_DRIVER_CONTRACT: readonly DriverTest[] = [...OPENING, ...VALUES, ...ERRORS, ...LOCKS, ...CLOSING];
+/** Files as a process leaves them that is killed now, under another name. */
+function leaveBehind(path: string, copy: string, suffixes: readonly string[]): void {
+  for (const suffix of suffixes) Deno.copyFileSync(`${path}${suffix}`, `${copy}${suffix}`);
+}
+
+/** A transaction that was cut off when it had written to the file. */
+function leaveHotJournal(driver: SqliteDriver, path: string, copy: string): void {
+  using([driver.open(path, { create: true })], (connection) => {
+    for (const sql of ["CREATE TABLE entry (body)", "INSERT INTO entry VALUES ('kept')", "PRAGMA cache_size = 5"]) {
+      connection.execute(sql);
+    }
+    connection.execute("BEGIN");
+    const many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)";
+    connection.execute(`${many} INSERT INTO entry SELECT zeroblob(4000) FROM n`);
+    leaveBehind(path, copy, ["", "-journal"]);
+    connection.execute("ROLLBACK");
+  });
+}
+
+function isIndexReady(path: string): boolean {
+  const bytes = Deno.readFileSync(`${path}-shm`);
+  return bytes.length >= 136 && bytes[12] === 1;
+}
+
+const PREPARING: readonly DriverTest[] = [
+  {
+    name: "prepareLater() recovers a WAL that nobody has open, keeps it so, and leaves the WAL as it was",
+    run: async (driver, folder) => {
+      const [path, copy] = [`${folder}/app.db`, `${folder}/copy.db`];
+      using([aDatabase(driver, path)], (connection) => {
+        connection.execute("INSERT INTO entry VALUES (1, 'one')");
+        leaveBehind(path, copy, ["", "-wal"]);
+      });
+      const before = Deno.readFileSync(`${copy}-wal`);
+      const prepared = await driver.prepareLater(copy, { mayWrite: false, enableWal: false });
+      assert(isLocked(`${copy}-shm`, Deno.pid, LockByte.alive, "READ"));
+      assert(isIndexReady(copy)); // Looking into it takes the lock.
+      await prepared.close();
+      assertEquals(Deno.readFileSync(`${copy}-wal`), before);
+      using([driver.open(copy, {})], (connection) => {
+        assertEquals(connection.values("SELECT body FROM entry"), ["one"]);
+      });
+    },
+  },
+  {
+    name: "prepareLater() that may write rolls back a hot journal, and changes the mode when it is told to",
+    run: async (driver, folder) => {
+      for (const enableWal of [false, true]) {
+        const copy = `${folder}/copy-${enableWal}.db`;
+        leaveHotJournal(driver, `${folder}/app-${enableWal}.db`, copy);
+        const prepared = await driver.prepareLater(copy, { mayWrite: true, enableWal });
+        using([driver.open(copy, {})], (connection) => {
+          assertEquals(connection.values("SELECT count(*) FROM entry"), [1]);
+          assertEquals(connection.values("PRAGMA journal_mode"), [enableWal ? "wal" : "delete"]);
+        });
+        await prepared.close();
+      }
+    },
+  },
+  {
+    name: "prepareLater() says why it cannot, and leaves nothing open",
+    run: async (driver, folder) => {
+      Deno.writeTextFileSync(`${folder}/garbage`, "no database at all ".repeat(100));
+      const codes: number[] = [];
+      for (const name of ["garbage", "none"]) {
+        const options = { mayWrite: true, enableWal: true };
+        const error = await assertRejects(() => driver.prepareLater(`${folder}/${name}`, options), SqliteError);
+        codes.push(error.primaryCode);
+      }
+      assertEquals(codes, [ResultCode.notADatabase, ResultCode.cannotOpen]);
+      assertEquals(names(folder), ["garbage"]);
+    },
+  },
+];
+
+export const SQLITE_DRIVER_CONTRACT: readonly DriverTest[] = [
+  ...OPENING,
+  ...VALUES,
+  ...ERRORS,
+  ...LOCKS,
+  ...CLOSING,
+  ...PREPARING,
+];
