@@ -8,13 +8,14 @@ const SUBREAPER = new URL("../support/subreaper.ts", import.meta.url).pathname;
 const PROGRAM = `
 import { DenoProcess } from ${JSON.stringify(MODULE)};
 
-function zombies(): number {
+/** The processes whose parent this one is, ended or not. */
+function left(): number {
   let count = 0;
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^[0-9]+$/.test(name)) continue;
     try {
-      const [state, parent] = Deno.readTextFileSync("/proc/" + name + "/stat").split(") ")[1].split(" ");
-      if (state === "Z" && Number(parent) === Deno.pid) count++;
+      const [, parent] = Deno.readTextFileSync("/proc/" + name + "/stat").split(") ")[1].split(" ");
+      if (Number(parent) === Deno.pid) count++;
     } catch { /* It has ended. */ }
   }
   return count;
@@ -28,10 +29,13 @@ for (let round = 0; round < 5; round++) {
   for (const { status } of children) codes.push((await status).code);
 }
 const patience = performance.now() + 10_000;
-while (zombies() > 0 && performance.now() < patience) await new Promise((resolve) => setTimeout(resolve, 20));
-const left = zombies();
+let count = left();
+while (count > 0 && performance.now() < patience) {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  count = left();
+}
 end();
-process.stdout.write(JSON.stringify({ left, codes: codes.join("") }) + "\\n");
+process.stdout.write(JSON.stringify({ left: count, codes: codes.join("") }) + "\\n");
 Deno.exit();
 `;
 
