@@ -43,7 +43,7 @@ export const limits = {
   captureSliceBytes: 8 << 20,
   /** Calls to devices that may hang; the run-time has 32 threads for all calls, and what captures needs some at any time. */
   deviceCallsAtOnce: 16,
-  /** SQLite recovers so much of a WAL within some 10 ms, from a cold disk too; a longer one is recovered beside other work. */
+  /** SQLite recovers so much of a WAL that is in memory within some 4 ms; a longer one is recovered beside other work. */
   recoveredAtOnceBytes: 8 << 20,
   /** A hold that stands still longer makes the application's own RESTART and TRUNCATE wait. */
   handOverMs: 50,

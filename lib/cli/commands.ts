@@ -128,8 +128,8 @@ const replicate: Command = {
     return isBoth ? "--once beside --exec: one ends at once, the other stays (give one of them)" : undefined;
   },
   notes: [
-    "One SIGINT or SIGTERM ends it after a last sync, with 0 when the replicas hold everything;",
-    "a second one ends it at once.",
+    "One SIGINT, SIGTERM or SIGHUP ends it after a last sync, with 0 when the replicas hold everything;",
+    "a second one, a second later or more, ends it at once.",
   ],
   load: () => import("./replicate.ts"),
 };
