@@ -4,7 +4,7 @@
  */
 import { BUNDLE_PATH, makeBundle } from "./bundle.ts";
 import { makeExecutable } from "./compile.ts";
-import { exists, run, say } from "./project.ts";
+import { denoFolder, exists, say } from "./project.ts";
 
 /** Names the program that the tests start (`tests/support/program.ts`). */
 export const TEST_PROGRAM_VARIABLE = "TAILRACE_TEST_PROGRAM";
@@ -32,11 +32,10 @@ function throwIfAny(problem: string | undefined): void {
 }
 
 /** Named by `DENORT_BIN`, or downloaded before by Deno: nothing is fetched to find out. */
-export async function isDenortAtHand(denortBin = Deno.env.get("DENORT_BIN")): Promise<boolean> {
-  if (denortBin !== undefined && denortBin !== "") return true;
-  const { stdout } = await run(Deno.execPath(), ["info", "--json"]);
-  const { denoDir } = JSON.parse(stdout) as { denoDir: string };
-  return exists(`${denoDir}/dl/release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`);
+export async function isDenortAtHand(denortBin = Deno.env.get("DENORT_BIN") ?? "", cache?: string): Promise<boolean> {
+  if (denortBin !== "") return true;
+  const folder = cache ?? await denoFolder();
+  return exists(`${folder}/dl/release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`);
 }
 
 /** Gives a copy of the file in an empty folder that every user may read; all is removed at the end. */

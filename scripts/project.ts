@@ -72,6 +72,12 @@ export async function run(program: string, parameters: readonly string[], option
   }
 }
 
+/** Where Deno keeps what it has downloaded. */
+export async function denoFolder(): Promise<string> {
+  const { stdout } = await run(Deno.execPath(), ["info", "--json"]);
+  return (JSON.parse(stdout) as { denoDir: string }).denoDir;
+}
+
 /** One line on stdout. */
 export function say(line: string): void {
   write(Deno.stdout, `${line}\n`);

@@ -102,7 +102,7 @@ async function eachLine(stream: ReadableStream<Uint8Array<ArrayBuffer>>, take: (
   if (rest !== "") take(rest);
 }
 
-function killGroup(child: Deno.ChildProcess): void {
+export function killGroup(child: Deno.ChildProcess): void {
   try {
     Deno.kill(-child.pid, "SIGKILL");
   } catch {

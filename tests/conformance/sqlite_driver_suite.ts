@@ -275,7 +275,7 @@ const LOCKS: readonly DriverTest[] = [
           refuse();
           return performance.now() - start;
         });
-        assertLess(Math.min(...waits), 20);
+        assertLess(Math.min(...waits), 1_000); // Deno's own default is to wait for 5 s.
         assertEquals(error.resultCode, ResultCode.busy);
         assert(error.isBusy);
       });
@@ -291,7 +291,7 @@ const LOCKS: readonly DriverTest[] = [
         assertEquals(errorCode(() => other.execute("BEGIN IMMEDIATE")), ResultCode.busy);
         const waited = performance.now() - start;
         assertGreater(waited, 40);
-        assertLess(waited, 1000);
+        assertLess(waited, 4_000);
       });
     },
   },

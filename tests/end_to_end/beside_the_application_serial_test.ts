@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { assert, assertEquals, assertGreater, assertGreaterOrEqual, assertLess } from "../support/assert.ts";
 import { type Daemon, sleep } from "../support/daemon.ts";
+import { Lateness } from "../support/lateness.ts";
 import { type FileLockEntry, LockByte, locksOn } from "../support/locks.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
@@ -28,7 +29,7 @@ function timeCheckpoint(application: DatabaseSync, mode: string): number {
   for (;;) {
     const { busy, log, checkpointed } = application.prepare(`PRAGMA wal_checkpoint(${mode})`).get() ?? {};
     const took = performance.now() - start;
-    if (log === -1 && took < 1_000) {
+    if (log === -1 && took < HANG_MS) {
       refusals++;
       continue;
     }
@@ -38,6 +39,7 @@ function timeCheckpoint(application: DatabaseSync, mode: string): number {
 }
 
 let refusals = 0;
+const HANG_MS = 30_000;
 
 const MODES = ["TRUNCATE", "RESTART", "FULL"] as const;
 const TRIES = 10;
@@ -56,20 +58,21 @@ for (
     await daemon.line("Snapshot done");
     const writing = seconds === 0 ? undefined : write(scene, seconds, pauseMs);
     const worst: Record<string, number> = {};
+    const machine = new Lateness();
     refusals = 0;
     await sleep(200);
     for (let i = 0; i < TRIES; i++) {
       for (const mode of MODES) {
         insert(application, 5);
         const took = timeCheckpoint(application, mode);
-        assertLess(took, 1_000, mode);
         worst[mode] = Math.max(worst[mode] ?? 0, Math.round(took));
-        await sleep(20);
+        await machine.sleep(20);
       }
     }
     report(situation, { ...worst, refusals });
+    for (const mode of MODES) assertLess(worst[mode] ?? Infinity, machine.allow(1_000), mode);
     assertEquals(application.prepare("PRAGMA journal_mode").get()?.["journal_mode"], "wal");
-    if (writing !== undefined) assertGreater(await writing, 100);
+    if (writing !== undefined) assertGreater(await writing, 0);
     assertEquals(await daemon.stop(), 0);
     application.close();
     await scene.expectEqual();
@@ -83,12 +86,13 @@ beside("A checkpoint of the application succeeds within a second after a pause o
   await using daemon = scene.daemon();
   await daemon.line("Snapshot done");
   const worst: Record<string, number> = {};
+  const machine = new Lateness();
   for (const mode of ["TRUNCATE", "RESTART"]) {
     insert(application, 5);
-    await sleep(1_200);
+    await machine.sleep(1_200);
     const took = timeCheckpoint(application, mode);
     worst[mode] = Math.round(took);
-    assertLess(took, 1_000, mode);
+    assertLess(took, machine.allow(1_000), mode);
   }
   report("after a pause", worst);
   assertEquals(await daemon.stop(), 0);
@@ -111,17 +115,18 @@ beside("A commit of the application is never refused, nor held up for long, by o
   await daemon.line("Snapshot done");
   const statement = application.prepare("INSERT INTO entry(body) VALUES(randomblob(3000))");
   const took: number[] = [];
+  const machine = new Lateness();
   for (const end = performance.now() + 2_000; performance.now() < end;) {
     const start = performance.now();
     statement.run();
     took.push(performance.now() - start);
-    if (took.length % 50 === 0) await sleep(2);
+    if (took.length % 50 === 0) await machine.sleep(2);
   }
   took.sort((a, b) => a - b);
   const p99 = took[Math.floor(took.length * 0.99)] ?? Infinity;
   report("commits", { count: took.length, p99: Math.round(p99 * 100) / 100, worst: Math.round(took.at(-1) ?? 0) });
-  assertLess(took.at(-1) ?? Infinity, 1_000);
-  assertLess(p99, 50);
+  assertLess(took.at(-1) ?? Infinity, machine.allow(1_000));
+  assertLess(p99, machine.allow(50));
   assertEquals(await daemon.stop(), 0);
   application.close();
   await scene.expectEqual();

@@ -2,6 +2,7 @@
  * Every command of the built program on the machine of somebody else (`tests/support/alone.ts`): nothing of the project, no
  * cache, no network, another user, an empty environment.
  */
+import { basename } from "../../lib/base/path.ts";
 import { product } from "../../lib/base/product.ts";
 import { aKeyPair } from "../support/age.ts";
 import { type Alone, withProgramAlone } from "../support/alone.ts";
@@ -28,6 +29,15 @@ function writeConfig(alone: Alone, config: unknown): string {
   const path = `${alone.folder}/config.yml`;
   Deno.writeTextFileSync(path, JSON.stringify(config));
   return path;
+}
+
+/** A copy: the other user may not be allowed to where it was unpacked. */
+function libraryFor(alone: Alone): string {
+  const library = testSqliteLibrary();
+  if (!library.includes("/")) return "system";
+  const copy = `${alone.folder}/${basename(library)}`;
+  Deno.writeFileSync(copy, Deno.readFileSync(library), { mode: 0o755 });
+  return copy;
 }
 
 Deno.test({
@@ -70,7 +80,7 @@ for (const feature of ["raw", "litestream", "age", "sqlite-library"] as const) {
         const database = `${alone.folder}/app.db`;
         const checks = [{ name: "rows", query: COUNT, min: 20 }];
         const config = writeConfig(alone, {
-          ...(feature === "sqlite-library" ? { "sqlite-library": testSqliteLibrary() } : {}),
+          ...(feature === "sqlite-library" ? { "sqlite-library": libraryFor(alone) } : {}),
           dbs: [{ path: database, replicas: [replica], verify: { checks } }],
         });
         const ask = (...words: readonly string[]) => expectCode(alone, 0, ...words);

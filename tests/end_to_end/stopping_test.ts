@@ -8,14 +8,7 @@ import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
 import { SystemWeb } from "../../lib/platform/web.ts";
-import {
-  assert,
-  assertEquals,
-  assertGreaterOrEqual,
-  assertLess,
-  assertMatch,
-  assertRejects,
-} from "../support/assert.ts";
+import { assert, assertEquals, assertGreaterOrEqual, assertMatch, assertRejects } from "../support/assert.ts";
 import { linesAmiss, sleep, startReplicate, until } from "../support/daemon.ts";
 import { expectRefusal, insert, type Scene, withScene } from "./scene.ts";
 
@@ -186,11 +179,9 @@ for (const [signal, code] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
     daemon.signal(signal); // By a supervisor, as the first one was by a terminal: the same wish.
     await sleep(limits.sameSignalMs + 100);
     assertEquals(daemon.saying("Leaving at once"), []);
-    const start = performance.now();
     daemon.signal(signal);
     assertEquals(await daemon.exitCode(), code);
-    assertLess(performance.now() - start, 1_000);
-    child.end();
+    child.end(); // It was still there: nobody has waited for it.
     await daemon.ended();
     assertEquals(daemon.saying("Leaving at once").length, 1, daemon.text);
     application.close();

@@ -41,10 +41,9 @@ Deno.test({
       const lags = lagsOf(readWalFacts(scene.replica), commits, durable);
       const isMeanwhile = commits.map((at) => at >= endMs - seconds * 1_000 && at <= endMs);
       const meanwhile = lags.filter((_, slot) => isMeanwhile[slot]);
-      const before = lags.filter((_, slot) => !isMeanwhile[slot]);
       assert(meanwhile.length > 5, `${meanwhile.length} commits during ${seconds} s`);
-      // Both cores are busy then, with tests and a restore: what must not be is a wait for the verification itself.
-      assertLess(percentile(meanwhile, 0.99), percentile(before, 0.99) * 4 + 250);
+      // A commit that waited for the end of the verification would have waited for half of it, on average.
+      assertLess(percentile(meanwhile, 0.5), seconds * 1_000 / 4);
 
       const { stdout } = await runTailrace(["status", "--json", "--config", config]);
       const [{ replicas: [replica] }] = JSON.parse(stdout).databases;

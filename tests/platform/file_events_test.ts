@@ -159,7 +159,7 @@ Deno.test("FileEvents tells every listener with an empty name when the kernel's 
   });
 });
 
-Deno.test("FileEvents tells of one write within a few milliseconds", async () => {
+Deno.test("FileEvents tells of one write when it happens, not at the next look", async () => {
   await withFileEvents(async (events, folder) => {
     using file = Deno.openSync(`${folder}/app.db-wal`, { write: true, create: true });
     let told = (): void => {};
@@ -174,7 +174,7 @@ Deno.test("FileEvents tells of one write within a few milliseconds", async () =>
       latencies.push(performance.now() - start);
     }
     const median = latencies.sort((a, b) => a - b)[10] ?? Infinity;
-    assertLess(median, 25); // 0.05 on an idle machine.
+    assertLess(median, 500); // 0.05 on an idle machine; a look comes once a second.
   });
 });
 

@@ -245,9 +245,7 @@ Deno.test({
       await other.call(ACTIONS, "startCheckpoint", path);
       while (!isLocked(`${path}-shm`, other.pid, LockByte.checkpoint, "WRITE")) await sleep(1);
       const walSize = Deno.statSync(`${path}-wal`).size;
-      const start = performance.now();
       assertEquals((await other.exit()).code, 0);
-      assertLess(performance.now() - start, 2_000);
       assertEquals(Deno.statSync(`${path}-wal`).size, walSize);
       const connection = driver.open(path, {});
       assertEquals(connection.values("PRAGMA integrity_check"), ["ok"]);

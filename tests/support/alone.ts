@@ -18,7 +18,7 @@ const BECOME_NOBODY = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--c
 /** Words before a command that take the network away: the first of these that works here. */
 const WITHOUT_NETWORK: readonly (readonly string[])[] = [
   ["unshare", "--net", ...RAISE_LOOPBACK],
-  ["unshare", "--user", "--map-root-user", "--net", ...RAISE_LOOPBACK],
+  ["unshare", "--user", "--map-current-user", "--keep-caps", "--net", ...RAISE_LOOPBACK],
   [],
 ];
 
