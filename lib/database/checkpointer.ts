@@ -28,6 +28,8 @@ export interface CheckpointWork {
   /** Under the pause: captures to mxFrame and makes it durable, blocking. "unclear": the wal-index could not be read. */
   captureNow(): "captured" | "unclear" | "doubt";
   tailBytes(): number;
+  /** Has on stable storage by now what must be there before the end of the pause, as far as it goes. */
+  syncAhead(): Promise<void>;
   /** Runs a PASSIVE checkpoint off the event loop; undefined where that cannot be done. */
   readonly copyBeside: (() => Promise<CheckpointResult>) | undefined;
   /** Frames that a checkpoint would have to copy into the database file. */
@@ -109,10 +111,14 @@ export class Checkpointer {
   async #pause(signal: AbortSignal): Promise<"paused" | CheckpointOutcome> {
     const start = this.#clock.monotonicMs();
     let burstMs = BURST_MS;
+    let isAhead = false;
     while (this.#clock.monotonicMs() - start < PATIENCE_MS && !signal.aborted) {
       if (!await this.#work.pump()) return doubt();
       if (this.#work.uncopiedFrames() > PAUSED_FRAMES_MAX) {
         if (await this.#copy() === undefined) return doubt();
+      } else if (!isAhead) {
+        await this.#work.syncAhead(); // Once: with each sync more is written, and the WAL would never be whole in the file.
+        isAhead = true;
       } else if (this.#work.tailBytes() <= this.#tailMaxBytes && this.#tryToPause(burstMs)) return "paused";
       burstMs = BURST_AFTER_REFUSAL_MS;
       await this.#clock.sleep(1);

@@ -40,8 +40,6 @@ const RETRY_CAPTURE_MS = 20;
 const REPEAT_MS = 3_600_000;
 const LOOK_AT_PATH_MS = 500;
 const LOOK_AT_STATE_MS = 500;
-/** Between the application's last close and an empty WAL. */
-const DEPARTURE_MS = 1;
 
 export class WatchedDatabase implements DatabaseSource {
   readonly path: string;
@@ -536,9 +534,9 @@ export class WatchedDatabase implements DatabaseSource {
   #pauseMs(): number {
     if (this.#session === undefined) return Math.min(WAIT_MS, this.#settings.monitorIntervalMs);
     if (this.#scrub.isBusy(this.#session)) return 1;
-    if (this.#session.watch.isDeparting) return DEPARTURE_MS;
     const msSinceStir = this.#clock.monotonicMs() - this.#lastStirMs;
-    return pollIntervalMs({ msSinceStir, atRest: this.#session.watch.atRest }, this.#settings.monitorIntervalMs);
+    const { atRest, departureMs = Infinity } = this.#session.watch;
+    return Math.min(departureMs, pollIntervalMs({ msSinceStir, atRest }, this.#settings.monitorIntervalMs));
   }
 
   #noteSaid(message: string): void {

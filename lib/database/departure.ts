@@ -24,8 +24,11 @@ import { truncatingCheckpoint } from "./read_hold.ts";
 import { lookOf } from "./still_file.ts";
 import type { WalIndexHeader } from "./wal_index.ts";
 
-/** What is tried without success is tried again after this long. */
-const RETRY_MS = 50;
+/** Between the application's last close and an empty WAL. */
+const LOOK_MS = 1;
+/** What is tried without success is tried again after this long, twice as long each time. */
+const RETRY_MIN_MS = 20;
+const RETRY_MAX_MS = 5_000;
 
 export class Departure {
   readonly #open: OpenDatabase;
@@ -40,6 +43,7 @@ export class Departure {
   #changeCounter = 0;
   #lastTryMs = -Infinity;
   #notBeforeMs = -Infinity;
+  #retryMs = RETRY_MIN_MS;
 
   /** `isDurable`: all that is captured is on stable storage. */
   constructor(
@@ -62,6 +66,12 @@ export class Departure {
     return this.#aloneSinceMs !== undefined;
   }
 
+  /** When that is worth a look; undefined when nothing is left. */
+  get nextLookMs(): number | undefined {
+    if (!this.isUnderWay) return undefined;
+    return Math.max(LOOK_MS, this.#notBeforeMs - this.#clock.monotonicMs());
+  }
+
   /** One look; `copy` checkpoints, without holding anybody up. False on doubt. */
   async look(copy: () => Promise<void>): Promise<boolean> {
     const index = this.#open.walIndex.read();
@@ -70,7 +80,7 @@ export class Departure {
     const isEmpty = this.#open.walFile.size() === 0;
     const isBlank = index.databasePages === 0;
     const isThere = (isEmpty && isBlank) || !isAlone(this.#open);
-    if (isThere) this.#aloneSinceMs = undefined;
+    if (isThere) this.#noteCompany();
     else if (index.changeCounter !== this.#changeCounter) this.#aloneSinceMs = now;
     else this.#aloneSinceMs ??= now;
     this.#changeCounter = index.changeCounter;
@@ -88,8 +98,21 @@ export class Departure {
     if (decision === "nothing") return true;
     if (decision === "empty") return await this.empty();
     this.#lastTryMs = now;
+    this.#putOff();
     await copy();
+    if (this.#readDone() !== undefined) this.#notBeforeMs = now;
     return true;
+  }
+
+  #noteCompany(): void {
+    this.#aloneSinceMs = undefined;
+    this.#notBeforeMs = -Infinity;
+    this.#retryMs = RETRY_MIN_MS;
+  }
+
+  #putOff(): void {
+    this.#notBeforeMs = this.#clock.monotonicMs() + this.#retryMs;
+    this.#retryMs = Math.min(RETRY_MAX_MS, this.#retryMs * 2);
   }
 
   /**
@@ -110,7 +133,7 @@ export class Departure {
   /** Empties a WAL of which all is captured and copied, if nobody else has the database open. False on doubt. */
   async empty(): Promise<boolean> {
     await this.#keeper.settle();
-    this.#notBeforeMs = this.#clock.monotonicMs() + RETRY_MS;
+    this.#putOff();
     if (!this.truncate()) return this.#follower.doubt === undefined;
     return await this.#renew();
   }

@@ -6,7 +6,7 @@
  * the WAL. A program loses all its locks on a file when it closes any descriptor of it, so that one of the two proves little;
  * both are asked.
  */
-import type { FileHandle, FileLock } from "../platform/file_system.ts";
+import type { ByteLock, FileHandle } from "../platform/file_system.ts";
 import type { WalIndex } from "./wal_index.ts";
 
 /** SQLite's SHARED lock on a database file. */
@@ -27,7 +27,7 @@ export function isAlone({ databaseFile, walIndex }: SharedFiles): boolean {
  * While this is held no connection is the last one to close, whoever closes: nothing is checkpointed by it, and `-wal` and
  * `-shm` stay. Undefined where that cannot be had.
  */
-export function keepFiles(databaseFile: FileHandle): FileLock | undefined {
+export function keepFiles(databaseFile: FileHandle): ByteLock | undefined {
   return databaseFile.share(SHARED_AT, SHARED_LENGTH);
 }
 
@@ -35,7 +35,7 @@ export function keepFiles(databaseFile: FileHandle): FileLock | undefined {
  * While this is held, and no connection of ours, whatever is committed stays in the WAL as well: nobody can restart or cut
  * it. Undefined where that cannot be had.
  */
-export function keepWal({ databaseFile, walIndex }: SharedFiles): FileLock | undefined {
+export function keepWal({ databaseFile, walIndex }: SharedFiles): ByteLock | undefined {
   const files = keepFiles(databaseFile);
   const frames = files && walIndex.shareSlot();
   if (frames === undefined) {

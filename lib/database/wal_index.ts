@@ -17,7 +17,7 @@
  */
 import { viewOf } from "../base/bytes.ts";
 import { ReplicationError } from "../base/errors.ts";
-import type { FileHandle, FileLock, FileSystem } from "../platform/file_system.ts";
+import type { ByteLock, FileHandle, FileSystem } from "../platform/file_system.ts";
 import { type Checksum, RunningChecksum } from "../wal/checksum.ts";
 import type { Salt } from "../wal/salt.ts";
 
@@ -106,7 +106,7 @@ export class WalIndex {
    * Holds the slot that is taken last, without a connection. Nobody can restart or cut the WAL meanwhile; for a recovery it
    * is a reader like any other.
    */
-  shareSlot(): FileLock | undefined {
+  shareSlot(): ByteLock | undefined {
     return this.#file.share(LAST_SLOT_AT, 1);
   }
 

@@ -125,9 +125,9 @@ export class Watch {
     return this.#keeper.atRest;
   }
 
-  /** Whether the application has gone and the WAL is to be emptied in a moment. */
-  get isDeparting(): boolean {
-    return this.#departure.isUnderWay;
+  /** When to look again for what is left to be done after the application's last close; undefined when nothing is. */
+  get departureMs(): number | undefined {
+    return this.#departure.nextLookMs;
   }
 
   /** One look at the wal-index and everything that follows from it. */
@@ -296,6 +296,9 @@ export class Watch {
       hold: this.#open.hold,
       captured: () => this.#shadow.life?.frames ?? 0,
       tailBytes: () => this.#follower.tailBytes(),
+      syncAhead: async () => {
+        await Promise.all([this.#shadow.sync(), this.#open.databaseFile.flush(), this.#open.walFile.flush()]);
+      },
       noteCopied: () => this.#resting.begin(),
       uncopiedFrames: () => this.#follower.uncopiedFrames(),
       pump: () => this.#keeper.pump(),

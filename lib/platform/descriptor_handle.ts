@@ -1,7 +1,7 @@
 import { assert } from "../base/assert.ts";
 import type { Semaphore } from "../base/semaphore.ts";
 import { translated, translatedLater } from "./file_error.ts";
-import type { FileHandle, FileLock } from "./file_system.ts";
+import type { ByteLock, FileHandle } from "./file_system.ts";
 import type { SystemCalls } from "./system_calls.ts";
 
 export class DescriptorHandle implements FileHandle {
@@ -82,6 +82,10 @@ export class DescriptorHandle implements FileHandle {
     translated("sync", this.#path, () => this.#system.syncData(this.#descriptor));
   }
 
+  flush(): Promise<void> {
+    return this.#change("flush", () => this.#system.flushLater(this.#descriptor));
+  }
+
   forget(): Promise<void> {
     return this.#change("let go of", () => this.#system.forgetLater(this.#descriptor));
   }
@@ -90,7 +94,7 @@ export class DescriptorHandle implements FileHandle {
     return this.#system.isLockedByOthers(this.#descriptor, at);
   }
 
-  share(at: number, length: number): FileLock | undefined {
+  share(at: number, length: number): ByteLock | undefined {
     if (!this.#system.share(this.#descriptor, at, length)) return undefined;
     return {
       release: () => translated("unlock", this.#path, () => this.#system.unshare(this.#descriptor, at, length)),

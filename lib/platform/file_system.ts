@@ -26,6 +26,8 @@ export interface FileHandle {
   sync(): Promise<void>;
   /** The same, blocking. */
   syncNow(): void;
+  /** Somebody else will sync the file soon: he finds less left to do. Safe on a file of a watched database. Promises nothing. */
+  flush(): Promise<void>;
   /** Nobody will read soon what is on stable storage: it need not take the machine's memory. */
   forget(): Promise<void>;
   /** Whether another process holds a POSIX lock on that byte; undefined where the system cannot tell. Takes none. */
@@ -35,10 +37,15 @@ export interface FileHandle {
    * lock, not this process's: closing another descriptor of the file does not end it. Undefined when somebody has them so,
    * or the system has no such locks.
    */
-  share(at: number, length: number): FileLock | undefined;
+  share(at: number, length: number): ByteLock | undefined;
   close(): void;
   /** Closing may wait for a device, too: it is told what is still unwritten, and that the file is no longer open. */
   closeLater(): Promise<void>;
+}
+
+/** Of bytes of an open file. */
+export interface ByteLock {
+  release(): void;
 }
 
 export interface FileStatus {

@@ -176,6 +176,10 @@ class LibcCalls implements SystemCalls {
     if (result < 0) throw this.#error(-result);
   }
 
+  async flushLater(descriptor: number): Promise<void> {
+    await this.#raw.syncData(descriptor);
+  }
+
   /** Advice that is not taken costs nothing. */
   async forgetLater(descriptor: number): Promise<void> {
     await this.#libc.advise(descriptor, 0n, 0n, POSIX_FADV_DONTNEED);

@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import type { FileHandle, FileLock, FileSystem, OpenMode } from "./file_system.ts";
+import type { ByteLock, FileHandle, FileSystem, OpenMode } from "./file_system.ts";
 
 /** So many bytes a second on average, whoever reads them. */
 export class RateLimit {
@@ -75,6 +75,10 @@ class LimitedHandle implements FileHandle {
     this.#handle.syncNow();
   }
 
+  flush(): Promise<void> {
+    return this.#handle.flush();
+  }
+
   forget(): Promise<void> {
     return this.#handle.forget();
   }
@@ -83,7 +87,7 @@ class LimitedHandle implements FileHandle {
     return this.#handle.isLockedByOthers(at);
   }
 
-  share(at: number, length: number): FileLock | undefined {
+  share(at: number, length: number): ByteLock | undefined {
     return this.#handle.share(at, length);
   }
 

@@ -47,6 +47,11 @@ export class NodeCalls implements SystemCalls {
     return promised<void>((done) => node.fs.fdatasync(descriptor, done));
   }
 
+  /** Node would duplicate the descriptor. */
+  flushLater(): Promise<void> {
+    return Promise.resolve();
+  }
+
   forgetLater(): Promise<void> {
     return Promise.resolve();
   }

@@ -25,6 +25,11 @@ export interface SystemCalls {
   /** The data, and what is needed to read it, is on stable storage. An error is told once: it is never tried again. */
   syncData(descriptor: number): void;
   syncDataLater(descriptor: number): Promise<void>;
+  /**
+   * Has the device begin with what a sync would wait for, without another descriptor of the file. Whether that was done, and
+   * succeeded, is told to nobody: the system tells each descriptor of what is lost.
+   */
+  flushLater(descriptor: number): Promise<void>;
   /** What of the file is on stable storage need not be kept in memory, as far as we are concerned. */
   forgetLater(descriptor: number): Promise<void>;
   close(descriptor: number): void;

@@ -175,3 +175,30 @@ gone("Touching the file at rest is no overwriting, and holds nobody up", async (
   application.close();
   await scene.expectEqual();
 });
+
+gone("Another file that comes beside the same WAL before we can look is not taken for what was captured", async (
+  scene,
+  daemon,
+  application,
+) => {
+  const other = `${scene.folder}/data/other.db`;
+  application.prepare("VACUUM INTO ?").run(other);
+  const copy = new DatabaseSync(other);
+  copy.exec("PRAGMA journal_mode = WAL");
+  copy.close();
+  application.exec("UPDATE entry SET body = randomblob(200)");
+  assertEquals(application.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"], 0);
+  insert(application, 1);
+  await scene.replicated();
+  daemon.signal("SIGSTOP");
+  application.close();
+  Deno.renameSync(other, scene.database);
+  const again = scene.connect(); // With the WAL and its index, which we keep.
+  insert(again, 1);
+  daemon.signal("SIGCONT");
+  await daemon.line("was replaced by another file");
+  await daemon.line("Resynced");
+  assertEquals(await daemon.stop(), 0, daemon.text);
+  again.close();
+  await scene.expectEqual();
+});

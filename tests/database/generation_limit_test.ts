@@ -1,9 +1,10 @@
 /** A doubt that comes back at once is not mended by one generation after the other, each with its snapshots. */
 import { limits } from "../../lib/base/limits.ts";
 import { ReplicationError } from "../../lib/base/errors.ts";
-import { assertEquals, assertNotEquals, assertRejects } from "../support/assert.ts";
+import { Recurrence } from "../../lib/database/recurrence.ts";
+import { assertEquals, assertNotEquals, assertRejects, assertThrows } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
-import { WatchedStage } from "./watched_stage.ts";
+import { ShiftedClock, WatchedStage } from "./watched_stage.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -73,5 +74,51 @@ Deno.test({
       assertNotEquals(stage.generation, last);
       const { generation } = await stage.commit(2);
       assertEquals(generation, stage.generation);
+    }),
+});
+
+Deno.test({
+  name: "Resyncs are no generations: they are counted by themselves, and refused in their own words",
+  fn: () => {
+    const clock = new ShiftedClock();
+    const resyncs = new Recurrence(clock, limits.resyncsPerMinuteMax, "app.db", "resyncs began");
+    for (let i = 0; i < limits.resyncsPerMinuteMax; i++) {
+      resyncs.refuseOneMore("a test asks for it");
+      resyncs.count();
+    }
+    const error = assertThrows(() => resyncs.refuseOneMore("of this"), ReplicationError);
+    const many = limits.resyncsPerMinuteMax;
+    assertEquals(
+      error.message,
+      `Cannot follow app.db: ${many} resyncs began within a minute, the last because of this`,
+    );
+    clock.shiftMs += MINUTE_MS;
+    resyncs.refuseOneMore("a minute has passed");
+  },
+});
+
+Deno.test({
+  name: "WatchedDatabase resyncs more often than generations may begin, and begins none",
+  timeout: 30_000,
+  fn: () =>
+    WatchedStage.with({}, async (stage) => {
+      const { generation } = stage;
+      const isKnown = async () => (await stage.database.captureNow()).checksum !== undefined;
+      await until(isKnown, "every page to be known");
+      for (let i = 0; i <= limits.generationsPerMinuteMax; i++) {
+        await stage.commit();
+        await stage.application.run("PRAGMA wal_checkpoint(TRUNCATE)");
+        await stage.application.close();
+        const said = stage.lines.length;
+        for (const suffix of ["-wal", "-shm"]) Deno.removeSync(`${stage.path}${suffix}`);
+        await until(
+          () => stage.lines.slice(said).some((line) => line.includes("Following")),
+          "it to be followed again",
+        );
+        await stage.application.open(stage.path, { busyTimeoutMs: 5_000 });
+      }
+      assertEquals(stage.lines.filter((line) => line.includes("A new generation begins")).length, 1);
+      assertEquals(stage.generation, generation);
+      assertEquals(stage.text.includes("within a minute"), false);
     }),
 });

@@ -30,6 +30,7 @@ const rows: readonly (readonly [string, Partial<ResumeFacts>, ResumeDecision])[]
   ["nothing new", {}, { kind: "continue" }],
   ["more frames", { committed: 12 }, { kind: "continue" }],
   ["another database under the same WAL", { isOverwritten: true }, anew("the database file was overwritten in place")],
+  ["everything as it was, but beside another file", { brokenBecause: "it was replaced" }, anew("it was replaced")],
   ["no usable state", { stateProblem: "the state is gone" }, anew("the state is gone")],
   [
     "no usable state, whatever else is found",
