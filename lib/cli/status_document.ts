@@ -6,6 +6,7 @@ import type { DatabaseStatus } from "../daemon/status.ts";
 import type { Event } from "../database/event_log.ts";
 import { formatPosition } from "../position/position.ts";
 import { proofDocument } from "../verify/proof_document.ts";
+import { newestSuccess, standingFailure } from "../verify/proof_memory.ts";
 import { formatTime } from "./amounts.ts";
 import { timeMember } from "./listing.ts";
 import { adviceText, type Row, type Shown } from "./status_text.ts";
@@ -72,7 +73,8 @@ function replicaDocument({ view, oldestMs }: Row, { heard, recorded }: DatabaseS
     error: error?.message ?? null,
     trouble: troubleDocument(isFailing ? answer?.problem : undefined, last, answer !== undefined),
     last_proof: proofDocument(proof?.last),
-    last_success: proofDocument(proof?.lastPass),
+    last_success: proofDocument(newestSuccess(proof)),
+    standing_failure: proofDocument(standingFailure(proof)),
   };
 }
 

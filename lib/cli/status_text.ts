@@ -7,7 +7,7 @@ import type { Event } from "../database/event_log.ts";
 import { product } from "../base/product.ts";
 import { basename } from "../base/path.ts";
 import { formatPosition } from "../position/position.ts";
-import type { KeptRun } from "../verify/proof_memory.ts";
+import { newestSuccess, standingFailure } from "../verify/proof_memory.ts";
 import { formatAge, formatTime } from "./amounts.ts";
 import { rounded } from "./generations.ts";
 import { timeCell, UNKNOWN } from "./listing.ts";
@@ -131,12 +131,10 @@ function longCells({ database, status, rows, unsafe }: Shown, nowMs: number): st
 }
 
 function proofCell({ proof }: ReplicaView, nowMs: number): string {
-  return proof === undefined ? "never" : proofText(proof.last, nowMs);
-}
-
-function proofText({ outcome, reached, atMs }: KeptRun, nowMs: number): string {
-  const what = outcome === "pass" ? reached ?? "pass" : outcome.toUpperCase();
-  return `${what}, ${formatAge(nowMs - atMs)} ago`;
+  const failure = standingFailure(proof);
+  if (failure !== undefined) return `FAIL, ${formatAge(nowMs - failure.atMs)} ago`;
+  const success = newestSuccess(proof);
+  return success === undefined ? "never" : `${success.reached ?? "pass"}, ${formatAge(nowMs - success.atMs)} ago`;
 }
 
 function eventText({ message, fields }: Event): string {

@@ -186,10 +186,14 @@ function withCommands(context: CommandContext, report: ReplicaReport): ReplicaRe
 }
 
 /** In the state of the database, so that `status` can tell; a proof does not depend on it. */
-async function remember(context: CommandContext, { state }: VerifyRequest, run: KeptRun): Promise<void> {
+async function remember(
+  context: CommandContext,
+  { state }: VerifyRequest,
+  run: KeptRun | undefined,
+): Promise<void> {
   const { platform: { files }, userId } = context;
   try {
-    if (state !== undefined) await rememberProof(files, state.path, state.place, run, userId);
+    if (state !== undefined && run !== undefined) await rememberProof(files, state.path, state.place, run, userId);
   } catch (error) {
     // Another user than the daemon's may not write there, night after night: to cron that is no news.
     if (isTalkative(context)) writeLine(context.stderr, printable(`The result is not remembered: ${messageOf(error)}`));

@@ -3,6 +3,7 @@
  * stays: it is read from the file that is replaced.
  */
 import { type Family, formatExposition, formatSeries, type Sample, sample } from "../base/exposition.ts";
+import { hasRestoredAndCompared } from "../verify/proof_memory.ts";
 import { type ReplicaReport, type RungOutcome, RUNGS, type VerifyReport } from "../verify/report.ts";
 
 const PREFIX = "tailrace_verify";
@@ -29,8 +30,8 @@ export function metricsText(report: VerifyReport, before: string): string {
     gauge(`${PREFIX}_last_run_timestamp_seconds`, "When the last run began", () => ranAt),
     gauge(
       LAST_SUCCESS,
-      "When the last run began that proved the replica",
-      (replica) => replica.outcome === "pass" ? ranAt : valueIn(before, formatSeries(LAST_SUCCESS, labelsOf(replica))),
+      "When the last run began that restored and compared, and found all well; 0: never",
+      (replica) => isSuccess(replica) ? ranAt : valueIn(before, formatSeries(LAST_SUCCESS, labelsOf(replica))) ?? 0,
     ),
     gauge(`${PREFIX}_duration_seconds`, "How long the replica took", ({ durationMs }) => seconds(durationMs)),
     gauge(
@@ -51,6 +52,12 @@ export function metricsText(report: VerifyReport, before: string): string {
       samples: report.replicas.flatMap(rungSamples),
     },
   ]);
+}
+
+/** A run that goes less far, or looks at another state than the newest one, proves no less and no more than before. */
+function isSuccess(replica: ReplicaReport): boolean {
+  const rungs = Object.fromEntries(replica.rungs.map(({ rung, outcome }) => [rung, outcome]));
+  return replica.about === "newest state" && hasRestoredAndCompared({ outcome: replica.outcome, rungs });
 }
 
 function rungSamples(replica: ReplicaReport): Sample[] {

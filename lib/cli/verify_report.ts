@@ -19,7 +19,8 @@ export function verifyLines(report: VerifyReport, nowMs: number, invocation: rea
 function replicaLines(report: ReplicaReport, nowMs: number, invocation: readonly string[]): string[] {
   const { outcome, database, url, reached, newest, proven, rungs, findings, suspicions, proofs } = report;
   const whose = database === undefined ? url : `${database}, replica ${report.replica} (${url})`;
-  const upTo = reached === undefined ? "nothing was proven" : `proven up to "${reached}"`;
+  const of = report.about === "chosen state" ? ", of a chosen state" : "";
+  const upTo = (reached === undefined ? "nothing was proven" : `proven up to "${reached}"`) + of;
   const advice = findings.find((finding) => finding.advice !== undefined)?.advice;
   const known = new Set(rungs.map(({ says }) => says));
   return [
@@ -68,6 +69,7 @@ function replicaDocument(report: ReplicaReport): Record<string, unknown> {
     replica: report.replica,
     url: report.url,
     outcome: report.outcome,
+    about: report.about,
     reached: report.reached ?? null,
     rungs: report.rungs.map(({ rung, outcome, says, durationMs }) => ({
       rung,

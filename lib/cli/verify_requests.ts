@@ -10,7 +10,7 @@ import { statePathOf } from "../daemon/status.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import { RateLimit, withRateLimit } from "../platform/limited_files.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
-import { recallProof } from "../verify/proof_memory.ts";
+import { pointsToTryAgain, type ProofMemory, recallProof } from "../verify/proof_memory.ts";
 import { type Rung, rungNamed, RUNGS } from "../verify/report.ts";
 import { parseSlice } from "../verify/slice.ts";
 import type { LadderOptions, ReplicaRequest } from "../verify/verify.ts";
@@ -70,15 +70,16 @@ function requestOf(
   const request = {
     replica: { name: replica.name, store: openReplicaOf(tools.files, replica, database) },
     url: replica.url,
-    options: optionsFrom(context, tools.seed, database?.verify),
   };
-  if (database === undefined) return request;
+  if (database === undefined) return { ...request, options: optionsFrom(context, tools.seed) };
   const { driver } = tools;
   const { store } = request.replica;
   const state = { path: statePathOf(files, database), place: replica.path };
-  const before = recallProof(files, state.path, state.place)?.lastPass;
+  const memory = recallProof(files, state.path, state.place);
+  const before = memory?.inside;
   return {
     ...request,
+    options: optionsFrom(context, tools.seed, database.verify, memory),
     database: database.path,
     sourceChangedMs: () => changedAtMs(files, database.path),
     checks: database.verify.checks,
@@ -90,7 +91,12 @@ function requestOf(
 }
 
 /** What the command line says, else the database's config, else the default. */
-function optionsFrom(context: CommandContext, seed: number, config: Partial<VerifyConfig> = {}): LadderOptions {
+function optionsFrom(
+  context: CommandContext,
+  seed: number,
+  config: Partial<VerifyConfig> = {},
+  memory?: ProofMemory,
+): LadderOptions {
   const { arguments: arguments_, platform: { clock } } = context;
   const level = arguments_.text("level");
   const maxAgeMs = parseDuration(arguments_.text("max-age") ?? "") ?? config.maxAgeMs;
@@ -101,6 +107,8 @@ function optionsFrom(context: CommandContext, seed: number, config: Partial<Veri
     target: targetFrom(arguments_, clock.now().getTime()),
     sample: arguments_.integer("sample") ?? config.sample ?? 0,
     seed,
+    isSeedChosen: arguments_.text("seed") !== undefined,
+    again: pointsToTryAgain(memory),
     ...(slice === undefined ? {} : { slice }),
     ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
   };

@@ -16,8 +16,10 @@ import { isOrder, parseOrder, type SnapshotOrder } from "./order.ts";
 
 const ROOT = 0;
 
-/** How often questions are looked for where the system does not tell of them, and whether the place is still there. */
+/** How often questions are looked for where the system does not tell of them, and whether there is a place by now. */
 const LOOK_AGAIN_MS = 1_000;
+/** Where it does tell. */
+const LOOK_AGAIN_WATCHED_MS = 10_000;
 /** Whoever asked does not wait for so long: an answer that is older was left behind. */
 const LEFT_BEHIND_MS = 60_000;
 
@@ -81,7 +83,8 @@ export class Answers {
         if (problem !== this.#saidProblem) this.#options.log.warn("Nobody can be answered", { reason: problem });
         this.#saidProblem = problem;
       }
-      await settledOrDue(this.#options.clock, asked, LOOK_AGAIN_MS, signal);
+      const pauseMs = this.#place?.watch === undefined ? LOOK_AGAIN_MS : LOOK_AGAIN_WATCHED_MS;
+      await settledOrDue(this.#options.clock, asked, pauseMs, signal);
     }
     await Promise.all(this.#underWay.values());
     this.#leave();

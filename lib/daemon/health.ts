@@ -3,7 +3,7 @@ import { formatDuration } from "../config/duration.ts";
 import { limits } from "../base/limits.ts";
 import type { Position } from "../position/position.ts";
 import type { PulseFacts } from "../replica/pulse.ts";
-import type { ProofMemory } from "../verify/proof_memory.ts";
+import { type ProofMemory, standingFailure } from "../verify/proof_memory.ts";
 
 export interface DatabaseFacts {
   readonly path: string;
@@ -96,8 +96,9 @@ function judgeReplica(facts: ReplicaFacts, database: Condition): Judged<ReplicaF
     const problem = `it is behind, and nothing has moved for ${span(stillMs)}`;
     return { facts, condition: "trouble", problem, cause: "replication" };
   }
-  if (proof?.last.outcome === "fail") {
-    const problem = `the last verification failed: ${proof.last.problem ?? "no reason is kept"}`;
+  const failure = standingFailure(proof);
+  if (failure !== undefined) {
+    const problem = `a verification failed: ${failure.problem ?? "no reason is kept"}`;
     return { facts, condition: "trouble", problem, cause: "proof" };
   }
   if (database === "waiting" || database === "starting") return { facts, condition: database };

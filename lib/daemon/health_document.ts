@@ -1,6 +1,7 @@
 /** The health as a JSON document; `docs/json.md` describes it. */
 import { formatPosition, type Position } from "../position/position.ts";
 import { proofDocument } from "../verify/proof_document.ts";
+import { newestSuccess, standingFailure } from "../verify/proof_memory.ts";
 import type { Health, Judged, ReplicaFacts } from "./health.ts";
 
 const SCHEMA_VERSION = 1;
@@ -37,7 +38,8 @@ function replicaDocument({ facts, condition, problem, cause }: Judged<ReplicaFac
     last_current_at: currentAtMs === undefined ? null : new Date(currentAtMs).toISOString(),
     failures,
     last_proof: proofDocument(proof?.last),
-    last_success: proofDocument(proof?.lastPass),
+    last_success: proofDocument(newestSuccess(proof)),
+    standing_failure: proofDocument(standingFailure(proof)),
   };
 }
 

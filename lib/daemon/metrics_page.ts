@@ -1,9 +1,7 @@
 import { type Family, formatExposition, type Sample, sample } from "../base/exposition.ts";
 import { product } from "../base/product.ts";
-import type { Outcome } from "../verify/report.ts";
+import { newestSuccess, standingFailure } from "../verify/proof_memory.ts";
 import type { DatabaseFacts, Health, ReplicaFacts } from "./health.ts";
-
-const OUTCOMES: Readonly<Record<Outcome, number>> = { pass: 1, fail: 0, inconclusive: -1 };
 
 /** What the page says of each database and replica at this moment; a value that is not known has no sample. */
 export function metricsPage(health: Health): string {
@@ -45,25 +43,25 @@ export function metricsPage(health: Health): string {
     ),
     gauge(
       "replica_last_current_timestamp_seconds",
-      "When the replica last held all that was captured: now, while it does",
-      ofReplicas(({ pulse: { currentAtMs } }) => currentAtMs === undefined ? undefined : currentAtMs / 1_000),
+      "When the replica last held all that was captured: now, while it does; 0: never since the start",
+      ofReplicas(({ pulse: { currentAtMs = 0 } }) => currentAtMs / 1_000),
     ),
     counter("replica_failures", "Tries that failed since the start", ofReplicas(({ pulse }) => pulse.failures)),
     counter("replica_wal_bytes", "WAL written since the start", ofReplicas(({ pulse }) => pulse.walBytes)),
     gauge(
       "verify_last_run_timestamp_seconds",
-      "When the last run began",
-      ofReplicas(({ proof }) => proof === undefined ? undefined : proof.last.atMs / 1_000),
+      "When the last run began that told something; 0: never",
+      ofReplicas(({ proof }) => (proof?.last.atMs ?? 0) / 1_000),
     ),
     gauge(
       "verify_last_success_timestamp_seconds",
-      "When the last run began that proved the replica",
-      ofReplicas(({ proof }) => proof?.lastPass === undefined ? undefined : proof.lastPass.atMs / 1_000),
+      "When the last run began that restored and compared, and found all well; 0: never",
+      ofReplicas(({ proof }) => (newestSuccess(proof)?.atMs ?? 0) / 1_000),
     ),
     gauge(
       "verify_outcome",
-      "Of the last run: 1 pass, 0 fail, -1 inconclusive",
-      ofReplicas(({ proof }) => proof === undefined ? undefined : OUTCOMES[proof.last.outcome]),
+      "0 while a failure stands that no run as deep has disproven, else 1; nothing before the first run",
+      ofReplicas(({ proof }) => proof === undefined ? undefined : Number(standingFailure(proof) === undefined)),
     ),
   ]);
 }

@@ -6,8 +6,7 @@
 import { ExitCode } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { comparePositions, type Position } from "../position/position.ts";
-import type { ProofMemory } from "../verify/proof_memory.ts";
-import { RUNGS } from "../verify/report.ts";
+import { newestSuccess, type ProofMemory, standingFailure } from "../verify/proof_memory.ts";
 import type { DaemonAnswer } from "./answer_document.ts";
 import type { DatabaseStatus } from "./status.ts";
 
@@ -180,18 +179,15 @@ function judgeTime(atMs: number | undefined, nowMs: number): Unsafe | undefined 
 /** Only what was restored and compared is proven. */
 function judgeProof(proof: ProofMemory | undefined, { nowMs, provenWithinMs }: SafetyFacts): Unsafe | undefined {
   const help = { kind: "verify" } as const;
-  if (proof === undefined) return { grade: "stale", why: "never verified", help };
-  if (proof.last.outcome === "fail") {
-    return {
-      grade: "damaged",
-      why: `the last verification failed: ${proof.last.problem ?? "no reason is kept"}`,
-      help,
-    };
+  const failure = standingFailure(proof);
+  if (failure !== undefined) {
+    return { grade: "damaged", why: `a verification failed: ${failure.problem ?? "no reason is kept"}`, help };
   }
-  const { lastPass } = proof;
-  const isCompared = RUNGS.indexOf(lastPass?.reached ?? "reach") >= RUNGS.indexOf("equal");
-  if (lastPass === undefined || !isCompared) return { grade: "stale", why: "never restored and compared", help };
-  const ageMs = nowMs - lastPass.atMs;
+  const success = newestSuccess(proof);
+  if (success === undefined) {
+    return { grade: "stale", why: proof === undefined ? "never verified" : "never restored and compared", help };
+  }
+  const ageMs = nowMs - success.atMs;
   if (ageMs < -limits.clockAheadMaxMs) return { grade: "stale", why: "its last proof is dated in the future", help };
   if (provenWithinMs === 0 || ageMs <= provenWithinMs) return undefined;
   return { grade: "stale", why: `last proven ${span(ageMs)} ago`, help };

@@ -79,6 +79,12 @@ export interface ReplicaReport {
   /** Holds no secret. */
   readonly url: string;
   readonly outcome: Outcome;
+  /** Of a state that somebody chose, what was found is no proof of the replica, nor against it. */
+  readonly about: "newest state" | "chosen state";
+  /** The part of all objects that was read whole, `2/7`; absent: all of them. */
+  readonly slice?: string;
+  /** Whether it was compared with the live database, too. */
+  readonly isAgainstLive: boolean;
   /** The highest rung up to which everything below passed or is not available. */
   readonly reached?: Rung;
   /** One for each of `RUNGS` up to the level, in their order. */

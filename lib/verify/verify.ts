@@ -4,7 +4,7 @@
  * removes what was listed, and a half-made append looks like a torn one.
  */
 import { ReplicationError } from "../base/errors.ts";
-import { formatPosition } from "../position/position.ts";
+import { comparePositions, formatPosition, type Position } from "../position/position.ts";
 import type { RestoreReplica } from "../restore/choose.ts";
 import { expectReadable, gatherFacts } from "../restore/gather.ts";
 import { type GenerationFacts, newestMs } from "../restore/history.ts";
@@ -29,7 +29,7 @@ import {
   worstOutcome,
 } from "./report.ts";
 import type { Slice } from "./slice.ts";
-import { choosePoints } from "./sample.ts";
+import { choosePoints, type SamplePoint } from "./sample.ts";
 import type { Trial, TrialTools } from "./trial.ts";
 
 export interface ReplicaRequest extends Expected {
@@ -52,6 +52,10 @@ export interface LadderOptions {
   /** How many past points are restored as well, and by which chance they are chosen. */
   readonly sample: number;
   readonly seed: number;
+  /** Whether somebody named the seed, and chose the points by it. */
+  readonly isSeedChosen: boolean;
+  /** Past points that failed before. */
+  readonly again: readonly Position[];
   /** Which indexes are read whole this time: each one in turn, over so many runs. Absent: all of them. */
   readonly slice?: Slice;
   /** How much older than the source, or than now where the source is not known, the newest state may be. */
@@ -227,7 +231,7 @@ class Ladder {
   }
 
   async #restore(): Promise<void> {
-    const { target, sample, seed } = this.#options;
+    const { target, sample, seed, again } = this.#options;
     const facts = await this.#facts(target);
     if (this.#refusal !== undefined) throw this.#refusal;
     const trial = this.#trial;
@@ -248,9 +252,11 @@ class Ladder {
       );
       this.#findings.push(...await this.#proofs.each("snapshot", images));
     }
-    if (sample > 0) {
-      const points = choosePoints(await this.#proofs.points(facts), sample, seed);
-      this.#findings.push(...await this.#proofs.each("sample", points));
+    if (sample > 0 || again.length > 0) {
+      const all = await this.#proofs.points(facts);
+      const isAgain = ({ position }: SamplePoint) => again.some((one) => comparePositions(one, position) === 0);
+      const points = new Set([...all.filter(isAgain), ...choosePoints(all, sample, seed)]);
+      this.#findings.push(...await this.#proofs.each("sample", [...points]));
     }
     this.#find("restore", trial.kind === "refused" ? [findingOf("restore", trial.error)] : [], this.#restored(trial));
   }
@@ -346,6 +352,8 @@ class Ladder {
     }
     if (this.#live !== undefined) return this.#find("equal", [], `it is ${this.#live}; the writer kept no checksum`);
     const problem = "not available: the writer kept no checksum of this state";
+    // Of a past point there was a checksum, and it was not equal.
+    if (this.#findings.some(({ rung }) => rung === "equal")) return this.#find("equal", [], "");
     const isAskedFor = this.#options.isLevelExplicit && this.#options.level === "equal";
     if (isAskedFor) this.#find("equal", [{ rung: "equal", code: "no-checksum", problem }], "");
     else this.#note("equal", "not-available", problem);
@@ -416,7 +424,8 @@ class Ladder {
   }
 
   #report(durationMs: number): ReplicaReport {
-    const { database, replica, url } = this.#request;
+    const { database, replica, url, live } = this.#request;
+    const { slice } = this.#options;
     const firstBroken = this.#rungs.findIndex(({ outcome }) => outcome !== "pass" && outcome !== "not-available");
     const below = firstBroken === -1 ? this.#rungs : this.#rungs.slice(0, firstBroken);
     const reached = below.findLast(({ outcome }) => outcome === "pass")?.rung;
@@ -426,6 +435,9 @@ class Ladder {
       replica: replica.name,
       url,
       outcome: worstOutcome(this.#findings.map(outcomeOf)),
+      about: isChosen(this.#options) ? "chosen state" : "newest state",
+      ...(slice === undefined ? {} : { slice: `${slice.part}/${slice.of}` }),
+      isAgainstLive: live !== undefined,
       ...(reached === undefined ? {} : { reached }),
       rungs: this.#rungs,
       findings: this.#findings,
@@ -440,6 +452,11 @@ class Ladder {
       durationMs,
     };
   }
+}
+
+/** Such a run may well be about a state that is not there, or that nobody needs. */
+function isChosen({ target, sample, isSeedChosen }: LadderOptions): boolean {
+  return target.kind !== "latest" || target.generation !== undefined || (sample > 0 && isSeedChosen);
 }
 
 /** What is wrong with what: how far the history goes meanwhile, which messages say in brackets, is nothing of it. */

@@ -167,8 +167,8 @@ verifyTest(
 verifyTest(
   "verify --metrics-textfile keeps the last success of a replica that is no longer proven",
   async (folder, verify, one) => {
-    const metrics = async () => {
-      await verify("--metrics-textfile", "verify.prom", "--config", "config.yml");
+    const metrics = async (...words: string[]) => {
+      await verify("--metrics-textfile", "verify.prom", "--config", "config.yml", ...words);
       const text = Deno.readTextFileSync(`${folder}/verify.prom`);
       return (name: string, more = "") =>
         new RegExp(`^tailrace_verify_${name}\\{database="[^"]+app.db",replica="one"${more}\\} (.+)$`, "m").exec(text)
@@ -186,6 +186,14 @@ verifyTest(
     const second = await metrics();
     assertEquals(second("last_success_timestamp_seconds"), first("last_success_timestamp_seconds"));
     assert(Number(second("last_run_timestamp_seconds")) > Number(second("last_success_timestamp_seconds")));
+    // Neither goes as far as a restore of the newest state.
+    for (const words of [["--level", "reach"], ["--generation", "00000000000000aa", "--level", "restore"]]) {
+      const shallow = await metrics(...words);
+      assertEquals(shallow("rung", ',rung="reach"'), "1");
+      assertEquals(shallow("last_success_timestamp_seconds"), first("last_success_timestamp_seconds"), words.join(" "));
+    }
+    Deno.removeSync(`${folder}/verify.prom`);
+    assertEquals((await metrics("--level", "reach"))("last_success_timestamp_seconds"), "0");
     assertEquals([second("rung", ',rung="chain"'), second("rung", ',rung="intact"'), second("rung", ',rung="equal"')], [
       "1",
       "0",

@@ -3,13 +3,15 @@ import { type DatabaseFacts, judgeHealth, type ReplicaFacts } from "../../lib/da
 import { healthDocument } from "../../lib/daemon/health_document.ts";
 import { metricsPage } from "../../lib/daemon/metrics_page.ts";
 import { parsePosition } from "../../lib/position/position.ts";
-import type { KeptRun } from "../../lib/verify/proof_memory.ts";
+import type { KeptRun, ProofMemory } from "../../lib/verify/proof_memory.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 
 const POSITION = parsePosition("00000000000000aa/0000000000000003:4152");
 const PULSE = { behindMs: 0, stillMs: 0, currentAtMs: 1_700_000_000_500, failures: 0, walBytes: 0 };
-const PASSED: KeptRun = { atMs: 1_700_000_000_000, outcome: "pass", reached: "structure", values: {} };
-const FAILED: KeptRun = { atMs: 1_700_000_100_000, outcome: "fail", reached: "chain", values: {}, problem: "a bit" };
+const RUN = { rungs: {}, isAgainstLive: false, values: {} };
+const PASSED: KeptRun = { ...RUN, atMs: 1_700_000_000_000, outcome: "pass", reached: "structure" };
+const FAILED: KeptRun = { ...RUN, atMs: 1_700_000_100_000, outcome: "fail", reached: "chain", problem: "a bit" };
+const FAILING = { last: FAILED, success: PASSED, failures: [FAILED] };
 
 function replica(facts: Partial<ReplicaFacts> = {}): ReplicaFacts {
   return {
@@ -85,12 +87,12 @@ Deno.test("judgeHealth(): each trouble is told where it is", () => {
   assertEquals(unseen.slice(0, 2), ["trouble", "it was not looked at for 5m1s"]);
 });
 
-Deno.test("judgeHealth(): the last verification makes a replica well or not; one that could not tell does neither", () => {
-  const withProof = (last: KeptRun) =>
-    judged(database({ replicas: [replica({ proof: { last, lastPass: PASSED } })] })).slice(2);
-  assertEquals(withProof(PASSED), ["well", undefined]);
-  assertEquals(withProof(FAILED), ["trouble", "the last verification failed: a bit"]);
-  assertEquals(withProof({ ...FAILED, outcome: "inconclusive" }), ["well", undefined]);
+Deno.test("judgeHealth(): a verification that failed is trouble as long as that stands, whatever ran last", () => {
+  const withProof = (proof: ProofMemory) => judged(database({ replicas: [replica({ proof })] })).slice(2);
+  assertEquals(withProof({ last: PASSED, success: PASSED, failures: [] }), ["well", undefined]);
+  assertEquals(withProof(FAILING), ["trouble", "a verification failed: a bit"]);
+  assertEquals(withProof({ ...FAILING, last: PASSED }), ["trouble", "a verification failed: a bit"]);
+  assertEquals(withProof({ last: FAILED, success: PASSED, failures: [] }), ["well", undefined]);
 });
 
 Deno.test("judgeHealth(): what waits, starts, or makes its first snapshot is no trouble", () => {
@@ -124,7 +126,7 @@ Deno.test("metricsPage() has a line for each thing that is known, and none for w
     name: 'f"a\\r',
     trouble: "Cannot write: no space",
     pulse: { behindMs: 1_500, stillMs: 0, currentAtMs: undefined, failures: 3, walBytes: 4_152 },
-    proof: { last: FAILED, lastPass: PASSED },
+    proof: FAILING,
   });
   const starting = replica({ name: "new", pulse: { ...PULSE, behindMs: undefined, currentAtMs: undefined } });
   const page = metricsPage(judgeHealth([database({ replicas: [replica(), far, starting] })]));
@@ -142,14 +144,20 @@ Deno.test("metricsPage() has a line for each thing that is known, and none for w
     `tailrace_replica_lag_seconds${near} 0`,
     `tailrace_replica_lag_seconds${away} 1.5`,
     `tailrace_replica_last_current_timestamp_seconds${near} 1700000000.5`,
+    `tailrace_replica_last_current_timestamp_seconds${away} 0`,
+    `tailrace_replica_last_current_timestamp_seconds${fresh} 0`,
     `tailrace_replica_failures_total${near} 0`,
     `tailrace_replica_failures_total${away} 3`,
     `tailrace_replica_failures_total${fresh} 0`,
     `tailrace_replica_wal_bytes_total${near} 0`,
     `tailrace_replica_wal_bytes_total${away} 4152`,
     `tailrace_replica_wal_bytes_total${fresh} 0`,
+    `tailrace_verify_last_run_timestamp_seconds${near} 0`,
     `tailrace_verify_last_run_timestamp_seconds${away} 1700000100`,
+    `tailrace_verify_last_run_timestamp_seconds${fresh} 0`,
+    `tailrace_verify_last_success_timestamp_seconds${near} 0`,
     `tailrace_verify_last_success_timestamp_seconds${away} 1700000000`,
+    `tailrace_verify_last_success_timestamp_seconds${fresh} 0`,
     `tailrace_verify_outcome${away} 0`,
   ]);
   assertStringIncludes(page, "# TYPE tailrace_replica_failures_total counter\n");
@@ -157,7 +165,7 @@ Deno.test("metricsPage() has a line for each thing that is known, and none for w
 });
 
 Deno.test("healthDocument() has everything of every database and replica, null where nothing is known", () => {
-  const proof = { last: FAILED, lastPass: PASSED };
+  const proof = FAILING;
   const starting = replica({ name: "new", position: undefined, pulse: { ...PULSE, behindMs: undefined }, proof });
   assertEquals(healthDocument(judgeHealth([database({ replicas: [replica(), starting] })])), {
     schema_version: 1,
@@ -181,12 +189,13 @@ Deno.test("healthDocument() has everything of every database and replica, null w
           failures: 0,
           last_proof: null,
           last_success: null,
+          standing_failure: null,
         },
         {
           name: "new",
           url: "file:///backup/near",
           condition: "trouble",
-          problem: "the last verification failed: a bit",
+          problem: "a verification failed: a bit",
           cause: "proof",
           position: null,
           lag_ms: null,
@@ -205,6 +214,13 @@ Deno.test("healthDocument() has everything of every database and replica, null w
             reached: "structure",
             proven: null,
             problem: null,
+          },
+          standing_failure: {
+            at: "2023-11-14T22:15:00.000Z",
+            outcome: "fail",
+            reached: "chain",
+            proven: null,
+            problem: "a bit",
           },
         },
       ],

@@ -3,13 +3,20 @@ import { limits } from "../../lib/base/limits.ts";
 import type { DaemonAnswer, ReplicaAnswer } from "../../lib/daemon/answer_document.ts";
 import { EXIT_CODES, judgeSafety, type ReplicaView, type SafetyFacts } from "../../lib/daemon/safety.ts";
 import { parsePosition, type Position } from "../../lib/position/position.ts";
-import type { KeptRun } from "../../lib/verify/proof_memory.ts";
+import { type KeptRun, type ProofMemory, rememberRun } from "../../lib/verify/proof_memory.ts";
 import { assertEquals } from "../support/assert.ts";
 
 const NOW = 1_700_000_000_000;
 const HOUR_MS = 3_600_000;
 const POSITION = at("00000000000000aa/0000000000000003:4152");
-const PROVEN: KeptRun = { atMs: NOW - HOUR_MS, outcome: "pass", reached: "structure", values: {} };
+const PROVEN: KeptRun = {
+  atMs: NOW - HOUR_MS,
+  outcome: "pass",
+  reached: "structure",
+  rungs: { restore: "pass", equal: "pass", structure: "pass" },
+  isAgainstLive: false,
+  values: {},
+};
 const NOBODY = { heard: { kind: "none" }, daemon: undefined } as const;
 
 function at(text: string): Position | undefined {
@@ -60,7 +67,7 @@ function view(own: Partial<ReplicaView> = {}): ReplicaView {
     ...(POSITION && { position: POSITION }),
     capturedAtMs: NOW - 1_000,
     lagMs: 0,
-    proof: { last: PROVEN, lastPass: PROVEN },
+    proof: { last: PROVEN, success: PROVEN, failures: [] },
     ...own,
   };
 }
@@ -197,24 +204,28 @@ Deno.test("judgeSafety(): without a daemon, what failed last is remembered", () 
 });
 
 Deno.test("judgeSafety(): only a run that restored and compared is a proof, and not for ever", () => {
-  const proof = (last: KeptRun, lastPass?: KeptRun) =>
-    judged({ replicas: [view({ proof: lastPass === undefined ? { last } : { last, lastPass } })] });
+  const after = (...runs: readonly KeptRun[]) => {
+    const proof = runs.reduce<ProofMemory | undefined>(rememberRun, undefined);
+    return judged({ replicas: [{ ...withoutProof(), ...(proof && { proof }) }] });
+  };
   assertEquals(judged({ replicas: [withoutProof()] }), [[5, "near", "never verified"]]);
-  const shallow: KeptRun = { ...PROVEN, reached: "restore" };
-  assertEquals(proof(shallow, shallow), [[5, "near", "never restored and compared"]]);
-  const failed: KeptRun = { ...PROVEN, outcome: "fail", problem: "a bit" };
-  assertEquals(proof(failed, PROVEN), [[4, "near", "the last verification failed: a bit"]]);
+  const shallow: KeptRun = { ...PROVEN, reached: "reach", rungs: { reach: "pass" } };
+  assertEquals(after(shallow), [[5, "near", "never restored and compared"]]);
+  assertEquals(after(PROVEN, shallow), []);
+  const failed: KeptRun = { ...PROVEN, outcome: "fail", rungs: { restore: "pass", equal: "fail" }, problem: "a bit" };
+  const unsafe = [4, "near", "a verification failed: a bit"] as const;
+  assertEquals(after(PROVEN, failed), [unsafe]);
+  assertEquals(after(PROVEN, failed, shallow), [unsafe]);
+  assertEquals(after(failed, PROVEN), []);
   const old: KeptRun = { ...PROVEN, atMs: NOW - 49 * HOUR_MS };
-  assertEquals(proof(old, old), [[5, "near", "last proven 2d ago"]]);
-  assertEquals(judged({ provenWithinMs: 0, replicas: [view({ proof: { last: old, lastPass: old } })] }), []);
-  const future: KeptRun = { ...PROVEN, atMs: NOW + HOUR_MS };
-  assertEquals(proof(future, future), [[5, "near", "its last proof is dated in the future"]]);
+  assertEquals(after(old), [[5, "near", "last proven 2d ago"]]);
+  const proof = { last: old, success: old, failures: [] };
+  assertEquals(judged({ provenWithinMs: 0, replicas: [view({ proof })] }), []);
+  assertEquals(after({ ...PROVEN, atMs: NOW + HOUR_MS }), [[5, "near", "its last proof is dated in the future"]]);
   // That the daemon holds a failed proof against the replica is said once.
-  const cause = { condition: "trouble", cause: "proof", problem: "the last verification failed: a bit" } as const;
-  assertEquals(
-    judged({ status: answered({}, cause), replicas: [view({ proof: { last: failed, lastPass: PROVEN } })] }),
-    [[4, "near", "the last verification failed: a bit"]],
-  );
+  const status = answered({}, { condition: "trouble", cause: "proof", problem: "a verification failed: a bit" });
+  const failing = { last: failed, success: PROVEN, failures: [failed] };
+  assertEquals(judged({ status, replicas: [view({ proof: failing })] }), [unsafe]);
 });
 
 Deno.test("judgeSafety(): a state that is dated in the future has no age", () => {

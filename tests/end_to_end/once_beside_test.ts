@@ -42,7 +42,6 @@ once("replicate --once beside a process that has not taken the database up yet i
   assertEquals(await before.ended(), 0);
   insert(application, 1); // While nobody watches; the state says nothing of it, and the WAL is empty.
   application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-  application.close();
   const { files } = PLATFORM;
   const lock = files.tryLock(`${scene.state}/lock`);
   const config = databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder);
@@ -50,6 +49,7 @@ once("replicate --once beside a process that has not taken the database up yet i
   assertEquals(error.code, "busy");
   lock?.release();
   assertEquals(await awaitDaemonOf(PLATFORM, config, 300), "left");
+  application.close();
   await using second = scene.daemon({ flags: ["--once"] });
   assertEquals(await second.ended(), 0);
   await scene.expectEqual();

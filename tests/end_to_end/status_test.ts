@@ -12,6 +12,7 @@ interface ReplicaMembers {
   readonly oldest_point: string | null;
   readonly error: string | null;
   readonly trouble: { readonly message: string } | null;
+  readonly standing_failure: { readonly problem: string | null } | null;
   readonly last_proof: { readonly outcome: string; readonly reached: string; readonly problem: string | null } | null;
   readonly last_success: { readonly reached: string } | null;
 }
@@ -163,11 +164,25 @@ Deno.test({
       const { replicas: [near, far] } = await statusOf(config);
       assertEquals([near?.last_proof?.outcome, far?.last_proof?.outcome], ["fail", "pass"]);
       assert((near?.last_proof?.problem ?? "").length > 0);
+      // What goes less far, and what looks at a state that somebody chose, disproves nothing.
+      for (const words of [["--level", "reach"], ["--level", "chain"], ["--index", "0", "--replica", "far"]]) {
+        assertEquals(
+          (await runTailrace(["verify", "--config", config, ...words, scene.database])).code,
+          0,
+          words.join(),
+        );
+      }
+      const { replicas: [still, chosen] } = await statusOf(config);
+      assertEquals([still?.last_proof?.reached, still?.standing_failure?.problem], [
+        "chain",
+        near?.last_proof?.problem,
+      ]);
+      assertEquals([chosen?.last_proof?.reached, chosen?.last_success], ["chain", far?.last_success]);
       Deno.removeSync(`${scene.folder}/far`, { recursive: true });
       Deno.writeTextFileSync(`${scene.folder}/far`, "a file");
       const { code, lines } = await shownBy(config);
       assertEquals(code, 4);
-      assertMatch(lines[0] ?? "", /^NOT SAFE: app.db, replica near: the last verification failed: /);
+      assertMatch(lines[0] ?? "", /^NOT SAFE: app.db, replica near: a verification failed: /);
       assertEquals(lines[1], `Try: tailrace verify --config ${config} ${scene.database}`);
       assertStringIncludes(lines.join("\n"), "FAIL, ");
       assertStringIncludes(lines.join(" "), "replica far: Cannot ");

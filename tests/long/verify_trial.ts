@@ -51,6 +51,8 @@ const FILES = unsyncedFiles();
 const OPTIONS: LadderOptions = {
   level: "equal",
   isLevelExplicit: false,
+  isSeedChosen: false,
+  again: [],
   target: { kind: "latest" },
   sample: 0,
   seed: 1,

@@ -25,6 +25,8 @@ import { databaseChecksum } from "../support/xxh64.ts";
 const DEFAULTS: LadderOptions = {
   level: "equal",
   isLevelExplicit: false,
+  isSeedChosen: false,
+  again: [],
   target: { kind: "latest" },
   sample: 0,
   seed: 7,
