@@ -92,6 +92,8 @@ export const limits = {
   provenWithinMs: 48 * 3_600_000,
   /** Clocks of two hosts differ by seconds; a time that lies further ahead than this is wrong. */
   clockAheadMaxMs: 60_000,
+  /** Commits that are on no replica for so long, while nobody brings them: a daemon that is restarted takes less. */
+  unreplicatedMaxMs: 300_000,
   /** A process that is asked how a database stands answers within milliseconds, unless it is stopped or hangs. */
   daemonAnswerMs: 3_000,
   /** A port that another process has is asked for again so often. */

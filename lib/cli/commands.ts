@@ -314,7 +314,8 @@ const verify: Command = {
     {
       name: "max-age",
       value: "DURATION",
-      meaning: "Fail when the newest state is further behind the database (of a URL: older) than this.",
+      meaning:
+        "Fail when the newest state is further behind the database (5m by default), or of a URL older, than this.",
       check: longDuration("1h"),
     },
     {
@@ -358,7 +359,7 @@ const verify: Command = {
   },
   notes: [
     "Nothing is written to replicas or databases. What each rung proves: docs/verification.md.",
-    "Exit codes: 0 proven, 4 damaged or a gap, 3 no backup, 5 older than --max-age, 75 could not tell.",
+    "Exit codes: 0 proven, 4 damaged or a gap, 3 no backup, 5 stale, 75 could not tell.",
   ],
   load: () => import("./verify.ts"),
 };

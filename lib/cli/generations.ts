@@ -4,7 +4,7 @@ import { formatPosition, type Position } from "../position/position.ts";
 import type { GenerationCatalog } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import type { CommandContext } from "./command.ts";
-import { changedAtMs } from "./last_change.ts";
+import { changedAtMs } from "../daemon/last_change.ts";
 import { type Listing, runListing, timeCell, timeMember, UNKNOWN } from "./listing.ts";
 
 interface GenerationRow {

@@ -10,7 +10,7 @@ import { recallProof } from "../verify/proof_memory.ts";
 import { unknownDatabase } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { lagOf, summaryOf } from "./generations.ts";
-import { changedAtMs } from "./last_change.ts";
+import { changedAtMs } from "../daemon/last_change.ts";
 import { loadConfigFor } from "./load_config.ts";
 import { writeJson, writeLine } from "./output.ts";
 import { statusDocument } from "./status_document.ts";

@@ -2,6 +2,7 @@
 import { formatPosition } from "../position/position.ts";
 import type { Finding, Outcome, Proof, ReplicaReport, ReportedPoint, VerifyReport } from "../verify/report.ts";
 import { adviceLine } from "./advice.ts";
+import { outcomeOf } from "../verify/judgement.ts";
 import { formatAge, formatAmount, formatTime } from "./amounts.ts";
 import { placeMember, pointMember } from "./listing.ts";
 
@@ -23,8 +24,13 @@ function replicaLines(report: ReplicaReport, nowMs: number, invocation: readonly
   const upTo = (reached === undefined ? "nothing was proven" : `proven up to "${reached}"`) + of;
   const advice = findings.find((finding) => finding.advice !== undefined)?.advice;
   const known = new Set(rungs.map(({ says }) => says));
+  const stale = findings.find(({ code }) => code === "stale")?.problem;
+  const isOnlyStale = findings.every(({ code }) => code === "stale" || outcomeOf({ code }) !== "fail");
+  const title = stale !== undefined && isOnlyStale
+    ? `STALE  ${whose}: ${stale}`
+    : `${TITLES[outcome]}  ${whose}: ${upTo}`;
   return [
-    `${TITLES[outcome]}  ${whose}: ${upTo}`,
+    title,
     ...rungs.map((rung) => `  ${rung.rung.padEnd(9)} ${rung.outcome.padEnd(13)} ${rung.says}`),
     ...findings.filter(({ problem }) => !known.has(problem)).map((finding) => `  also: ${finding.problem}`),
     ...proofs.filter(({ why }) => why === "sample").map((proof) =>

@@ -6,6 +6,7 @@ import { parseDuration } from "../config/duration.ts";
 import { parseSize } from "../config/size.ts";
 import { liveDatabase } from "../daemon/live_database.ts";
 import { openReplicaOf } from "../daemon/open_replica.ts";
+import { sourceLook } from "../daemon/source_look.ts";
 import { statePathOf } from "../daemon/status.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import { RateLimit, withRateLimit } from "../platform/limited_files.ts";
@@ -16,7 +17,6 @@ import { parseSlice } from "../verify/slice.ts";
 import type { LadderOptions, ReplicaRequest } from "../verify/verify.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
-import { changedAtMs } from "./last_change.ts";
 import { loadConfigFor } from "./load_config.ts";
 import { targetFrom } from "./restore_target.ts";
 
@@ -81,7 +81,7 @@ function requestOf(
     ...request,
     options: optionsFrom(context, tools.seed, database.verify, memory),
     database: database.path,
-    sourceChangedMs: () => changedAtMs(files, database.path),
+    source: sourceLook(context.platform, database, replica),
     checks: database.verify.checks,
     ...(database.verify.pingUrl === undefined ? {} : { pingUrl: database.verify.pingUrl }),
     ...(driver === undefined ? {} : { live: liveDatabase(context.platform, driver, database, store) }),

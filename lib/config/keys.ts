@@ -300,8 +300,8 @@ export const CONFIG_KEYS = [
     levels: ["verify"],
     type: "duration",
     maxMs: limits.periodMaxMs,
-    default: "none",
-    meaning: "How far the newest state may be behind the database.",
+    default: "`5m`",
+    meaning: "How far the newest state may be behind the database before `verify` says that it is stale.",
   },
   {
     key: "proven-within",

@@ -3,6 +3,7 @@
  * may go on all the time; and nothing is called damage that a second look, at fresh listings, does not find again: retention
  * removes what was listed, and a half-made append looks like a torn one.
  */
+import { hex } from "../base/bytes.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { comparePositions, formatPosition, type Position } from "../position/position.ts";
 import type { RestoreReplica } from "../restore/choose.ts";
@@ -14,6 +15,8 @@ import type { ReplayedWal } from "./replayed_wal.ts";
 import type { SnapshotEntry } from "../store/generation_store.ts";
 import { viewChain } from "./chain.ts";
 import { checkObjects } from "./intact.ts";
+import { type NewestState, newestState } from "./newest_state.ts";
+import { type Age, type HeardOfReplica, judgeAge, type SourceLook } from "./staleness.ts";
 import { type Expected, Inside, type Judged, SHOWN_PAGES } from "./inside.ts";
 import { type LiveDatabase, type LiveMoment, readLaterPages } from "./live.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
@@ -39,8 +42,8 @@ export interface ReplicaRequest extends Expected {
   readonly url: string;
   /** The database itself, where it is to be compared with. */
   readonly live?: LiveDatabase;
-  /** When the source changed last; absent when it is not known. */
-  readonly sourceChangedMs?: () => number | undefined;
+  /** The database itself, where it is at hand. */
+  readonly source?: SourceLook;
 }
 
 export interface LadderOptions {
@@ -58,7 +61,7 @@ export interface LadderOptions {
   readonly again: readonly Position[];
   /** Which indexes are read whole this time: each one in turn, over so many runs. Absent: all of them. */
   readonly slice?: Slice;
-  /** How much older than the source, or than now where the source is not known, the newest state may be. */
+  /** How far behind the database, or how old where that is not at hand, the newest state may be; absent: by default. */
   readonly maxAgeMs?: number;
 }
 
@@ -140,6 +143,7 @@ class Ladder {
   }
 
   async #reach(): Promise<void> {
+    const heard = await this.#request.source?.heard(); // Before the look: what it knows to be there is seen then.
     const facts = await this.#facts();
     if (facts.length === 0) {
       const { generation } = this.#options.target;
@@ -149,42 +153,52 @@ class Ladder {
     }
     expectReadable("verify", facts, this.#request.replica.store.description);
     this.#hasBackup = true;
-    const plan = planRestore(facts, { kind: "latest" });
-    if (plan.kind === "plan") {
-      const { generation, end: { index, offset, capturedAtMs } } = plan;
-      this.#newest = { position: { generation, index, offset }, capturedAtMs };
-    }
-    // Of what cannot be restored the records still tell how new it is.
-    const newest = this.#newest?.capturedAtMs ?? Math.max(...facts.map(newestMs));
-    const says = `${count(facts.length, "generation")}, the newest state is of ${timeOf(newest)}`;
-    this.#find("reach", this.#staleness(newest), says);
+    const newest = newestState(facts);
+    this.#newest = newest?.point;
+    const says = `${count(facts.length, "generation")}, the newest state is of ${timeOf(newest?.ms ?? 0)}`;
+    // Of a generation that somebody chose, being old is nothing odd.
+    const isAged = this.#options.target.generation === undefined || this.#options.maxAgeMs !== undefined;
+    const { behindMs, problem, note } = newest === undefined || !isAged ? {} : await this.#judgeAge(heard, newest);
+    this.#recoveryPointMs = behindMs;
+    if (note !== undefined) this.#suspicions.add(note);
+    this.#find("reach", problem === undefined ? [] : [{ rung: "reach", code: "stale", problem }], says);
   }
 
-  /** "No writes since" is no fault: what counts is by how much the source is newer, where that is known. */
-  #staleness(newest: number): Finding[] {
-    const { maxAgeMs } = this.#options;
-    const changedMs = this.#request.sourceChangedMs?.();
-    if (changedMs !== undefined) this.#recoveryPointMs = Math.max(0, changedMs - newest);
-    if (maxAgeMs === undefined) return [];
-    const ageMs = this.#recoveryPointMs ?? this.#tools.clock.now().getTime() - newest;
-    if (ageMs <= maxAgeMs) return [];
-    const than = changedMs === undefined ? "old" : "behind the database";
-    const problem = `the newest state, of ${timeOf(newest)}, is ${seconds(ageMs)} ${than} (at most ${
-      seconds(maxAgeMs)
-    })`;
-    return [{ rung: "reach", code: "stale", problem }];
+  /** "No writes since" is no fault. What nobody says is held counts as missing only if a second look finds it missing, too. */
+  async #judgeAge(heard: HeardOfReplica | undefined, looked: NewestState): Promise<Age> {
+    const { source } = this.#request;
+    const changedAtMs = source?.changedAtMs();
+    const judge = async ({ point, ms, databasePages, checksum }: NewestState) => {
+      const facts = { nowMs: this.#tools.clock.now().getTime(), newest: point, newestMs: ms };
+      const { maxAgeMs } = this.#options;
+      if (source === undefined) return judgeAge({ ...facts, maxAgeMs });
+      const { syncIntervalMs } = source;
+      const age = judgeAge({ ...facts, maxAgeMs, source: { changedAtMs, heard, isSame: false, syncIntervalMs } });
+      if (age.problem === undefined || checksum === undefined) return age;
+      // A file's time changes without a commit, too: when the last connection closes, the WAL is copied into it.
+      const found = await source.checksum(databasePages);
+      const isSame = found !== undefined && hex(found) === hex(checksum);
+      return judgeAge({ ...facts, maxAgeMs, source: { changedAtMs, heard, isSame, syncIntervalMs } });
+    };
+    const age = await judge(looked);
+    if (age.problem === undefined || source === undefined) return age;
+    await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);
+    await this.#turn();
+    const again = newestState(await this.#facts());
+    return again === undefined ? age : await judge(again);
   }
 
   async #chain(): Promise<void> {
     let [snapshots, indexes] = [0, 0];
+    let suspicions: readonly string[] = [];
     const findings = await this.#lookTwice(async () => {
       const views = (await this.#facts()).map(viewChain);
       snapshots = views.reduce((sum, view) => sum + view.snapshots, 0);
       indexes = views.reduce((sum, view) => sum + view.indexes, 0);
-      this.#suspicions.clear();
-      for (const suspicion of views.flatMap((view) => view.suspicions)) this.#suspicions.add(suspicion);
+      suspicions = views.flatMap((view) => view.suspicions);
       return views.flatMap((view) => view.findings);
     });
+    for (const suspicion of suspicions) this.#suspicions.add(suspicion);
     const says = `${count(snapshots, "snapshot")}, ${count(indexes, "index", "indexes")} of WAL, no gap`;
     this.#find("chain", findings, says);
   }

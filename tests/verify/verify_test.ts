@@ -7,6 +7,7 @@ import { viewChain } from "../../lib/verify/chain.ts";
 import { exitCodeFor } from "../../lib/verify/judgement.ts";
 import type { ReplicaReport } from "../../lib/verify/report.ts";
 import { pointsOf } from "../../lib/restore/ranges.ts";
+import type { SourceLook } from "../../lib/verify/staleness.ts";
 import { choosePoints } from "../../lib/verify/sample.ts";
 import { takeScratch } from "../../lib/verify/scratch.ts";
 import { type LadderOptions, type ReplicaRequest, verifyReplica } from "../../lib/verify/verify.ts";
@@ -185,10 +186,23 @@ Deno.test("verifyReplica() tells what is old from what has not been written to",
       stale.findings[0]?.problem ?? "",
       /^the newest state, of 2025-06-01T12:00:04\.000Z, is \d+\.\d s old \(at most 60\.0 s\)$/,
     );
-    const quiet = await verify({ level: "reach", maxAgeMs: 60_000 }, { sourceChangedMs: () => built.lastMs - 5_000 });
-    assertEquals([quiet.outcome, quiet.recoveryPointMs], ["pass", 0]);
-    const behind = await verify({ level: "reach", maxAgeMs: 60_000 }, { sourceChangedMs: () => built.lastMs + 61_000 });
-    assertEquals([behind.outcome, behind.recoveryPointMs], ["fail", 61_000]);
+    const checksum = () => Promise.resolve(databaseChecksum(imageOf(4096, 10, 20, 31), 4096));
+    const changed = (afterMs: number): SourceLook => ({
+      changedAtMs: () => built.lastMs + afterMs,
+      heard: () => Promise.resolve(undefined),
+      checksum: () => Promise.resolve(undefined),
+      syncIntervalMs: 1_000,
+    });
+    for (const maxAgeMs of [60_000, undefined]) {
+      const asked = maxAgeMs === undefined ? { level: "reach" as const } : { level: "reach" as const, maxAgeMs };
+      const quiet = await verify(asked, { source: changed(-5_000) });
+      assertEquals([quiet.outcome, quiet.recoveryPointMs], ["pass", 0]);
+      const behind = await verify(asked, { source: changed(61_000) });
+      assertEquals([behind.outcome, exitCodeFor(behind.findings), behind.recoveryPointMs], ["fail", 5, 61_000]);
+      // A checkpoint at the last close changes the file's time, and nothing else.
+      const closed = await verify(asked, { source: { ...changed(61_000), checksum } });
+      assertEquals([closed.outcome, closed.recoveryPointMs], ["pass", 0]);
+    }
   }));
 
 Deno.test("verifyReplica() is inconclusive where a store cannot be reached, and fails where nothing is there", () =>

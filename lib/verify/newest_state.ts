@@ -1,0 +1,25 @@
+/** The newest state that the listings and records of a replica tell of. PURE. */
+import { type GenerationFacts, newestMs } from "../restore/history.ts";
+import { planRestore } from "../restore/plan.ts";
+import type { ReportedPoint } from "./report.ts";
+
+export interface NewestState {
+  /** Absent when it cannot be restored: the records still tell how new it is. */
+  readonly point?: ReportedPoint;
+  readonly ms: number;
+  readonly databasePages: number;
+  readonly checksum?: Uint8Array;
+}
+
+export function newestState(facts: readonly GenerationFacts[]): NewestState | undefined {
+  if (facts.length === 0) return undefined;
+  const plan = planRestore(facts, { kind: "latest" });
+  if (plan.kind !== "plan") return { ms: Math.max(...facts.map(newestMs)), databasePages: 0 };
+  const { generation, pageSize, databaseBytes, end: { index, offset, capturedAtMs, checksum } } = plan;
+  return {
+    point: { position: { generation, index, offset }, capturedAtMs },
+    ms: capturedAtMs,
+    databasePages: pageSize === 0 ? 0 : databaseBytes / pageSize,
+    ...(checksum === undefined ? {} : { checksum }),
+  };
+}
