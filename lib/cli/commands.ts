@@ -159,7 +159,10 @@ const restore: Command = {
     ...STATES,
     { name: "if-db-not-exists", meaning: "Do nothing, and end with 0, when the database is there already." },
     { name: "if-replica-exists", meaning: "Do nothing, and end with 0, when there is no backup." },
-    { name: "dry-run", meaning: "Say what would be restored, and write nothing." },
+    {
+      name: "dry-run",
+      meaning: "Say what is to be read by names and records alone; read none of it, and write nothing.",
+    },
     { name: "force", meaning: "Replace an existing database; it is kept beside the new one under another name." },
     {
       name: "parallelism",

@@ -1,6 +1,6 @@
 /** What `generations`, `snapshots` and `wal` have in common: replicas looked at one by one, then one table or document. */
 import { hex } from "../base/bytes.ts";
-import { exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
+import { ExitCode, exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
 import { formatIndex, formatPosition, type Index, type Position } from "../position/position.ts";
@@ -29,6 +29,8 @@ export interface Listing<Row> {
   ) => readonly Row[] | Promise<readonly Row[]>;
   readonly cellsOf: (row: Row) => readonly string[];
   readonly documentOf: (row: Row) => Readonly<Record<string, unknown>>;
+  /** What is damaged there, for a row that speaks of damage: the exit code tells. */
+  readonly damageOf?: (row: Row, rows: readonly Row[]) => string | undefined;
 }
 
 /** 3 when no replica holds a generation; else the worst of what happened to the replicas. */
@@ -59,7 +61,9 @@ export async function runListing<Row>(
   }
   const all = [...errors.map(({ error }) => error), ...beside];
   for (const { message } of all) writeLine(context.stderr, printable(message));
-  const failures = all.map(exitCodeOf);
+  const damage = found.flatMap((row) => listing.damageOf?.(row, found) ?? []);
+  for (const problem of damage) writeLine(context.stderr, printable(`Cannot restore everything: ${problem}`));
+  const failures = [...all.map(exitCodeOf), ...damage.map(() => ExitCode.corrupt)];
   if (generations > 0 || failures.length > 0) return worstExitCode(failures);
   const where = replicas.map(({ url }) => url).join(", ");
   const what = wanted === undefined ? "there is no backup" : `there is no generation ${wanted}`;

@@ -1,8 +1,8 @@
 import type { Generation } from "../position/generation.ts";
 import { formatPosition } from "../position/position.ts";
 import { factsOf, gatherRecords } from "../restore/gather.ts";
+import { type Loss, type LossEnd, lossesOf } from "../restore/losses.ts";
 import { type Range, rangesOf, type RestorablePoint } from "../restore/ranges.ts";
-import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { formatAmount } from "./amounts.ts";
 import type { CommandContext } from "./command.ts";
 import { type Listing, pointMember, runListing, timeCell, wantedGeneration } from "./listing.ts";
@@ -11,17 +11,20 @@ import { momentFrom } from "./restore_target.ts";
 interface Row {
   readonly replica: string;
   readonly generation: Generation;
-  /** `gap`: nothing between these two points can be restored. */
-  readonly kind: "range" | "gap" | "before" | "after";
+  /** `gap`: nothing between these two points can be restored. `lost` and `unusable`: nor can this WAL. */
+  readonly kind: "range" | "gap" | "before" | "after" | Loss["kind"];
   readonly first: RestorablePoint;
   readonly last: RestorablePoint;
   readonly points: number;
   readonly late: readonly RestorablePoint[];
   readonly snapshots: number;
   readonly longestBytes: number;
+  /** Of WAL that cannot be restored. */
+  readonly lostBytes?: number;
+  readonly problem?: string;
 }
 
-const COLUMNS: Pick<Listing<Row>, "schemaVersion" | "member" | "columns" | "cellsOf" | "documentOf"> = {
+const COLUMNS: Pick<Listing<Row>, "schemaVersion" | "member" | "columns" | "cellsOf" | "documentOf" | "damageOf"> = {
   member: "points",
   schemaVersion: 1,
   columns: [
@@ -34,9 +37,10 @@ const COLUMNS: Pick<Listing<Row>, "schemaVersion" | "member" | "columns" | "cell
     { title: "late", align: "right" },
     { title: "snapshots", align: "right" },
     { title: "longest restore", align: "right" },
+    { title: "lost", align: "right" },
     { title: "last position" },
   ],
-  cellsOf: ({ replica, generation, kind, first, last, points, late, snapshots, longestBytes }) => [
+  cellsOf: ({ replica, generation, kind, first, last, points, late, snapshots, longestBytes, lostBytes }) => [
     replica,
     generation,
     kind,
@@ -46,9 +50,10 @@ const COLUMNS: Pick<Listing<Row>, "schemaVersion" | "member" | "columns" | "cell
     String(late.length),
     String(snapshots),
     kind === "range" ? formatAmount(longestBytes) : "",
+    lostBytes === undefined ? "" : formatAmount(lostBytes),
     formatPosition({ generation, ...last }),
   ],
-  documentOf: ({ replica, generation, kind, first, last, points, late, snapshots, longestBytes }) => ({
+  documentOf: ({ replica, generation, kind, first, last, points, late, snapshots, longestBytes, ...loss }) => ({
     replica,
     generation,
     kind,
@@ -58,7 +63,20 @@ const COLUMNS: Pick<Listing<Row>, "schemaVersion" | "member" | "columns" | "cell
     late: late.map((point) => pointMember({ generation, ...point }, point.capturedAtMs)),
     snapshots,
     longest_restore_bytes: longestBytes,
+    lost_bytes: loss.lostBytes ?? 0,
+    problem: loss.problem ?? null,
   }),
+  damageOf: (row, rows) => {
+    const { replica, generation, kind, problem, first, last } = row;
+    if (kind === "gap") {
+      return `nothing between ${timeCell(first.capturedAtMs)} and ${timeCell(last.capturedAtMs)} can be restored`;
+    }
+    const others = rows.filter((other) => other.replica === replica);
+    // Nothing of it can be restored, and of a newer one something can: a removal that was cut short leaves just that.
+    const isOver = !others.some((other) => other.generation === generation && other.kind === "range") &&
+      others.some((other) => other.kind === "range" && other.last.capturedAtMs > last.capturedAtMs);
+    return isOver ? undefined : problem;
+  },
 };
 
 export function run(context: CommandContext): Promise<number> {
@@ -67,15 +85,15 @@ export function run(context: CommandContext): Promise<number> {
     ...COLUMNS,
     rowsOf: async ({ name }, catalog, _database, store) => {
       const { generation } = catalog;
-      const ranges = await rangesIn(catalog, store);
-      return atMs === undefined ? rowsOf(name, generation, ranges) : rowsAround(name, generation, ranges, atMs);
+      const facts = await factsOf(store, catalog, { kind: "latest" });
+      const records = await gatherRecords(store, catalog);
+      const ranges = rangesOf(facts, records);
+      if (atMs !== undefined) return rowsAround(name, generation, ranges, atMs);
+      const losses = lossesOf(facts, records, ranges).map((loss) => lossRow(name, generation, loss));
+      return [...rowsOf(name, generation, ranges), ...losses];
     },
   };
   return runListing(context, listing, wantedGeneration(context));
-}
-
-async function rangesIn(catalog: GenerationCatalog, store: GenerationStore): Promise<Range[]> {
-  return rangesOf(await factsOf(store, catalog, { kind: "latest" }), await gatherRecords(store, catalog));
 }
 
 function rowsOf(replica: string, generation: Generation, ranges: readonly Range[]): Row[] {
@@ -86,6 +104,11 @@ function rowsOf(replica: string, generation: Generation, ranges: readonly Range[
     const before = ranges[slot - 1]?.last;
     return [...(before === undefined ? [] : [gap(replica, generation, before, first)]), { ...row, kind: "range" }];
   });
+}
+
+function lossRow(replica: string, generation: Generation, { kind, first, last, bytes, problem }: Loss): Row {
+  const point = (end: LossEnd): RestorablePoint => ({ ...end, isLate: false, isBoundary: false });
+  return { ...gap(replica, generation, point(first), point(last)), kind, lostBytes: bytes, problem };
 }
 
 function gap(replica: string, generation: Generation, first: RestorablePoint, last: RestorablePoint): Row {

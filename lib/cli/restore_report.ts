@@ -17,10 +17,11 @@ export function planLines(candidate: Candidate, output: string, nowMs: number): 
   const { plan, replica } = candidate;
   const { snapshot, steps } = plan;
   return [
-    `Would restore ${output} from replica ${replica.name}: ${describeEnd(candidate, nowMs)}`,
+    `Plan for ${output} from replica ${replica.name}: ${describeEnd(candidate, nowMs)}`,
     `  snapshot ${formatIndex(snapshot.index)}:${snapshot.offset}  ${formatAmount(snapshot.sizeBytes)}`,
     ...steps.map(({ index, from, to }) => `  wal      ${formatIndex(index)}  from ${from} to ${to}`),
     `  reads ${formatAmount(plan.plannedBytes)}, makes a database of ${formatAmount(plan.databaseBytes)}`,
+    "  Only names and records were read: whether these bytes are whole shows when they are, as verify does.",
   ];
 }
 

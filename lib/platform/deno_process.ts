@@ -90,7 +90,7 @@ export class DenoProcess implements Process {
     const named = Deno.env.get(COMMAND_VARIABLE) ?? "";
     if (named !== "") return named.split(" ");
     if (isOnPath(product.name)) return [product.name];
-    return [Deno.execPath(), ...ownCommandLine([])].map((word) => word.replace(/^file:\/\//, ""));
+    return [Deno.execPath(), ...ownCommandLine([]).map(asPath)];
   }
 
   environment(name: string): string | undefined {
@@ -148,6 +148,10 @@ export class DenoProcess implements Process {
     child.status.then(forget, forget);
     return child;
   }
+}
+
+function asPath(word: string): string {
+  return word.startsWith("file://") ? decodeURIComponent(new URL(word).pathname) : word;
 }
 
 /** A wrapper that starts this program says by it how it is called. */

@@ -154,3 +154,12 @@ Deno.test("asksForHelp() sees -h, --help and -help anywhere before --", () => {
   assertFalse(asksForHelp(["--", "--help"]));
   assertFalse(asksForHelp(["--exec=--help", "help"]));
 });
+
+Deno.test("typed() gives back what was typed, so that another command line can say it again", () => {
+  const words = ["--force", "--generation", "00000000000000aa", "-o", "a b.db", "--json=false", "app.db"];
+  const parsed = parse("restore", ...words);
+  assertEquals(parsed.typed(), ["--output", "a b.db", "--generation", "00000000000000aa", "--force"]);
+  assertEquals(parsed.typed(undefined, ["generation", "force"]), ["--output", "a b.db"]);
+  assertEquals(parsed.typed(["force", "config"]), ["--force"]);
+  assertEquals(parse("restore", ...parsed.typed(), ...parsed.positionals).typed(), parsed.typed());
+});

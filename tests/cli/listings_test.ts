@@ -242,12 +242,13 @@ listingTest(
 
 listingTest("points lists what can be restored, and the gaps", async (folder, list) => {
   const url = `file://${folder}/replica`;
-  const { code, stdout } = await list("points", "--generation", "00000000000000aa", url);
-  assertEquals(code, 0);
+  const { code, stdout, stderr } = await list("points", "--generation", "00000000000000aa", url);
+  assertEquals(code, 4);
+  assertMatch(stderr, /^Cannot restore everything: nothing between \S+02\.000Z and \S+04\.000Z can be restored\n$/);
   const [titles, first, gap, second] = stdout.split("\n");
   assertMatch(
     titles ?? "",
-    /^replica {2}generation +kind +from +to +points +late +snapshots +longest restore +last position$/,
+    /^replica {2}generation +kind +from +to +points +late +snapshots +longest restore +lost +last position$/,
   );
   assertMatch(first ?? "", /^file +0+aa +range +\S+00\.000Z +\S+02\.000Z +3 +0 +1 +20\.6 kB +0+aa\/0+:12392$/);
   assertMatch(gap ?? "", /^file +0+aa +gap +\S+02\.000Z +\S+04\.000Z +0 +0 +0 +0+aa\/000000000000001a:4152$/);
@@ -264,6 +265,20 @@ listingTest("points lists what can be restored, and the gaps", async (folder, li
     offset: 12392,
     captured_at: "2025-06-01T12:00:02.000Z",
   });
+});
+
+listingTest("points shows WAL that cannot be restored, with its size, and ends with 4", async (folder, list) => {
+  const root = `${folder}/replica/generations/00000000000000aa`;
+  Deno.truncateSync(`${root}/wal/000000000000001a.wal`, 100);
+  const short = await list("points", `file://${folder}/replica`);
+  assertEquals(short.code, 4);
+  assertMatch(short.stdout, /\n\S+ +0+aa +lost +.* 4\.2 kB +0+aa\/0+1a:4152\n/);
+  assertMatch(short.stderr, /wal\/0+1a\.wal ends at byte 0 of what it held \(expected 4152, as its records say\)/);
+  for (const { name } of Deno.readDirSync(`${root}/snapshots`)) Deno.removeSync(`${root}/snapshots/${name}`);
+  const none = await list("points", `file://${folder}/replica`);
+  assertEquals(none.code, 4);
+  assertMatch(none.stdout, /\n\S+ +0+aa +unusable +.* 12\.4 kB +0+aa\/0+:12392\n/);
+  assertMatch(none.stderr, /snapshots\/0+\.snapshot is missing/);
 });
 
 listingTest("points --at names the nearest points before and after a time", async (folder, list) => {

@@ -292,7 +292,7 @@ endToEnd(
       const last = recorded.points.at(-1);
       const plan = await restore("--dry-run", "-o", output, url);
       assertEquals([plan.code, plan.stderr], [0, ""]);
-      assertMatch(plan.stdout, /^Would restore \S+ from replica file: /);
+      assertMatch(plan.stdout, /^Plan for \S+ from replica file: [^]*Only names and records were read/);
       assertMatch(plan.stdout, /\n {2}snapshot 0000000000000000:0 {2}/);
       const planned = JSON.parse((await restore("--dry-run", "--json", "-o", output, url)).stdout);
       assertEquals(names(folder, "restored"), []);

@@ -55,6 +55,7 @@ async function withAnswers(
     const state = `${folder}/state`;
     let asked = 0;
     const answers = new Answers({
+      carryOut: () => Promise.resolve({ results: [] }),
       ...platform,
       log: silentLogger,
       watchFolder: () => undefined,
@@ -165,6 +166,7 @@ Deno.test("Answers of a second process says nothing while the first does", () =>
   withAnswers(async (state, answers) => {
     await served(state, answers);
     const second = new Answers({
+      carryOut: () => Promise.resolve({ results: [] }),
       ...platform,
       log: silentLogger,
       watchFolder: () => undefined,

@@ -329,6 +329,44 @@ test(
   },
 );
 
+/** The application has the database open all the time, and writes too little for a checkpoint in our turn. */
+for (const isRemoved of [false, true]) {
+  const feature = `Litestream goes on after us, its generation ${isRemoved ? "removed" : "left"}, the application open`;
+  test({ ...IN_TURNS, feature }, async (scene) => {
+    const inTurn = async () => {
+      await using litestream = startLitestream(scene.config, [scene.source]);
+      await litestream.synced();
+      scene.insert(5);
+      await litestream.synced();
+      assertEquals(await litestream.stop(), 0);
+    };
+    const names = async () => (await litestreamGenerations(scene.replica)).map(({ generation }) => generation).sort();
+    scene.insert(5);
+    await inTurn();
+    const [first] = await names();
+    {
+      await using daemon = await scene.ours();
+      scene.insert(5);
+      assertEquals(await daemon.stop(), 0);
+    }
+    const both = await names();
+    assertEquals(both.length, 2, "ours stands beside it");
+    if (isRemoved) Deno.removeSync(`${scene.folder}/.app.db-litestream/generation`);
+    await inTurn();
+    const after = await names();
+    if (isRemoved) assertEquals(after.length, 3, "it begins a new one, as docs/litestream.md has it");
+    else assertEquals(after, both, "it goes on with its old one");
+    const { stdout } = await runTailrace(["generations", "--json", `file://${scene.replica}`]);
+    const [newest] = JSON.parse(stdout).generations.toSorted((a: { end: string }, b: { end: string }) =>
+      b.end < a.end ? -1 : 1
+    );
+    assertEquals(newest.generation === first, !isRemoved);
+    const image = scene.image();
+    assertEquals(await scene.byOurs(), image);
+    assertEquals(await scene.byLitestream(), image);
+  });
+}
+
 test({ ...IN_TURNS, feature: "Litestream takes over a replica that we began, and we take it back" }, async (scene) => {
   scene.insert(30);
   {

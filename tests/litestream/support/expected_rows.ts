@@ -26,6 +26,11 @@ export const EXPECTED_ROWS: readonly Row[] = [
     reader: "both",
     feature: "we take over a replica that Litestream began, and Litestream takes it back",
   },
+  ...["left", "removed"].map((what): Row => ({
+    writer: "both in turns",
+    reader: "both",
+    feature: `Litestream goes on after us, its generation ${what}, the application open`,
+  })),
   {
     writer: "both in turns",
     reader: "both",
