@@ -1,3 +1,4 @@
+import { isFuture } from "../base/future.ts";
 import { formatDuration } from "../config/duration.ts";
 import type { Platform } from "../platform/platform.ts";
 import { formatPosition, type Position } from "../position/position.ts";
@@ -36,8 +37,9 @@ const listingAt = ({ clock, files }: Pick<Platform, "clock" | "files">): Listing
   ],
   rowsOf: ({ name }, catalog, database) => {
     const summary = summaryOf(catalog);
-    const changedMs = database === undefined ? clock.now().getTime() : changedAtMs(files, database.path);
-    return [{ replica: name, ...summary, lagMs: lagOf(summary.lastMs, changedMs) }];
+    const nowMs = clock.now().getTime();
+    const changedMs = database === undefined ? nowMs : changedAtMs(files, database.path);
+    return [{ replica: name, ...summary, lagMs: lagOf(summary.lastMs, changedMs, nowMs) }];
   },
   cellsOf: (row) => [
     row.replica,
@@ -88,8 +90,14 @@ export function summaryOf(catalog: GenerationCatalog): Omit<GenerationRow, "repl
   };
 }
 
-export function lagOf(lastMs: number | undefined, changedMs: number | undefined): number | undefined {
-  return lastMs === undefined || changedMs === undefined ? undefined : Math.max(0, Math.round(changedMs - lastMs));
+/** Unknown where the newest time lies in the future: it says nothing of how new the state is. */
+export function lagOf(
+  lastMs: number | undefined,
+  changedMs: number | undefined,
+  nowMs: number,
+): number | undefined {
+  if (lastMs === undefined || changedMs === undefined || isFuture(lastMs, nowMs)) return undefined;
+  return Math.max(0, Math.round(changedMs - lastMs));
 }
 
 /** Three digits at most say what a person wants to know. */

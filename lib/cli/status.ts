@@ -80,7 +80,8 @@ async function rowOf(
   status: DatabaseStatus,
   replica: ReplicaConfig,
 ): Promise<Row> {
-  const { files } = context.platform;
+  const { clock, files } = context.platform;
+  const nowMs = clock.now().getTime();
   const { name, url, syncIntervalMs } = replica;
   const proof = recallProof(files, status.statePath, replica.path);
   const known = { name, url, syncIntervalMs, ...(proof && { proof }) };
@@ -93,7 +94,7 @@ async function rowOf(
     const first = all.flatMap(({ firstMs }) => firstMs ?? []);
     const { end: position, lastMs } = newest ?? {};
     const isWhole = own !== undefined && isReached(position, status);
-    const lagMs = isWhole ? 0 : lagOf(lastMs, changedAtMs(files, database.path));
+    const lagMs = isWhole ? 0 : lagOf(lastMs, changedAtMs(files, database.path), nowMs);
     const view: ReplicaView = {
       ...known,
       holdsGenerations: all.length > 0,

@@ -4,6 +4,7 @@
  * failure since. What is not known is not safe.
  */
 import { ExitCode } from "../base/errors.ts";
+import { isFuture } from "../base/future.ts";
 import { limits } from "../base/limits.ts";
 import { comparePositions, type Position } from "../position/position.ts";
 import { newestSuccess, type ProofMemory, standingFailure } from "../verify/proof_memory.ts";
@@ -169,7 +170,7 @@ function judgeUnkept(
 
 /** A clock that was ahead makes what is old look new. */
 function judgeTime(atMs: number | undefined, nowMs: number): Unsafe | undefined {
-  if (atMs === undefined || atMs - nowMs <= limits.clockAheadMaxMs) return undefined;
+  if (atMs === undefined || !isFuture(atMs, nowMs)) return undefined;
   return {
     grade: "stale",
     why: `its newest state is dated ${span(atMs - nowMs)} in the future, so its age is not known`,
@@ -188,7 +189,7 @@ function judgeProof(proof: ProofMemory | undefined, { nowMs, provenWithinMs }: S
     return { grade: "stale", why: proof === undefined ? "never verified" : "never restored and compared", help };
   }
   const ageMs = nowMs - success.atMs;
-  if (ageMs < -limits.clockAheadMaxMs) return { grade: "stale", why: "its last proof is dated in the future", help };
+  if (isFuture(success.atMs, nowMs)) return { grade: "stale", why: "its last proof is dated in the future", help };
   if (provenWithinMs === 0 || ageMs <= provenWithinMs) return undefined;
   return { grade: "stale", why: `last proven ${span(ageMs)} ago`, help };
 }

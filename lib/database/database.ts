@@ -286,7 +286,7 @@ export class WatchedDatabase implements DatabaseSource {
   }
 
   async rememberTime(ms: number): Promise<void> {
-    await this.#current().state.rememberTime(ms);
+    await this.#current().state.rememberTime(ms, this.#clock.now().getTime());
   }
 
   recall(place: string): string | undefined {
@@ -312,7 +312,7 @@ export class WatchedDatabase implements DatabaseSource {
         position: { generation: shadow.generation, index: shadow.index, offset: shadow.offset },
         pageSize: life?.header.pageSize ?? pageSizeOfFile(session.open),
         databasePages: life?.databasePages ?? 0,
-        lastCapturedAtMs: shadow.lastCapturedAtMs,
+        timeMs: shadow.timeAt(this.#clock.now().getTime()),
         ...(shadow.pages?.checksum === undefined ? {} : { checksum: shadow.pages.checksum }),
         ...(shadow.pages?.confirmedAt === undefined ? {} : { confirmedAt: shadow.pages.confirmedAt }),
       };

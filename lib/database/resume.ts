@@ -76,7 +76,7 @@ export function gatherResumeFacts(open: OpenDatabase, state: StateFolder, index:
 
 function openShadow(state: StateFolder, generation: Generation, nowMs: number): ShadowWal | string {
   try {
-    return ShadowWal.open(state.files, state.shadowPath, generation, nowMs);
+    return ShadowWal.open(state.files, state.shadowPath, generation, nowMs, state.notBeforeMs());
   } catch (error) {
     if (isRetryable(error)) throw error;
     return `the shadow WAL cannot be continued (${messageOf(error)})`;

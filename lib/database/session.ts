@@ -1,6 +1,7 @@
 /** A database that is open, with its state, the generation that is captured into it, and the watch over it. */
 import { limits } from "../base/limits.ts";
 import { ReplicationError } from "../base/errors.ts";
+import { isFuture } from "../base/future.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileStatus } from "../platform/file_system.ts";
@@ -196,6 +197,8 @@ export class SessionOpener {
       throw error;
     }
     this.#generations.count();
+    await state.setNotBefore(shadow.notBeforeMs);
+    this.#warnOfFuture(shadow);
     await state.setCurrent({ generation, beganAt: this.#clock.now().toISOString(), reason });
     state.removeOtherGenerations(generation);
     this.#log.info("A new generation begins", { generation, reason }, "generation-began");
@@ -250,6 +253,14 @@ export class SessionOpener {
     const now = this.#clock.now().getTime();
     const { facts, shadow } = gatherResumeFacts(open, state, index, now);
     const decision = decideResume({ ...facts, brokenBecause });
+    if (shadow !== undefined && isFuture(shadow.lastCapturedAtMs, now)) {
+      this.#log.warn(
+        "What was captured last carries a time in the future: the clock was ahead then, or is behind now",
+        {
+          captured_at: new Date(shadow.lastCapturedAtMs).toISOString(),
+        },
+      );
+    }
     if (shadow !== undefined) this.#recoverPages(open, state, shadow);
     if (decision.kind === "new-generation" || shadow === undefined) {
       const reason = decision.kind === "new-generation" ? decision.reason : "there is no earlier state";
@@ -261,6 +272,15 @@ export class SessionOpener {
     if (trouble?.kind !== "doubt") return session;
     await session.watch.settle();
     return await this.#leave(shadow, () => this.startOver(session, trouble.reason));
+  }
+
+  /** Nothing of this generation may look older than the one before it, which ends in the future. */
+  #warnOfFuture({ notBeforeMs }: ShadowWal): void {
+    if (!isFuture(notBeforeMs, this.#clock.now().getTime())) return;
+    this.#log.warn(
+      "The generation before ends in the future (the clock was ahead); times of the new one stand still until then",
+      { until: new Date(notBeforeMs).toISOString() },
+    );
   }
 
   /** Closes a shadow WAL that what follows does not go on with. */

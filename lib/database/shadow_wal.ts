@@ -11,6 +11,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { ReplicationError } from "../base/errors.ts";
+import { timeAfter } from "../base/future.ts";
 import { EarlySync } from "../platform/early_sync.ts";
 import type { FileHandle, FileSystem } from "../platform/file_system.ts";
 import type { Generation } from "../position/generation.ts";
@@ -23,6 +24,11 @@ import type { PageLedger } from "../pages/page_ledger.ts";
 import { IndexChanges } from "./index_changes.ts";
 import { type CapturedLife, readMark, readRecords, scanLife } from "./shadow_files.ts";
 import type { WalMark } from "./source.ts";
+
+export interface ClockStep {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
 
 export class ShadowWal {
   readonly generation: Generation;
@@ -38,34 +44,38 @@ export class ShadowWal {
   #commits: FileHandle | undefined;
   #commitsEnd = 0;
   #lastTimeMs = 0;
+  readonly #notBeforeMs: number;
+  #clockStep: ClockStep | undefined;
   readonly #unsynced = new Set<FileHandle>();
   readonly #retired = new Set<FileHandle>();
   #folderUnsynced = false;
   #closedLife: CapturedLife | undefined;
 
-  private constructor(files: FileSystem, folder: string, generation: Generation, index: Index) {
+  private constructor(files: FileSystem, folder: string, generation: Generation, index: Index, notBeforeMs: number) {
     this.#files = files;
     this.#folder = folder;
     this.generation = generation;
+    this.#notBeforeMs = notBeforeMs;
     this.changes = new IndexChanges(files, `${folder}/changes`);
     this.#index = index;
   }
 
-  /** A new, empty one, its folder durable when this returns. All of its records are later than `afterMs`. */
+  /**
+   * A new, empty one, its folder durable when this returns. All of its records are later than `afterMs`, also where that lies
+   * in the future: of several generations the one with the newest time is the newest.
+   */
   static create(files: FileSystem, parent: string, generation: Generation, afterMs = -1): ShadowWal {
     const folder = `${parent}/${generation}`;
     files.makeFolder(folder);
     files.syncFolder(parent);
-    const shadow = new ShadowWal(files, folder, generation, asIndex(0));
-    shadow.#lastTimeMs = afterMs + 1;
-    return shadow;
+    return new ShadowWal(files, folder, generation, asIndex(0), afterMs + 1);
   }
 
   /** The one that an earlier run left, its newest index checked from the first frame; throws `corrupt` when it is unusable. */
-  static open(files: FileSystem, parent: string, generation: Generation, nowMs: number): ShadowWal {
+  static open(files: FileSystem, parent: string, generation: Generation, nowMs: number, notBeforeMs = 0): ShadowWal {
     const folder = `${parent}/${generation}`;
     const indexes = files.list(folder).map((name) => parseRawName(name, "wal")).filter((index) => index !== undefined);
-    const shadow = new ShadowWal(files, folder, generation, indexes.at(-1) ?? asIndex(0));
+    const shadow = new ShadowWal(files, folder, generation, indexes.at(-1) ?? asIndex(0), notBeforeMs);
     for (const [slot, index] of indexes.slice(0, -1).entries()) {
       if (indexes[slot + 1] !== index + 1) throw missingIndex(shadow.walPath(asIndex(index + 1)));
       shadow.#loadOlder(index);
@@ -91,6 +101,23 @@ export class ShadowWal {
   /** Capture time of the newest record; 0 while there is none. */
   get lastCapturedAtMs(): number {
     return this.#lastTimeMs;
+  }
+
+  /** No record has an earlier time. */
+  get notBeforeMs(): number {
+    return this.#notBeforeMs;
+  }
+
+  /** The time of what is captured at that moment: never before what was captured last, unless that lies in the future. */
+  timeAt(nowMs: number): number {
+    return Math.max(timeAfter(this.#lastTimeMs, nowMs), this.#notBeforeMs);
+  }
+
+  /** Once, after times went back because those before them lay in the future. */
+  takeClockStep(): ClockStep | undefined {
+    const step = this.#clockStep;
+    this.#clockStep = undefined;
+    return step;
   }
 
   oldestIndex(): Index {
@@ -299,7 +326,9 @@ export class ShadowWal {
   }
 
   #record(nowMs: number, checksum: Uint8Array | undefined) {
-    this.#lastTimeMs = Math.max(nowMs, this.#lastTimeMs); // Never decreasing, whatever the wall clock does.
+    const timeMs = this.timeAt(nowMs);
+    if (timeMs < this.#lastTimeMs) this.#clockStep = { fromMs: this.#lastTimeMs, toMs: timeMs };
+    this.#lastTimeMs = timeMs;
     const confirmedAt = this.pages?.confirmedAt;
     return {
       kind: "sync",

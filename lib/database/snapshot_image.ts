@@ -50,8 +50,8 @@ export interface CapturedMoment {
   readonly pageSize: number;
   /** Of the last commit; 0 when the generation has no commit yet and the file itself is the size. */
   readonly databasePages: number;
-  /** Capture time of the last record; times never decrease within a generation. */
-  readonly lastCapturedAtMs: number;
+  /** The time that a snapshot of it is given. */
+  readonly timeMs: number;
   /** Of the whole database there, and where it was last confirmed; absent while the page table is not known. */
   readonly checksum?: Uint8Array;
   readonly confirmedAt?: { readonly index: Index; readonly offset: Offset };
@@ -102,7 +102,7 @@ async function stateNow(source: ImageSource, before: CapturedMoment, copiedBytes
     pageSize: after.pageSize,
     start: after.position.offset,
     end: after.position.offset,
-    capturedAtMs: Math.max(source.clock.now().getTime(), after.lastCapturedAtMs),
+    capturedAtMs: after.timeMs,
     databasePages: pages,
     capturedLate: false,
     indexClosed: false,

@@ -8,7 +8,8 @@
  *     replicas      places that were written to, one a line
  *     shadow/<generation>/...
  *     pages-<generation>       the page table (`lib/pages/page_table_header.ts`)
- *     latest                   the latest time that a snapshot was given
+ *     latest                   the time that the newest snapshot was given
+ *     not-before               the time that nothing of the current generation is given less of
  *     replica-<crc of place>   what a host keeps in mind of a replica that it cannot read
  *     proof-<crc of place>     what `verify` found of a replica last, and when it was proven last
  *     asks/                    questions about the database, and answers to them (`lib/daemon/ask.ts`)
@@ -19,6 +20,7 @@
  */
 import { checksumName } from "../base/crc32c.ts";
 import { ReplicationError } from "../base/errors.ts";
+import { isFuture } from "../base/future.ts";
 import { basename, dirname, join } from "../base/path.ts";
 import { product } from "../base/product.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
@@ -30,7 +32,7 @@ const STATE_VERSION = "1";
 const PAGES_PREFIX = "pages-";
 const SCRATCH_PREFIX = "catch-up-";
 /** What the one process that uses the folder knows by heart, and writes again where somebody has removed it. */
-const KEPT_NAMES: readonly string[] = ["version", "generation", "boot", "replicas", "latest"];
+const KEPT_NAMES: readonly string[] = ["version", "generation", "boot", "replicas", "latest", "not-before"];
 const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
 
 /** The default place, by a database's path. */
@@ -172,16 +174,29 @@ export class StateFolder {
     });
   }
 
-  /** The latest time that a snapshot of this database was given, whatever the clock says now; -1 without one. */
+  /** The time that the newest snapshot of this database was given, whatever the clock says now; -1 without one. */
   latestTimeMs(): number {
-    const ms = Number(this.#kept.get("latest")?.trim());
-    return Number.isSafeInteger(ms) ? ms : -1;
+    return this.#timeIn("latest");
   }
 
-  rememberTime(ms: number): Promise<void> {
+  rememberTime(ms: number, nowMs: number): Promise<void> {
     return this.#oneAfterTheOther(async () => {
-      if (ms > this.latestTimeMs()) await this.#replace("latest", `${ms}\n`);
+      const latest = this.latestTimeMs();
+      if (ms > latest || isFuture(latest, nowMs)) await this.#replace("latest", `${ms}\n`);
     });
+  }
+
+  notBeforeMs(): number {
+    return this.#timeIn("not-before");
+  }
+
+  async setNotBefore(ms: number): Promise<void> {
+    if (ms !== this.notBeforeMs()) await this.#replace("not-before", `${ms}\n`);
+  }
+
+  #timeIn(name: string): number {
+    const ms = Number(this.#kept.get(name)?.trim());
+    return Number.isSafeInteger(ms) ? ms : -1;
   }
 
   /** What `remember` kept for that place. */

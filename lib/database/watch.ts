@@ -234,6 +234,13 @@ export class Watch {
   }
 
   #note(bytes: number): void {
+    const step = this.#shadow.takeClockStep();
+    if (step !== undefined) {
+      this.#log.warn("The clock was put back: what is captured now has earlier times than what was captured before", {
+        before: new Date(step.fromMs).toISOString(),
+        now: new Date(step.toMs).toISOString(),
+      });
+    }
     if (this.#shadow.index !== this.#lifeIndex) {
       this.#lifeIndex = this.#shadow.index;
       this.#completeAt = undefined;

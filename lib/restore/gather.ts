@@ -6,10 +6,10 @@ import { findLastCommit } from "../store/last_commit.ts";
 import { followsResync } from "../store/resynced.ts";
 import type { GenerationFacts } from "./history.ts";
 import type { IndexRecords } from "./ranges.ts";
-import { indexToRead } from "./resolve.ts";
+import { indexesToRead, isInRecords } from "./resolve.ts";
 import type { RestoreTarget } from "./target.ts";
 
-/** Reads from one replica what a plan for the target is decided on: listings, last records, at most one index's records. */
+/** Reads from one replica what a plan for the target is decided on: listings, last records, one index's records. */
 export async function gatherFacts(store: GenerationStore, target: RestoreTarget): Promise<readonly GenerationFacts[]> {
   const facts: GenerationFacts[] = [];
   for (const generation of await store.generations(target.generation)) {
@@ -30,12 +30,21 @@ export async function factsOf(
   const unrecorded = isUnrecorded
     ? await findLastCommit((at, into) => store.readWal(generation, last.index, at, into))
     : undefined;
-  const index = indexToRead(catalog, target);
+  const records = await recordsFor(store, catalog, target);
   return {
     catalog,
     ...(unrecorded === undefined ? {} : { unrecorded }),
-    ...(index === undefined ? {} : { records: { index, records: await store.records(generation, index) } }),
+    ...(records === undefined ? {} : { records }),
   };
+}
+
+async function recordsFor(store: GenerationStore, catalog: GenerationCatalog, target: RestoreTarget) {
+  let found: GenerationFacts["records"];
+  for (const index of indexesToRead(catalog, target)) {
+    found = { index, records: await store.records(catalog.generation, index) };
+    if (isInRecords(found.records, target)) break;
+  }
+  return found;
 }
 
 /** Every record of a generation, which says of each point what there is to know. */

@@ -1,6 +1,7 @@
 /** From what is wanted to a point of one generation, or to the reason why there is none. PURE. */
 import { nameObject } from "../position/object_names.ts";
 import { asIndex, asOffset, formatIndex, formatPosition, type Index, type Position } from "../position/position.ts";
+import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import {
@@ -35,14 +36,32 @@ export function resolveTarget(facts: GenerationFacts, target: RestoreTarget): Re
   }
 }
 
-/** The index whose records a target needs: a position's own; for a time the first one that ends later. */
-export function indexToRead(catalog: GenerationCatalog, target: RestoreTarget): Index | undefined {
-  if (target.kind === "position") return walOf(catalog, target.position.index)?.index;
-  if (target.kind !== "time") return undefined;
+/**
+ * The indexes whose records a target may need, to be read in this order until one has a record that is not later: a position's
+ * own; for a time the first one that ends later. Where a clock was ahead, indexes end later than others behind them: what such
+ * an index says of its end counts for nothing, and the first one behind it that can be believed is asked before it.
+ */
+export function indexesToRead(catalog: GenerationCatalog, target: RestoreTarget): readonly Index[] {
+  if (target.kind === "position") {
+    return walOf(catalog, target.position.index) === undefined ? [] : [target.position.index];
+  }
+  if (target.kind !== "time") return [];
   const first = wholeSnapshots(catalog)[0];
-  return catalog.wals.find(({ index, lastRecord }) =>
-    first !== undefined && index >= first.index && lastRecord !== undefined && lastRecord.capturedAtMs > target.atMs
-  )?.index;
+  const ends = catalog.wals.flatMap(({ index, lastRecord }) =>
+    first === undefined || index < first.index || lastRecord === undefined
+      ? []
+      : [{ index, atMs: lastRecord.capturedAtMs, believedMs: lastRecord.capturedAtMs }]
+  );
+  let nextMs = Infinity;
+  for (const end of ends.toReversed()) nextMs = end.believedMs = Math.min(nextMs, end.atMs);
+  const later = ends.filter(({ believedMs }) => believedMs > target.atMs);
+  const believed = later.findIndex(({ atMs, believedMs }) => atMs === believedMs);
+  return later.slice(0, believed + 1).map(({ index }) => index).toReversed();
+}
+
+/** Whether nothing before these records is asked for. */
+export function isInRecords(records: readonly CommitRecord[], target: RestoreTarget): boolean {
+  return target.kind !== "time" || records.some(({ capturedAtMs }) => capturedAtMs <= target.atMs);
 }
 
 function resolveLatest(facts: GenerationFacts): Resolution {
@@ -72,7 +91,7 @@ function resolveTime(facts: GenerationFacts, atMs: number): Resolution {
   const snapshots = wholeSnapshots(catalog);
   const first = snapshots[0];
   if (first === undefined) return pointOrNothing(catalog, undefined);
-  const index = indexToRead(catalog, { kind: "time", atMs });
+  const index = facts.records?.index ?? indexesToRead(catalog, { kind: "time", atMs })[0];
   if (index === undefined) {
     const latest = resolveLatest(facts);
     if (latest.kind !== "point" || latest.point.capturedAtMs <= atMs) return withLaterNotice(catalog, latest, atMs);

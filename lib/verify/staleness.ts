@@ -1,4 +1,5 @@
 /** How far the newest state of a replica is behind its database, and whether that is too far. PURE. */
+import { isFuture } from "../base/future.ts";
 import { limits } from "../base/limits.ts";
 import { comparePositions, type Position } from "../position/position.ts";
 import type { ReportedPoint } from "./report.ts";
@@ -50,7 +51,7 @@ export interface Age {
 export function judgeAge(facts: AgeFacts): Age {
   const { nowMs, newestMs, maxAgeMs, source } = facts;
   const aheadMs = newestMs - nowMs;
-  const isAhead = aheadMs > limits.clockAheadMaxMs;
+  const isAhead = isFuture(newestMs, nowMs);
   const ahead = `the newest state is dated ${seconds(aheadMs)} in the future, so its age is not known`;
   if (source?.changedAtMs === undefined) {
     if (maxAgeMs === undefined) return isAhead ? { note: ahead } : {};

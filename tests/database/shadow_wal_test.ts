@@ -319,6 +319,52 @@ test("ShadowWal leaves no descriptor open", (stage) => {
   assertEquals(openFiles(), 0);
 });
 
+const FAR_MS = 30 * 24 * 3_600_000;
+
+test("ShadowWal gives times that do not decrease when the clock goes back by little", (stage) => {
+  const shadow = stage.create();
+  const wal = stage.life(2, 2, 2);
+  capture(shadow, wal, 2, 50_000);
+  capture(shadow, wal, 4, 1_000);
+  assertEquals(records(stage, shadow).map(({ capturedAtMs }) => capturedAtMs), [50_000, 50_000]);
+  assertEquals(shadow.takeClockStep(), undefined);
+  shadow.close();
+});
+
+test("ShadowWal goes on with right times when the clock was ahead and is put right, and says so once", (stage) => {
+  const shadow = stage.create();
+  const wal = stage.life(2, 2, 2);
+  capture(shadow, wal, 2, FAR_MS);
+  capture(shadow, wal, 4, 1_000);
+  capture(shadow, wal, 6, 2_000);
+  assertEquals(records(stage, shadow).map(({ capturedAtMs }) => capturedAtMs), [FAR_MS, 1_000, 2_000]);
+  assertEquals(shadow.takeClockStep(), { fromMs: FAR_MS, toMs: 1_000 });
+  assertEquals(shadow.takeClockStep(), undefined);
+  shadow.close();
+});
+
+test("ShadowWal.open() goes on with right times behind a time in the future", async (stage) => {
+  const shadow = stage.create();
+  const wal = stage.life(2, 2, 2);
+  capture(shadow, wal, 2, FAR_MS);
+  await shadow.sync();
+  shadow.close();
+  const opened = stage.open(1_000);
+  assertEquals(opened.timeAt(1_000), 1_000);
+  capture(opened, wal, 4, 1_500);
+  assertEquals(records(stage, opened).map(({ capturedAtMs }) => capturedAtMs), [FAR_MS, 1_500]);
+  opened.close();
+});
+
+test("ShadowWal.create() gives times later than a generation before it that ends in the future", (stage) => {
+  const shadow = ShadowWal.create(stage.files, stage.folder, GENERATION, FAR_MS);
+  const wal = stage.life(2, 2, 2);
+  capture(shadow, wal, 2, 1_000);
+  capture(shadow, wal, 4, 2_000);
+  assertEquals(records(stage, shadow).map(({ capturedAtMs }) => capturedAtMs), [FAR_MS + 1, FAR_MS + 1]);
+  shadow.close();
+});
+
 test("ShadowWal.create() gives times later than all before, whatever the clock says", (stage) => {
   const shadow = ShadowWal.create(stage.files, stage.folder, GENERATION, 5_000);
   capture(shadow, stage.life(2), 2, 1_000);

@@ -22,6 +22,12 @@ import { withTemporaryFolder } from "../support/temporary_folder.ts";
 /** The system's clock, which the test can put forward. */
 export class ShiftedClock extends SystemClock {
   shiftMs = 0;
+  /** Of the wall clock. */
+  wallShiftMs = 0;
+
+  override now(): Date {
+    return new Date(super.now().getTime() + this.wallShiftMs);
+  }
 
   override monotonicMs(): number {
     return super.monotonicMs() + this.shiftMs;

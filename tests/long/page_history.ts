@@ -3,27 +3,16 @@
  * with one computed from scratch, then the program is away, and comes back to one of several kinds of trouble.
  */
 import { equalBytes } from "../../lib/base/bytes.ts";
-import { ReplicationError } from "../../lib/base/errors.ts";
-import { createLogger } from "../../lib/base/log.ts";
-import { FileReplicaClient } from "../../lib/clients/file/client.ts";
-import { defaults } from "../../lib/config/defaults.ts";
-import { WatchedDatabase } from "../../lib/database/database.ts";
-import { SystemClock } from "../../lib/platform/clock.ts";
-import { SystemRandom } from "../../lib/platform/random.ts";
-import { SystemWeb } from "../../lib/platform/web.ts";
 import type { Layout } from "../../lib/position/object_names.ts";
-import { FileReplicator } from "../../lib/replica/file_replicator.ts";
-import { ReplicaStore } from "../../lib/store/replica_store.ts";
-import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
 import { restoreWithLitestream } from "../litestream/support/real_litestream.ts";
 import { sleep } from "../support/daemon.ts";
-import { comparePages, databaseImage } from "../support/database_image.ts";
+import { comparePages } from "../support/database_image.ts";
 import type { OtherProcess } from "../support/other_process.ts";
 import { randomInteger, seededRandom } from "../support/random.ts";
 import { restoreFrom } from "../support/restore_tools.ts";
-import { unsyncedFiles } from "../support/unsynced_files.ts";
 import { databaseChecksum } from "../support/xxh64.ts";
 import { bytesWritten, contentOf, flipByte, forgetShadowWal, harmReplica, killDaemon, shell } from "./page_troubles.ts";
+import { HEALING_MS, PATIENCE_MS, Watching } from "./watching.ts";
 import { creation, randomShape, randomStep, type Shape } from "./application_steps.ts";
 
 /** What happens while the program is away, or to what it left. */
@@ -56,10 +45,6 @@ export interface HistoryResult {
 
 export class Failed extends Error {}
 
-const FILES = unsyncedFiles();
-const PATIENCE_MS = 20_000;
-const HEALING_MS = 5;
-
 /** `litestreamShare`: of the replicas in its layout, those that the real Litestream restores too. */
 export async function runHistory(
   seed: number,
@@ -71,11 +56,12 @@ export async function runHistory(
   const random = seededRandom(seed);
   const shape = randomShape(random);
   const layout: Layout = random() < 0.5 ? "raw" : "litestream";
-  const history = new History(folder, shape, layout, application, litestreamShare);
+  const watching = new Watching(folder, layout);
+  const history = new History(folder, shape, watching, application, litestreamShare);
   try {
     return await history.run(kind, random);
   } catch (error) {
-    throw new Failed(`${error instanceof Error ? error.message : error}\n${history.lines.slice(-12).join("\n")}`, {
+    throw new Failed(`${error instanceof Error ? error.message : error}\n${watching.lines.slice(-12).join("\n")}`, {
       cause: error,
     });
   } finally {
@@ -84,75 +70,76 @@ export async function runHistory(
 }
 
 class History {
-  readonly lines: string[] = [];
-  readonly #path: string;
-  readonly #replica: string;
+  readonly #watching: Watching;
   readonly #shape: Shape;
-  readonly #layout: Layout;
   readonly #application: OtherProcess;
   #isApplicationOpen = false;
-  #database: WatchedDatabase | undefined;
-  #replicator: FileReplicator | undefined;
   #comparisons = 0;
 
   constructor(
     readonly folder: string,
     shape: Shape,
-    layout: Layout,
+    watching: Watching,
     application: OtherProcess,
     readonly litestreamShare: number,
   ) {
-    this.#path = `${folder}/app.db`;
-    this.#replica = `${folder}/replica`;
     this.#shape = shape;
-    this.#layout = layout;
+    this.#watching = watching;
     this.#application = application;
   }
 
   async run(kind: Kind, random: () => number): Promise<HistoryResult> {
     await this.#begin(random);
-    const generation = this.#database?.generation();
+    const generation = this.#watching.database.generation();
     if (kind === "page flipped") await this.#flip(random);
-    const before = await this.#image();
-    await this.#leave();
+    const before = await this.#watching.image();
+    await this.#watching.leave();
 
     await this.#away(kind, random);
-    const changedPages = comparePages(before, await this.#image()).different.length;
-    const held = contentOf(this.#replica);
-    const said = this.lines.length;
-    await this.#watch();
-    await this.#replicated();
-    const uploaded = bytesWritten(held, contentOf(this.#replica));
-    const healedBy = this.#healedBy(this.lines.slice(said), uploaded);
-    this.#expect(this.#database?.generation() === generation, "a new generation began");
+    const changedPages = comparePages(before, await this.#watching.image()).different.length;
+    const held = contentOf(this.#watching.replica);
+    const said = this.#watching.lines.length;
+    await this.#watching.begin();
+    await this.#watching.replicated();
+    const uploaded = bytesWritten(held, contentOf(this.#watching.replica));
+    const healedBy = this.#healedBy(this.#watching.lines.slice(said), uploaded);
+    this.#expect(this.#watching.database.generation() === generation, "a new generation began");
     this.#judge(kind, healedBy, uploaded, changedPages);
     await this.#compare();
 
     const readers = await this.#goOnAndRestore(random);
-    return { kind, comparisons: this.#comparisons, uploaded, changedPages, healedBy, layout: this.#layout, readers };
+    return {
+      kind,
+      comparisons: this.#comparisons,
+      uploaded,
+      changedPages,
+      healedBy,
+      layout: this.#watching.layout,
+      readers,
+    };
   }
 
   /** Some steps, of which the checksum is compared now and then, and a copy of the replica as it was early on. */
   async #begin(random: () => number): Promise<void> {
     await this.#open();
     await this.#application.runAll(creation(this.#shape));
-    await this.#watch();
+    await this.#watching.begin();
     for (let i = 0, steps = 3 + randomInteger(random, 6); i < steps; i++) {
       await this.#step(random);
       if (random() < 0.5) await this.#compare();
       if (i === 2) await this.#keepReplica();
     }
     await this.#compare();
-    await this.#replicated();
+    await this.#watching.replicated();
   }
 
   /** As it is now, with its first snapshot. */
   async #keepReplica(): Promise<void> {
-    await this.#replicated();
+    await this.#watching.replicated();
     await this.#saidSince(0, /Snapshot done/);
-    await this.#leave();
-    await shell(`cp -r '${this.#replica}' '${this.folder}/kept'`);
-    await this.#watch();
+    await this.#watching.leave();
+    await shell(`cp -r '${this.#watching.replica}' '${this.folder}/kept'`);
+    await this.#watching.begin();
   }
 
   #judge(kind: Kind, healedBy: HistoryResult["healedBy"], uploaded: number, changedPages: number): void {
@@ -167,7 +154,7 @@ class History {
 
   /** Where nearly every page changed since, a snapshot is the least that can be done. */
   #isSnapshotDue(kind: Kind): boolean {
-    const reason = this.lines.findLast((line) => line.includes("Making a snapshot")) ?? "";
+    const reason = this.#watching.lines.findLast((line) => line.includes("Making a snapshot")) ?? "";
     return kind.startsWith("replica") && /which pages changed since is not known|less work/.test(reason);
   }
 
@@ -175,16 +162,16 @@ class History {
     if (!this.#isApplicationOpen) await this.#open();
     for (let i = 0; i < 2; i++) await this.#step(random);
     await this.#compare();
-    await this.#replicated();
-    const image = await this.#image();
-    await this.#leave();
+    await this.#watching.replicated();
+    const image = await this.#watching.image();
+    await this.#watching.leave();
     const restored = `${this.folder}/restored.db`;
-    const { checksum } = await restoreFrom(this.#store, restored);
+    const { checksum } = await restoreFrom(this.#watching.store, restored);
     this.#expect(checksum === "equal", "the restore had no checksum to compare with");
     this.#expectEqual(image, restored, "restored");
-    if (this.#layout === "raw" || random() >= this.litestreamShare) return 1;
+    if (this.#watching.layout === "raw" || random() >= this.litestreamShare) return 1;
     const byLitestream = `${this.folder}/litestream.db`;
-    const { code, stderr } = await restoreWithLitestream(this.#replica, byLitestream);
+    const { code, stderr } = await restoreWithLitestream(this.#watching.replica, byLitestream);
     this.#expect(code === 0, `Litestream restores nothing: ${stderr}`);
     this.#expectEqual(image, byLitestream, "Litestream restored");
     return 2;
@@ -196,12 +183,8 @@ class History {
   }
 
   async end(): Promise<void> {
-    await this.#leave();
+    await this.#watching.leave();
     if (this.#isApplicationOpen) await this.#application.close();
-  }
-
-  get #store(): ReplicaStore {
-    return new ReplicaStore(new FileReplicaClient(FILES, this.#replica), { chooseLayout: () => this.#layout });
   }
 
   #expect(condition: boolean, otherwise: string): void {
@@ -209,7 +192,7 @@ class History {
   }
 
   async #open(): Promise<void> {
-    await this.#application.open(this.#path, { create: true, busyTimeoutMs: 5_000 });
+    await this.#application.open(this.#watching.path, { create: true, busyTimeoutMs: 5_000 });
     this.#isApplicationOpen = true;
     await this.#application.run("PRAGMA wal_autocheckpoint = 0");
   }
@@ -223,96 +206,13 @@ class History {
     await this.#application.runAll(randomStep(random, this.#shape));
   }
 
-  async #watch(): Promise<void> {
-    const clock = new SystemClock();
-    const log = createLogger({
-      level: "info",
-      format: "text",
-      now: () => clock.now(),
-      writeLine: (line) => this.lines.push(line),
-    });
-    const settings = {
-      ...defaults,
-      path: this.#path,
-      statePath: `${this.folder}/state`,
-      userId: Deno.uid() ?? undefined,
-      scrubIntervalMs: 500,
-    };
-    const platform = { clock, files: FILES, random: new SystemRandom(), web: new SystemWeb() };
-    for (let tries = 1;; tries++) {
-      const database = new WatchedDatabase(platform, createNodeDriver(), settings, log, () => undefined);
-      database.start();
-      try {
-        await database.opened;
-        this.#database = database;
-        break;
-      } catch (error) {
-        await database.stop();
-        await database.release();
-        // A process that the other lane starts holds our lock, too, until it has become another program.
-        const isHeld = error instanceof ReplicationError && error.code === "busy";
-        if (!isHeld || tries === 3) throw error;
-        await sleep(HEALING_MS);
-      }
-    }
-    this.#replicator = new FileReplicator({
-      source: this.#watched,
-      store: this.#store,
-      place: this.#replica,
-      clock,
-      log,
-      syncIntervalMs: 0,
-    });
-    await this.#replicator.start();
-  }
-
-  get #watched(): WatchedDatabase {
-    if (this.#database === undefined) throw new Error("nobody watches");
-    return this.#database;
-  }
-
-  async #leave(): Promise<void> {
-    await this.#replicator?.stop();
-    this.#replicator = undefined;
-    await this.#database?.stop();
-    await this.#database?.release();
-    this.#database = undefined;
-  }
-
-  /** Waits until the replica holds what is committed, and the page table is known. */
-  async #replicated(): Promise<void> {
-    const deadline = performance.now() + PATIENCE_MS;
-    for (;;) {
-      const { position, checksum } = await this.#captured();
-      const held = this.#replicator?.position;
-      const isHeld = held?.generation === position.generation && held.index === position.index &&
-        held.offset === position.offset;
-      if (isHeld && checksum !== undefined) return;
-      if (performance.now() > deadline) {
-        throw new Error(`the replica does not get what is captured (${position.index})`);
-      }
-      await sleep(HEALING_MS);
-    }
-  }
-
-  async #captured() {
-    for (const start = performance.now();;) {
-      try {
-        return await this.#watched.captureNow();
-      } catch (error) {
-        if (performance.now() - start > PATIENCE_MS) throw error;
-        await sleep(HEALING_MS);
-      }
-    }
-  }
-
   /** The checksum that is kept is that of the database as it is. */
   async #compare(): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
-      const { checksum } = await this.#captured();
+      const { checksum } = await this.#watching.captured();
       if (checksum !== undefined) {
-        const image = await this.#image();
+        const image = await this.#watching.image();
         const computed = databaseChecksum(image, this.#shape.pageSize);
         this.#expect(equalBytes(checksum, computed), "the checksum that is kept is not that of the database");
         this.#comparisons++;
@@ -323,23 +223,18 @@ class History {
     }
   }
 
-  /** By copies that another process makes: a descriptor that this one closes would drop its locks. */
-  async #image(): Promise<Uint8Array> {
-    const copy = `${this.folder}/copy`;
-    await shell(
-      `mkdir -p '${copy}' && rm -f '${copy}'/* && cp '${this.#path}' '${copy}/' && ` +
-        `{ [ ! -e '${this.#path}-wal' ] || cp '${this.#path}-wal' '${copy}/'; }`,
-    );
-    return databaseImage(`${copy}/app.db`, `${this.folder}/image`);
-  }
-
   async #away(kind: Kind, random: () => number): Promise<void> {
-    const place = { folder: this.folder, database: this.#path, replica: this.#replica, layout: this.#layout };
+    const place = {
+      folder: this.folder,
+      database: this.#watching.path,
+      replica: this.#watching.replica,
+      layout: this.#watching.layout,
+    };
     const isIdle = kind === "deploy without writes" || kind === "page flipped";
     for (let i = 0, steps = isIdle ? 0 : 1 + randomInteger(random, 3); i < steps; i++) await this.#step(random);
     if (kind === "written, and kept open") return;
     if (kind.startsWith("replica put back")) {
-      await shell(`rm -r '${this.#replica}' && cp -r '${this.folder}/kept' '${this.#replica}'`);
+      await shell(`rm -r '${this.#watching.replica}' && cp -r '${this.folder}/kept' '${this.#watching.replica}'`);
       if (kind === "replica put back far") forgetShadowWal(place);
     }
     if (kind.startsWith("replica's")) harmReplica(kind, random, place);
@@ -351,26 +246,26 @@ class History {
   /** The scrub finds a page that was flipped behind everybody's back, names it, and has it resynced. */
   async #flip(random: () => number): Promise<void> {
     await this.#application.run("PRAGMA wal_checkpoint(TRUNCATE)");
-    await this.#replicated();
-    const page = 2 + randomInteger(random, Deno.statSync(this.#path).size / this.#shape.pageSize - 1);
+    await this.#watching.replicated();
+    const page = 2 + randomInteger(random, Deno.statSync(this.#watching.path).size / this.#shape.pageSize - 1);
     const at = (page - 1) * this.#shape.pageSize + randomInteger(random, this.#shape.pageSize);
     // And flipped back: nobody could go on with what a flipped bit means to SQLite.
     for (let flips = 0; flips < 2; flips++) {
-      const said = this.lines.length;
-      await flipByte(this.folder, this.#path, at);
+      const said = this.#watching.lines.length;
+      await flipByte(this.folder, this.#watching.path, at);
       // Where the watch looked between the write and the time's being put back, the time has told already.
       await this.#saidSince(
         said,
         new RegExp(` ERROR .*page ${page} of the database file| WARN .* overwritten in place`),
       );
       await this.#saidSince(said, /Resynced/);
-      await this.#replicated();
+      await this.#watching.replicated();
     }
   }
 
   async #saidSince(lines: number, wanted: RegExp): Promise<void> {
     const deadline = performance.now() + PATIENCE_MS;
-    while (!this.lines.slice(lines).some((line) => wanted.test(line))) {
+    while (!this.#watching.lines.slice(lines).some((line) => wanted.test(line))) {
       this.#expect(performance.now() < deadline, `no line says ${wanted}`);
       await sleep(HEALING_MS);
     }

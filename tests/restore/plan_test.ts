@@ -406,3 +406,49 @@ Deno.test("newestMs() goes by the records, since a copy of a replica has other f
   );
   assertEquals(newestMs(someFacts({ snapshots: [{ index: 0, atMs: 100, damage: "it is damaged" }] })), 100);
 });
+
+const AHEAD = 9_000_000;
+/** The clock was ahead from within index 1 to the end of index 2, and put right before index 3. */
+const PUT_RIGHT: GenerationSpec = {
+  snapshots: [{ index: 0, atMs: 100 }],
+  wals: [
+    { index: 0, records: [[1, 110], [3, 120]], closedMs: 130 },
+    { index: 1, records: [[1, 140], [2, AHEAD]], closedMs: AHEAD + 1 },
+    { index: 2, records: [[2, AHEAD + 2]], closedMs: AHEAD + 3 },
+    { index: 3, records: [[1, 160], [2, 170]], closedMs: 180 },
+    { index: 4, records: [[1, 190], [2, 200]] },
+  ],
+};
+
+for (
+  const [atMs, index, frames] of [
+    [125, 0, 3],
+    [145, 1, 1],
+    [159, 1, 1],
+    [160, 3, 1],
+    [175, 3, 2],
+    [195, 4, 1],
+    [500, 4, 2],
+    [AHEAD + 9, 4, 2],
+  ] as const
+) {
+  Deno.test(`planRestore() of time ${atMs}, beside times of a clock that was ahead, leads to index ${index}`, () => {
+    const { end } = plan(at(atMs), PUT_RIGHT);
+    assertEquals([end.index, end.offset], [asIndex(index), asOffset(after(frames))]);
+  });
+}
+
+Deno.test("planRestore() of a time in a generation that begins in the future and goes on with right times", () => {
+  const spec: GenerationSpec = {
+    snapshots: [{ index: 0, atMs: AHEAD }],
+    wals: [{ index: 0, records: [[1, AHEAD + 1], [2, 150], [4, 160]] }],
+  };
+  for (const [atMs, frames] of [[155, 2], [165, 4]] as const) {
+    assertEquals(plan(at(atMs), spec).end.offset, asOffset(after(frames)));
+  }
+});
+
+Deno.test("newestMs() goes by what is newest by its place, beside times of a clock that was ahead", () => {
+  assertEquals(newestMs(someFacts(PUT_RIGHT)), 200);
+  assertEquals(newestMs(someFacts({ ...PUT_RIGHT, snapshots: [{ index: 4, frames: 2, atMs: 210 }] })), 210);
+});

@@ -2,7 +2,7 @@ import { type Generation, parseGeneration } from "../../lib/position/generation.
 import type { Layout } from "../../lib/position/object_names.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import type { GenerationFacts } from "../../lib/restore/history.ts";
-import { indexToRead } from "../../lib/restore/resolve.ts";
+import { indexesToRead, isInRecords } from "../../lib/restore/resolve.ts";
 import type { RestoreTarget } from "../../lib/restore/target.ts";
 import type { CommitRecord } from "../../lib/store/commit_record.ts";
 import type { GenerationCatalog, SnapshotEntry, WalEntry } from "../../lib/store/generation_store.ts";
@@ -67,17 +67,25 @@ export function someFacts(spec: GenerationSpec, target: RestoreTarget = { kind: 
     wals: wals.map(walEntry),
     ...(spec.unfinishedAtMs === undefined ? {} : { unfinishedAtMs: spec.unfinishedAtMs }),
   };
-  const index = indexToRead(catalog, target);
-  const read = wals.find((wal) => wal.index === index);
+  const read = readFor(catalog, target, wals);
   return {
     catalog,
     ...(spec.unrecorded === undefined
       ? {}
       : { unrecorded: { offset: asOffset(after(spec.unrecorded.frames)), pageSize: PAGE_SIZE, databasePages: 9 } }),
-    ...(index === undefined || read === undefined
-      ? {}
-      : { records: { index, records: recordsOf(read).slice(0, read.readable) } }),
+    ...(read === undefined ? {} : { records: read }),
   };
+}
+
+function readFor(catalog: GenerationCatalog, target: RestoreTarget, wals: readonly WalSpec[]) {
+  let read: GenerationFacts["records"];
+  for (const index of indexesToRead(catalog, target)) {
+    const wal = wals.find((one) => one.index === index);
+    if (wal === undefined) return read;
+    read = { index, records: recordsOf(wal).slice(0, wal.readable) };
+    if (isInRecords(read.records, target)) break;
+  }
+  return read;
 }
 
 function snapshotEntry(

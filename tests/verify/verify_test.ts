@@ -37,6 +37,7 @@ interface Stage {
   readonly folder: string;
   readonly root: string;
   readonly built: ReplicaBuilder;
+  readonly clock: SystemClock;
   verify(options?: Partial<LadderOptions>, request?: Partial<ReplicaRequest>): Promise<ReplicaReport>;
 }
 
@@ -65,6 +66,7 @@ async function withReplica(layout: Layout, work: (stage: Stage) => Promise<void>
       folder,
       root,
       built,
+      clock,
       verify: async (options = {}, request = {}) => {
         const tools = { ...restoreTools({ clock }), folder: `${folder}/scratch`, keep: false };
         const replica = { name: "file", store: aStore(root, layout) };
@@ -203,6 +205,15 @@ Deno.test("verifyReplica() tells what is old from what has not been written to",
       const closed = await verify(asked, { source: { ...changed(61_000), checksum } });
       assertEquals([closed.outcome, closed.recoveryPointMs], ["pass", 0]);
     }
+  }));
+
+Deno.test("verifyReplica() takes a newest state from the future for as old as may be, and says so", () =>
+  withReplica("raw", async ({ verify, built, clock }) => {
+    const nowMs = built.lastMs - 30 * 24 * 3_600_000;
+    Object.assign(clock, { now: () => new Date(nowMs) });
+    const stale = await verify({ level: "reach", maxAgeMs: 60_000 });
+    assertEquals([stale.outcome, exitCodeFor(stale.findings), stale.recoveryPointMs], ["fail", 5, undefined]);
+    assertMatch(stale.findings[0]?.problem ?? "", /^the newest state is dated .* in the future/);
   }));
 
 Deno.test("verifyReplica() is inconclusive where a store cannot be reached, and fails where nothing is there", () =>
