@@ -229,7 +229,8 @@ export const CONFIG_KEYS = [
     type: "size",
     min: MIB,
     default: "`1GiB`",
-    meaning: "When the WAL grows beyond this because of us, we let go of it, log why, and catch up afterwards.",
+    meaning:
+      "When the WAL grows beyond this because of us, we let go of it, log why, and catch up. What is large stays so (`journal_size_limit`).",
   },
   {
     key: "max-state-size",
