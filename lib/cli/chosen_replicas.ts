@@ -21,7 +21,8 @@ export async function chooseReplicas(context: CommandContext): Promise<ChosenRep
   const argument = context.arguments.positionals[0] ?? "";
   if (isReplicaUrl(argument)) return { replicas: [replicaConfigFromArgument(argument)] };
   const path = databasePathFromArgument(argument, context.currentFolder());
-  if (context.arguments.text("config") === undefined && isPlaceOfReplicas(context.platform.files, path)) {
+  const isOfConfig = ["config", "replica", "no-expand-env"].some((flag) => context.arguments.text(flag) !== undefined);
+  if (!isOfConfig && isPlaceOfReplicas(context.platform.files, path)) {
     return { replicas: [replicaConfigFromArgument(formatReplicaUrl(path))] };
   }
   const config = await loadConfigFor(context);
@@ -40,10 +41,15 @@ export function chooseByName(database: DatabaseConfig, name: string | undefined)
   if (name === undefined) return database.replicas;
   const replicas = database.replicas.filter((replica) => replica.name === name);
   if (replicas.length > 0) return replicas;
-  const names = database.replicas.map((replica) => replica.name).join(", ");
-  throw new ReplicationError(
+  throw noSuchReplica(name, [database]);
+}
+
+export function noSuchReplica(name: string, databases: readonly DatabaseConfig[]): ReplicationError {
+  const names = [...new Set(databases.flatMap(({ replicas }) => replicas.map((replica) => replica.name)))].join(", ");
+  const where = databases.map(({ path }) => path).join(", ");
+  return new ReplicationError(
     "usage",
-    `Cannot use the replica ${JSON.stringify(name)}: ${database.path} has none of this name (it has ${names})`,
+    `Cannot use the replica ${JSON.stringify(name)}: ${where} has none of this name (it has ${names})`,
   );
 }
 

@@ -5,7 +5,7 @@ import { parseGeneration } from "../position/generation.ts";
 import { parseIndex, parsePosition } from "../position/position.ts";
 import { parseSize } from "../config/size.ts";
 import { parseSlice } from "../verify/slice.ts";
-import { RUNGS } from "../verify/report.ts";
+import { type Rung, rungNamed, RUNGS } from "../verify/report.ts";
 import type { Command, Flag, ParsedArguments, Positionals } from "./command.ts";
 
 const CONFIG: Flag = {
@@ -72,8 +72,35 @@ function refuseSeveralStates(arguments_: ParsedArguments): string | undefined {
 function refuseConfigBesideUrl(arguments_: ParsedArguments): string | undefined {
   const url = arguments_.positionals[0];
   if (url === undefined || !isReplicaUrl(url)) return undefined;
-  const unusable = given(arguments_, ["config", "replica"]);
+  const unusable = given(arguments_, ["config", "replica", "no-expand-env"]);
   return unusable.length === 0 ? undefined : `${unusable.join(" and ")} beside a replica URL: a URL needs no config`;
+}
+
+/** From which rung on a flag of `verify` does anything. */
+const RUNG_OF_FLAG: readonly (readonly [flag: string, rung: Rung])[] = [
+  ["slice", "intact"],
+  ["at", "restore"],
+  ["index", "restore"],
+  ["position", "restore"],
+  ["sample", "restore"],
+  ["seed", "restore"],
+  ["keep", "restore"],
+  ["against-live", "equal"],
+];
+
+/** What a level leaves out, or a format says anyway, is not passed over in silence. */
+function refuseIdleFlags(arguments_: ParsedArguments): string | undefined {
+  const level = arguments_.text("level");
+  const isIdle = (rung: Rung) => level !== undefined && RUNGS.indexOf(rungNamed(level)) < RUNGS.indexOf(rung);
+  const idle = RUNG_OF_FLAG.find(([flag, rung]) => arguments_.text(flag) !== undefined && isIdle(rung));
+  if (idle !== undefined) return `--${idle[0]} beside --level ${level}: it does nothing below ${idle[1]}`;
+  const format = arguments_.text("format") ?? "text";
+  if (arguments_.isOn("quiet") && format !== "text") {
+    return `--quiet beside --format ${format}: it is for text (leave it out)`;
+  }
+  const isUrl = isReplicaUrl(arguments_.positionals[0] ?? "");
+  const isWithoutSample = arguments_.text("seed") !== undefined && arguments_.text("sample") === undefined;
+  return isUrl && isWithoutSample ? "--seed without --sample: there is nothing to choose" : undefined;
 }
 
 const replicate: Command = {
@@ -122,8 +149,10 @@ const replicate: Command = {
     expected: "a database with its replica URLs, or neither and a config",
   },
   refuse: (arguments_) => {
-    const unusable = arguments_.positionals.length === 0 ? [] : given(arguments_, ["config"]);
-    if (unusable.length > 0) return "--config beside DB and URL: both name databases (give one of them)";
+    const unusable = arguments_.positionals.length === 0 ? [] : given(arguments_, ["config", "no-expand-env"]);
+    if (unusable.length > 0) {
+      return `${unusable.join(" and ")} beside DB and URL: both name databases (give one of them)`;
+    }
     const isBoth = arguments_.isOn("once") && arguments_.text("exec") !== undefined;
     return isBoth ? "--once beside --exec: one ends at once, the other stays (give one of them)" : undefined;
   },
@@ -358,7 +387,7 @@ const verify: Command = {
   refuse: (arguments_) => {
     const isUrl = isReplicaUrl(arguments_.positionals[0] ?? "");
     if (isUrl && arguments_.isOn("against-live")) return "--against-live with a URL: it needs a database of the config";
-    return refuseSeveralStates(arguments_) ?? refuseConfigBesideUrl(arguments_);
+    return refuseSeveralStates(arguments_) ?? refuseConfigBesideUrl(arguments_) ?? refuseIdleFlags(arguments_);
   },
   notes: [
     "Nothing is written to replicas or databases. What each rung proves: docs/verification.md.",

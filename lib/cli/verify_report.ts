@@ -1,6 +1,7 @@
 /** What a verification says: for people, and as the document of `--format json` and `--report`. */
 import { formatPosition } from "../position/position.ts";
 import type { Finding, Outcome, Proof, ReplicaReport, ReportedPoint, VerifyReport } from "../verify/report.ts";
+import { outcomeOf } from "../verify/judgement.ts";
 import { adviceLine } from "./advice.ts";
 import { outcomeOf } from "../verify/judgement.ts";
 import { formatAge, formatAmount, formatTime } from "./amounts.ts";

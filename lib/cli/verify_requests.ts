@@ -15,7 +15,7 @@ import { pointsToTryAgain, type ProofMemory, recallProof } from "../verify/proof
 import { type Rung, rungNamed, RUNGS } from "../verify/report.ts";
 import { parseSlice } from "../verify/slice.ts";
 import type { LadderOptions, ReplicaRequest } from "../verify/verify.ts";
-import { chooseReplicas } from "./chosen_replicas.ts";
+import { chooseReplicas, noSuchReplica } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { loadConfigFor } from "./load_config.ts";
 import { targetFrom } from "./restore_target.ts";
@@ -50,13 +50,22 @@ export async function requestsFrom(context: CommandContext, seed: number): Promi
   const tools = await requestTools(context, seed);
   if (context.arguments.positionals.length > 0) {
     const { database, replicas } = await chooseReplicas(context);
+    if (database === undefined && context.arguments.isOn("against-live")) {
+      throw new ReplicationError(
+        "usage",
+        "Cannot use --against-live with a replica: it needs a database of the config",
+      );
+    }
     return replicas.map((replica) => requestOf(context, tools, replica, database));
   }
   const config = await loadConfigFor(context);
+  const name = context.arguments.text("replica");
   const requests = config.databases.flatMap((database) =>
-    database.replicas.map((replica) => requestOf(context, tools, replica, database))
+    database.replicas.filter((replica) => name === undefined || replica.name === name)
+      .map((replica) => requestOf(context, tools, replica, database))
   );
   if (requests.length > 0) return requests;
+  if (name !== undefined && config.databases.length > 0) throw noSuchReplica(name, config.databases);
   throw new ReplicationError("config-invalid", `Cannot verify: ${config.source} names no database (expected dbs)`);
 }
 

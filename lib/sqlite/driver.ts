@@ -71,8 +71,15 @@ export interface SqliteConnection {
   close(): void;
 }
 
+/**
+ * Run on every connection: a schema that this SQLite cannot parse, written by a newer one, is none of our business, but
+ * PRAGMA wal_checkpoint and others would refuse the database because of it. Nothing here ever writes into a schema.
+ */
+export const TAKE_ANY_SCHEMA = "PRAGMA writable_schema = ON";
+
 /** The result codes of SQLite that somebody judges by; the low byte of an extended code is one of the primary codes. */
 export const ResultCode = {
+  error: 1,
   busy: 5,
   locked: 6,
   readOnly: 8,

@@ -12,6 +12,7 @@ import {
   type SqliteDriver,
   SqliteError,
   type SqliteValue,
+  TAKE_ANY_SCHEMA,
 } from "./driver.ts";
 import { openLibrary, type SqliteLibrary } from "./ffi_symbols.ts";
 import { StatementCache } from "./statement_cache.ts";
@@ -81,6 +82,12 @@ class FfiConnection implements SqliteConnection {
       (sql) => this.#compile(database, sql),
       (statement) => sqlite.sqlite3_finalize(statement),
     );
+    try {
+      this.execute(TAKE_ANY_SCHEMA);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   execute(sql: string): void {

@@ -25,6 +25,8 @@ export interface InspectionOrder {
 export interface Inspection {
   /** What `integrity_check` says is wrong; empty when all is well. */
   readonly faults: readonly string[];
+  /** Tables that it cannot look at here, and why: they need something that only the application has. */
+  readonly unchecked: Readonly<Record<string, string>>;
   /** Rows whose foreign key leads nowhere, by table: the source's rows are no better. */
   readonly orphans: Readonly<Record<string, number>>;
   /** Tables, indexes, views and triggers. */
@@ -45,7 +47,9 @@ export type Answer =
 export type InspectionResult =
   | { readonly kind: "inspected"; readonly inspection: Inspection }
   /** It is encrypted, or no database at all. */
-  | { readonly kind: "unreadable"; readonly problem: string };
+  | { readonly kind: "unreadable"; readonly problem: string }
+  /** Its schema is none that this SQLite understands: it is newer, or broken. */
+  | { readonly kind: "not-understood"; readonly problem: string };
 
 export async function inspectDatabase({ path, structure, queries, pages }: InspectionOrder): Promise<InspectionResult> {
   try {
@@ -57,7 +61,7 @@ export async function inspectDatabase({ path, structure, queries, pages }: Inspe
     return {
       kind: "inspected",
       inspection: {
-        faults: structure ? faultsIn(database) : [],
+        ...(structure ? checkIntegrity(database) : { faults: [], unchecked: {} }),
         orphans: structure ? orphansIn(database) : {},
         objects: rows.length,
         schema: await schemaHash(rows.map(({ type, name, tbl_name, sql }) => [type, name, tbl_name, sql])),
@@ -66,21 +70,50 @@ export async function inspectDatabase({ path, structure, queries, pages }: Inspe
       },
     };
   } catch (error) {
-    if ((error as { errcode?: unknown }).errcode === ResultCode.notADatabase) {
-      return { kind: "unreadable", problem: messageOf(error) };
-    }
+    const code = resultCodeOf(error);
+    if (code === ResultCode.notADatabase) return { kind: "unreadable", problem: messageOf(error) };
+    const problem = messageOf(error);
+    const isSchema = code === ResultCode.corrupt && problem.startsWith("malformed database schema");
+    if (isSchema || code === ResultCode.error) return { kind: "not-understood", problem };
     throw error;
   }
 }
 
-function faultsIn(database: DatabaseSync): string[] {
+/** One table that needs what only the application registers keeps the whole check from running: then each by itself. */
+function checkIntegrity(database: DatabaseSync): Pick<Inspection, "faults" | "unchecked"> {
+  const whole = faultsIn(database, String(FAULTS_MAX));
+  if (typeof whole !== "string") return { faults: whole, unchecked: {} };
+  const faults: string[] = [];
+  const unchecked: Record<string, string> = {};
+  const names = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND rootpage > 0 ORDER BY 1")
+    .all();
+  for (const table of names.map(({ name }) => String(name))) {
+    const found = faultsIn(database, quoted(table));
+    if (typeof found === "string") unchecked[table] = found;
+    else faults.push(...found);
+  }
+  return { faults: faults.slice(0, FAULTS_MAX), unchecked };
+}
+
+/** What is wrong; a text says why nobody can look here. */
+function faultsIn(database: DatabaseSync, argument: string): string[] | string {
   try {
-    const rows = database.prepare(`PRAGMA integrity_check(${FAULTS_MAX})`).all();
+    const rows = database.prepare(`PRAGMA integrity_check(${argument})`).all();
     const said = rows.flatMap((row) => String(Object.values(row)[0]).split("\n"));
     return said.length === 1 && said[0] === "ok" ? [] : said.slice(0, FAULTS_MAX);
   } catch (error) {
-    return [messageOf(error)]; // It is too broken to be checked.
+    // What SQLite does not know (a function, a collation, a module) it refuses before it looks at any page.
+    return resultCodeOf(error) === ResultCode.error ? messageOf(error) : [messageOf(error)];
   }
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** The primary code: a collation that is missing has an extended one. */
+function resultCodeOf(error: unknown): number {
+  return Number((error as { errcode?: unknown }).errcode) & 0xff;
 }
 
 function orphansIn(database: DatabaseSync): Record<string, number> {

@@ -18,6 +18,7 @@ import {
   type SqliteDriver,
   SqliteError,
   type SqliteValue,
+  TAKE_ANY_SCHEMA,
 } from "./driver.ts";
 import { prepareInWorker } from "./preparation.ts";
 import { StatementCache } from "./statement_cache.ts";
@@ -90,15 +91,16 @@ class NodeConnection implements SqliteConnection {
 
 function openDatabase(path: string, options: OpenOptions): DatabaseSync {
   const timeout = options.busyTimeoutMs ?? 0;
-  // `returnArrays` is missing in the runtime's types.
-  const openOptions: DatabaseSyncOptions & { returnArrays: boolean } = {
+  // `returnArrays` and `defensive` are missing in the runtime's types.
+  const openOptions: DatabaseSyncOptions & { returnArrays: boolean; defensive: boolean } = {
     readOnly: options.readOnly ?? false,
     timeout,
     returnArrays: true,
+    defensive: false, // Else `TAKE_ANY_SCHEMA` does nothing.
   };
   try {
     const database = new DatabaseSync(uriOf(path, options), openOptions);
-    database.exec(`PRAGMA busy_timeout = ${timeout}`); // Opens nothing, so that nothing of it can fail.
+    database.exec(`PRAGMA busy_timeout = ${timeout}; ${TAKE_ANY_SCHEMA}`); // Opens nothing, so that nothing of it can fail.
     return database;
   } catch {
     throw new SqliteError(ResultCode.cannotOpen, `unable to open database file ${path}`);

@@ -8,7 +8,7 @@
  * it answers with every error instead.
  */
 import { messageOf, ReplicationError } from "../base/errors.ts";
-import { ResultCode, SqliteError } from "./driver.ts";
+import { ResultCode, SqliteError, TAKE_ANY_SCHEMA } from "./driver.ts";
 
 /** What every program begins with. Only errors of a prepared statement have a result code; the constructor's are always "cannot open". */
 const BEGINNING = `
@@ -20,8 +20,8 @@ function cannotOpen(message) {
 
 function open(uri, path, readOnly) {
   try {
-    const database = new DatabaseSync(uri, { readOnly, timeout: 0, returnArrays: true });
-    database.exec("PRAGMA busy_timeout = 0"); // Where readOnly is, the constructor does not hear of it.
+    const database = new DatabaseSync(uri, { readOnly, timeout: 0, returnArrays: true, defensive: false });
+    database.exec("PRAGMA busy_timeout = 0; ${TAKE_ANY_SCHEMA}"); // Where readOnly is, the constructor does not hear of it.
     return database;
   } catch {
     throw cannotOpen("unable to open database file " + path);

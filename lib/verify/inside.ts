@@ -9,6 +9,8 @@ import { findingOf } from "./judgement.ts";
 import type { Finding, RungOutcome } from "./report.ts";
 import type { TrialTools } from "./trial.ts";
 
+/** So many tables are named in one. */
+const SHOWN_TABLES = 3;
 /** So many pages stand in a report. */
 export const SHOWN_PAGES = 10;
 
@@ -60,7 +62,8 @@ export class Inside {
         ? instead("not-available", problem)
         : judged([{ rung: "structure", code: "corrupt", problem }], "");
     }
-    const { faults, orphans, objects, schema } = found.inspection;
+    if (found.kind === "not-understood") return notUnderstood(found.problem, isEqual);
+    const { faults, unchecked, orphans, objects, schema } = found.inspection;
     const notes = Object.entries(orphans).map(([table, rows]) =>
       `${rows} ${rows === 1 ? "row" : "rows"} of the table ${table} ${
         rows === 1 ? "has" : "have"
@@ -76,14 +79,23 @@ export class Inside {
       ...(isEqual ? { advice } : {}),
     }));
     const what = `${objects} ${objects === 1 ? "object" : "objects"} in the schema ${schema}`;
+    const [first] = Object.entries(unchecked);
+    if (first !== undefined && findings.length === 0) {
+      return { ...instead("not-available", whyUnchecked(unchecked)), notes };
+    }
     return { ...judged(findings, `integrity_check is ok, ${what}`), notes };
   }
 
   checks(): Judged {
     const checks = this.#checks;
     if (checks.length === 0) return instead("not-available", "not available: the config has no checks");
-    if (this.#found?.kind !== "inspected") return instead("not-run", "nothing was looked into");
-    const { answers } = this.#found.inspection;
+    const found = this.#found;
+    if (found?.kind === "unreadable" || found?.kind === "not-understood") {
+      const problem = `no query can be asked: ${found.problem}`;
+      return judged([{ rung: "checks", code: "unsupported", problem }], "");
+    }
+    if (found?.kind !== "inspected") return instead("not-run", "nothing was looked into");
+    const { answers } = found.inspection;
     const problems = checks.flatMap((check, slot) =>
       judgeAnswer(check, answers[slot], this.#before?.values[check.name]) ?? []
     );
@@ -132,6 +144,24 @@ export class Inside {
     const { inspect, signal } = this.#tools;
     return await inspect?.(order, signal);
   }
+}
+
+/** What SQLite says of a schema whose pages are wrong, rather than its words. */
+const BROKEN_SCHEMA = /invalid rootpage|orphan index/;
+
+/** A copy that is the source's is as good as the source, whose application understands what is not understood here. */
+function notUnderstood(problem: string, isEqual: boolean): Judged {
+  if (isEqual && !BROKEN_SCHEMA.test(problem)) {
+    return instead("not-available", `its schema is not understood by this SQLite: ${problem}`);
+  }
+  return judged([{ rung: "structure", code: "corrupt", problem }], "");
+}
+
+function whyUnchecked(unchecked: Readonly<Record<string, string>>): string {
+  const tables = Object.entries(unchecked);
+  const shown = tables.slice(0, SHOWN_TABLES).map(([table, why]) => `${table} (${why})`);
+  const more = tables.length > shown.length ? ` and ${tables.length - shown.length} more` : "";
+  return `integrity_check needs what only the application has, for ${shown.join(", ")}${more}; all else is ok`;
 }
 
 function judged(findings: readonly Finding[], says: string): Judged {

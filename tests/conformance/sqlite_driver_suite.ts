@@ -1,4 +1,5 @@
 /** What every SQLite driver must do; a new driver is done when this is green. */
+import { DatabaseSync, type DatabaseSyncOptions } from "node:sqlite";
 import { ResultCode, type SqliteConnection, type SqliteDriver, SqliteError } from "../../lib/sqlite/driver.ts";
 import {
   assert,
@@ -60,6 +61,22 @@ function truncateIsBusy(connection: SqliteConnection): boolean {
 }
 
 const OPENING: readonly DriverTest[] = [
+  {
+    name: "checkpoints and reads a database whose schema this SQLite cannot parse",
+    run: async (driver, folder) => {
+      const path = `${folder}/newer.db`;
+      using rude = new DatabaseSync(path, { defensive: false } as DatabaseSyncOptions);
+      rude.exec("PRAGMA journal_mode = WAL; CREATE TABLE t(a); PRAGMA writable_schema = ON");
+      rude.exec("INSERT INTO sqlite_schema VALUES('trigger', 'tr', 't', 0, 'CREATE TRIGGER tr NEWER SYNTAX')");
+      using([driver.open(path, {}), driver.open(path, { readOnly: true })], (connection, reader) => {
+        assertEquals(connection.values("PRAGMA journal_mode"), ["wal"]);
+        connection.values("PRAGMA synchronous = NORMAL");
+        assertEquals(reader.values("PRAGMA page_count"), [2]);
+        assertEquals(connection.values("PRAGMA wal_checkpoint(PASSIVE)")?.[0], 0);
+      });
+      assertEquals((await driver.checkpointLater?.(path))?.[0] ?? 0, 0);
+    },
+  },
   {
     name: "open() refuses a file that is missing, and makes none",
     run: (driver, folder) => {
