@@ -11,10 +11,14 @@ export function ownCommandLine(words: readonly string[]): string {
   return commandLine([product.name, ...words]);
 }
 
-/** The line as this program was called; undefined for advice that is a sentence and no command of ours. */
+/** Programs of others that advice names with everything they need. */
+const OTHER_PROGRAMS = ["ps", "sqlite3"];
+
+/** The line to be copied, with this program as it was called; undefined for advice that is a sentence and no command. */
 export function asCalled(advice: string, invocation: readonly string[]): string | undefined {
   const start = `${product.name} `;
-  return advice.startsWith(start) ? `${commandLine(invocation)} ${advice.slice(start.length)}` : undefined;
+  if (advice.startsWith(start)) return `${commandLine(invocation)} ${advice.slice(start.length)}`;
+  return OTHER_PROGRAMS.some((name) => advice.startsWith(`${name} `)) ? advice : undefined;
 }
 
 function quoted(word: string): string {

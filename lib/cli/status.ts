@@ -14,6 +14,7 @@ import { changedAtMs } from "../daemon/last_change.ts";
 import { loadConfigFor } from "./load_config.ts";
 import { writeJson, writeLine } from "./output.ts";
 import { statusDocument } from "./status_document.ts";
+import { adviceLine } from "./advice.ts";
 import { adviceText, longTable, type Row, shortTable, type Shown, verdictLine, whyLines } from "./status_text.ts";
 import { printable } from "./table.ts";
 
@@ -38,7 +39,7 @@ function writeText(context: CommandContext, shown: readonly Shown[]): void {
   write(verdictLine(shown));
   const [worst] = worstFirst(shown.flatMap(({ database, unsafe }) => unsafe.map((one) => ({ database, ...one }))));
   const advice = worst && adviceText(worst.help, worst.database, configWords(context));
-  if (advice !== undefined) write(`Try: ${advice}`);
+  if (advice !== undefined) write(adviceLine(advice, context.invocation));
   for (const line of whyLines(shown)) write(line);
   write("");
   context.stdout.write(isLong ? longTable(shown, nowMs) : shortTable(shown, nowMs));

@@ -4,7 +4,7 @@ import { formatDuration } from "../config/duration.ts";
 import { type Help, type ReplicaView, type Unsafe, worstFirst } from "../daemon/safety.ts";
 import type { DatabaseStatus } from "../daemon/status.ts";
 import type { Event } from "../database/event_log.ts";
-import { product } from "../base/product.ts";
+import { commandLine, ownCommandLine } from "../base/command_line.ts";
 import { basename } from "../base/path.ts";
 import { formatPosition } from "../position/position.ts";
 import { newestSuccess, standingFailure } from "../verify/proof_memory.ts";
@@ -74,14 +74,14 @@ export function adviceText(
   { path }: DatabaseConfig,
   configWords: readonly string[],
 ): string | undefined {
-  const command = (...words: string[]) => [product.name, ...words].map(quoted).join(" ");
+  const command = (...words: string[]) => ownCommandLine(words);
   switch (help?.kind) {
     case "replicate":
       return command("replicate", ...configWords);
     case "verify":
       return command("verify", ...configWords, path);
     case "process":
-      return `ps -fp ${help.pid}`;
+      return commandLine(["ps", "-fp", String(help.pid)]);
     case "advice":
       return help.text;
     case undefined:
@@ -183,9 +183,4 @@ function wrap(text: string, first: string, further: string): string[] {
     } else line += isEmpty ? word : ` ${word}`;
   }
   return [...lines, line];
-}
-
-/** As a shell takes it for one word. */
-function quoted(word: string): string {
-  return /^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,3 +1,4 @@
+import { commandLine } from "../base/command_line.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { basename, dirname } from "../base/path.ts";
 import { isMountPoint } from "../platform/mounts.ts";
@@ -98,8 +99,8 @@ export function judgeHeader(
 export function rollbackJournalError(path: string): ReplicationError {
   return refusal(
     path,
-    "it is in rollback-journal mode (should be in WAL mode)",
-    `sqlite3 ${path} 'PRAGMA journal_mode=WAL'   (or enable-wal: true in the config)`,
+    "it is in rollback-journal mode (should be in WAL mode, which enable-wal: true in the config sets)",
+    commandLine(["sqlite3", path, "PRAGMA journal_mode=WAL"]),
   );
 }
 

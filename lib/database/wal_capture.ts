@@ -2,6 +2,7 @@
  * Brings the shadow WAL up to what the wal-index says is committed. Frames are published only up to mxFrame and only if the
  * chain's sum there is the one in the wal-index: a valid chain alone proves no commit.
  */
+import { commandLine } from "../base/command_line.ts";
 import { limits } from "../base/limits.ts";
 import { ReplicationError } from "../base/errors.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -268,7 +269,7 @@ const BROKEN_BY = `damage, or an application whose SQLite has ${WAL_RESET_BUG}`;
 export function damagedWalError(path: string, reason: string): ReplicationError {
   const what = `${reason} (${BROKEN_BY}; every earlier point of the replicas still restores)`;
   return new ReplicationError("corrupt", `Cannot follow ${path}-wal: ${what}`, {
-    advice: `sqlite3 ${path} 'PRAGMA integrity_check'`,
+    advice: commandLine(["sqlite3", path, "PRAGMA integrity_check"]),
   });
 }
 

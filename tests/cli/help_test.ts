@@ -16,6 +16,7 @@ Deno.test("COMMANDS has exactly the commands of this version, and each has examp
     "status",
     "verify",
     "prune",
+    "snapshot",
     "version",
     "help",
     "inspect",

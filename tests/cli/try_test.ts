@@ -10,7 +10,14 @@ import { imageOf, WalBuilder } from "../support/wal_builder.ts";
 const LIB = new URL("../../lib/", import.meta.url);
 
 /** Files of `lib/` that make such a command, each with a row below. */
-const MAKERS = ["cli/advice.ts", "cli/arguments.ts", "cli/chosen_replicas.ts", "cli/help.ts", "cli/prune.ts"];
+const MAKERS = [
+  "cli/advice.ts",
+  "cli/arguments.ts",
+  "cli/chosen_replicas.ts",
+  "cli/help.ts",
+  "cli/prune.ts",
+  "cli/status_text.ts",
+];
 
 function* sourcesBelow(folder: URL, prefix = ""): Generator<string> {
   for (const { name, isDirectory } of Deno.readDirSync(folder)) {

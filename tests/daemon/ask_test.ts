@@ -55,7 +55,6 @@ async function withAnswers(
     const state = `${folder}/state`;
     let asked = 0;
     const answers = new Answers({
-      carryOut: () => Promise.resolve({ results: [] }),
       ...platform,
       log: silentLogger,
       watchFolder: () => undefined,
@@ -165,7 +164,6 @@ Deno.test("Answers of a second process says nothing while the first does", () =>
   withAnswers(async (state, answers) => {
     await served(state, answers);
     const second = new Answers({
-      carryOut: () => Promise.resolve({ results: [] }),
       ...platform,
       log: silentLogger,
       watchFolder: () => undefined,

@@ -59,7 +59,6 @@ once("replicate --once beside a process that has not taken the database up yet i
 async function holdAsOnce(scene: Scene): Promise<() => Promise<void>> {
   const lock = PLATFORM.files.tryLock(`${scene.state}/lock`);
   const answers = new Answers({
-    carryOut: () => Promise.resolve({ results: [] }),
     ...PLATFORM,
     log: silentLogger,
     watchFolder: () => undefined,

@@ -17,7 +17,8 @@ async function expectEnd(scene: Scene, code: number, message: string, advice: st
   await using daemon = scene.daemon();
   assertEquals(await daemon.ended(), code);
   expectRefusal(daemon, message);
-  assertEquals(daemon.saying("Advice: ").join(), advice === "" ? "" : `Advice: ${advice}`);
+  const label = advice.startsWith("sqlite3 ") ? "Try" : "Advice";
+  assertEquals(daemon.saying(`${label}: `).join(), advice === "" ? "" : `${label}: ${advice}`);
 }
 
 trouble("database path is a folder", async (scene) => {
@@ -96,8 +97,9 @@ trouble("database in rollback-journal mode", async (scene) => {
   await expectEnd(
     scene,
     2,
-    `Cannot replicate ${scene.database}: it is in rollback-journal mode (should be in WAL mode)`,
-    `sqlite3 ${scene.database} 'PRAGMA journal_mode=WAL'   (or enable-wal: true in the config)`,
+    `Cannot replicate ${scene.database}: it is in rollback-journal mode (should be in WAL mode, which ` +
+      "enable-wal: true in the config sets)",
+    `sqlite3 ${scene.database} 'PRAGMA journal_mode=WAL'`,
   );
   assertEquals(Deno.readFileSync(scene.database), before);
   assertEquals(files(scene), [".app.db-tailrace", "app.db"]);
@@ -257,7 +259,7 @@ for (const enableWal of [false, true]) {
     const mode = scene.connect().prepare("PRAGMA journal_mode").get()?.["journal_mode"];
     assertEquals(mode, enableWal ? "wal" : "delete");
     if (!enableWal) {
-      assertMatch(once.text, /Cannot replicate .*: it is in rollback-journal mode \(should be in WAL mode\)/);
+      assertMatch(once.text, /Cannot replicate .*: it is in rollback-journal mode \(should be in WAL mode, /);
     }
   });
 }
