@@ -3,7 +3,6 @@ import { formatPosition } from "../position/position.ts";
 import type { Finding, Outcome, Proof, ReplicaReport, ReportedPoint, VerifyReport } from "../verify/report.ts";
 import { outcomeOf } from "../verify/judgement.ts";
 import { adviceLine } from "./advice.ts";
-import { outcomeOf } from "../verify/judgement.ts";
 import { formatAge, formatAmount, formatTime } from "./amounts.ts";
 import { placeMember, pointMember } from "./listing.ts";
 

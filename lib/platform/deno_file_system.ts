@@ -151,15 +151,23 @@ export class DenoFileSystem implements FileSystem {
 
   syncFolder(path: string): void {
     translated("sync folder", path, () => {
-      using folder = Deno.openSync(path);
-      folder.syncSync();
+      const folder = Deno.openSync(path);
+      try {
+        folder.syncSync();
+      } finally {
+        folder.close();
+      }
     });
   }
 
   syncFolderLater(path: string): Promise<void> {
     return later("sync folder", path, async () => {
-      using folder = await Deno.open(path); // To close a folder no device is asked.
-      await folder.sync();
+      const folder = await Deno.open(path);
+      try {
+        await folder.sync();
+      } finally {
+        folder.close(); // No device is asked.
+      }
     });
   }
 

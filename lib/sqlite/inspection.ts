@@ -51,24 +51,16 @@ export type InspectionResult =
   /** Its schema is none that this SQLite understands: it is newer, or broken. */
   | { readonly kind: "not-understood"; readonly problem: string };
 
-export async function inspectDatabase({ path, structure, queries, pages }: InspectionOrder): Promise<InspectionResult> {
+export async function inspectDatabase(order: InspectionOrder): Promise<InspectionResult> {
   try {
     // The type knows no `defensive`, which the built-in library takes.
     const options = { readOnly: true, defensive: true, timeout: 0 } as DatabaseSyncOptions;
-    using database = new DatabaseSync(`${uriOf(path, { readOnly: true })}&immutable=1`, options);
-    database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
-    const rows = database.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2, 3").all();
-    return {
-      kind: "inspected",
-      inspection: {
-        ...(structure ? checkIntegrity(database) : { faults: [], unchecked: {} }),
-        orphans: structure ? orphansIn(database) : {},
-        objects: rows.length,
-        schema: await schemaHash(rows.map(({ type, name, tbl_name, sql }) => [type, name, tbl_name, sql])),
-        answers: queries.map((query) => answerOf(database, query)),
-        owners: ownersOf(database, pages),
-      },
-    };
+    const database = new DatabaseSync(`${uriOf(order.path, { readOnly: true })}&immutable=1`, options);
+    try {
+      return { kind: "inspected", inspection: await inspect(database, order) };
+    } finally {
+      database.close();
+    }
   } catch (error) {
     const code = resultCodeOf(error);
     if (code === ResultCode.notADatabase) return { kind: "unreadable", problem: messageOf(error) };
@@ -77,6 +69,19 @@ export async function inspectDatabase({ path, structure, queries, pages }: Inspe
     if (isSchema || code === ResultCode.error) return { kind: "not-understood", problem };
     throw error;
   }
+}
+
+async function inspect(database: DatabaseSync, { structure, queries, pages }: InspectionOrder): Promise<Inspection> {
+  database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
+  const rows = database.prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY 1, 2, 3").all();
+  return {
+    ...(structure ? checkIntegrity(database) : { faults: [], unchecked: {} }),
+    orphans: structure ? orphansIn(database) : {},
+    objects: rows.length,
+    schema: await schemaHash(rows.map(({ type, name, tbl_name, sql }) => [type, name, tbl_name, sql])),
+    answers: queries.map((query) => answerOf(database, query)),
+    owners: ownersOf(database, pages),
+  };
 }
 
 /** One table that needs what only the application registers keeps the whole check from running: then each by itself. */

@@ -90,13 +90,13 @@ for (const feature of ["raw", "litestream", "age", "sqlite-library"] as const) {
         await daemon.ready();
         await alone.sql(database, insertOf(5));
         await ask("replicate", "--once", "--config", config);
-        await ask("status", "--config", config);
         assertStringIncludes(await ask("databases", "--config", config), database);
         for (const listing of ["generations", "snapshots", "wal", "points"]) {
           assertMatch(await ask(listing, "--config", config, database), /\d/);
         }
         // The child that looks inside the restored database runs the checks.
         assertStringIncludes(await ask("verify", "--config", config, "--format", "json"), '"structure"');
+        await ask("status", "--config", config);
         await ask("prune", "--config", config, "--dry-run", database);
         assertEquals(await daemon.stop(), 0, daemon.text);
         await ask("restore", "--config", config, "-o", `${alone.folder}/restored.db`, database);

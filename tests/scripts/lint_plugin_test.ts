@@ -137,3 +137,9 @@ Deno.test("no-lost-locks bans watchFs and copyFile outside tests, under any rece
 Deno.test("no-lost-locks lets a function of the same name pass that the file itself declares", () => {
   assertEquals(lint("lib/database/a.ts", `async function copyFile() {} await copyFile();`), []);
 });
+
+Deno.test("no-using bans what the bundler's minifier drops, in all that is bundled", () => {
+  const source = `{ using a = open(); a.sync(); } async () => { await using b = open(); b.sync(); };`;
+  assertEquals(lint("lib/platform/a.ts", source).length, 2);
+  assertEquals(lint("tests/platform/a_test.ts", source), []);
+});
