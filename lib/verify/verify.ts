@@ -8,7 +8,6 @@ import { ReplicationError } from "../base/errors.ts";
 import { comparePositions, formatPosition, type Position } from "../position/position.ts";
 import type { RestoreReplica } from "../restore/choose.ts";
 import { expectReadable, gatherFacts } from "../restore/gather.ts";
-import { isFuture } from "../base/future.ts";
 import { type GenerationFacts, newestMs } from "../restore/history.ts";
 import { planRestore } from "../restore/plan.ts";
 import type { RestoreTarget } from "../restore/target.ts";
@@ -477,12 +476,6 @@ function isChosen({ target, sample, isSeedChosen }: LadderOptions): boolean {
 /** What is wrong with what: how far the history goes meanwhile, which messages say in brackets, is nothing of it. */
 function subjectOf({ problem }: Finding): string {
   return problem.split(" (")[0] ?? problem;
-}
-
-/** It is as old as may be: the clock that it was captured under was ahead. */
-function fromTheFuture(newest: number): Finding {
-  const problem = `the newest state carries a time in the future, ${timeOf(newest)}, which does not tell how old it is`;
-  return { rung: "reach", code: "stale", problem };
 }
 
 function timeOf(ms: number): string {
