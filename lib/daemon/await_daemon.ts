@@ -5,11 +5,11 @@
 import { ReplicationError } from "../base/errors.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { capturedEnd } from "../database/shadow_files.ts";
-import { readGenerationRecord } from "../database/state_folder.ts";
 import type { WalIndexHeader } from "../database/wal_index.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import { lockHolder } from "../platform/open_files.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { Generation } from "../position/generation.ts";
 import { formatRawName, parseRawName } from "../position/keys.ts";
 import { asIndex, asOffset, comparePositions, type Index, type Position } from "../position/position.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
@@ -71,23 +71,18 @@ function problemIn(answer: DaemonAnswer, config: DatabaseConfig): string {
 }
 
 /**
- * The position that the running daemon gives to what was committed; undefined until it has captured that. To be asked only
- * after that daemon has answered: until then the state is of another life.
+ * The position that the running daemon gives to what was committed; undefined until it has captured that. `generation` is
+ * the one that the daemon answered with: until then the state is of another life.
  */
 export function locate(
   files: FileSystem,
   statePath: string,
-  committed: WalIndexHeader | undefined,
+  generation: Generation,
+  committed: WalIndexHeader,
 ): Position | undefined {
-  const generation = readGenerationRecord(files, statePath)?.generation;
   const folder = `${statePath}/shadow/${generation}`;
-  if (generation === undefined || committed === undefined || files.status(folder) === undefined) return undefined;
+  if (files.status(folder) === undefined) return undefined;
   const indexes = files.list(folder).map((name) => parseRawName(name, "wal")).filter((index) => index !== undefined);
-  // An empty WAL: everything that was ever committed stands before the end of the newest index.
-  if (committed.mxFrame === 0) {
-    const newest = indexes.at(-1) ?? asIndex(0);
-    return { generation, index: newest, offset: capturedEnd(files, folder, newest) };
-  }
   const wanted = offsetAfter(committed.mxFrame, committed.pageSize);
   const index = indexes.toReversed().find((index) =>
     carriesSalt(files, folder, index, committed) && capturedEnd(files, folder, index) >= wanted

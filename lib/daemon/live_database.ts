@@ -74,8 +74,8 @@ async function locateLive(
   const { files } = platform;
   const asked = await askDaemon(platform, statePath, limits.daemonAnswerMs, signal);
   if (asked.kind === "none" && lockHolder(`${statePath}/lock`) === undefined) return "nobody";
-  if (asked.kind !== "answer" || asked.answer.captured === undefined) return undefined;
-  if (isStillMoment(files, real, moment)) return asked.answer.captured;
-  // Of an empty WAL the end of what is captured would be that moment only as long as nothing else was committed.
-  return moment.mxFrame === 0 ? undefined : locate(files, statePath, moment);
+  const captured = asked.kind === "answer" ? asked.answer.captured : undefined;
+  if (captured === undefined || isStillMoment(files, real, moment)) return captured;
+  // An empty WAL does not tell which moment it was.
+  return moment.mxFrame === 0 ? undefined : locate(files, statePath, captured.generation, moment);
 }

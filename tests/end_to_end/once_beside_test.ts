@@ -1,4 +1,5 @@
 /** `replicate` and `replicate --once` beside another process that has the same database. */
+import { DatabaseSync } from "node:sqlite";
 import { ReplicationError } from "../../lib/base/errors.ts";
 import { silentLogger } from "../../lib/base/log.ts";
 import { databaseConfigFromArguments } from "../../lib/config/from_arguments.ts";
@@ -11,6 +12,7 @@ import { SystemRandom } from "../../lib/platform/random.ts";
 import { SystemWeb } from "../../lib/platform/web.ts";
 import { assertEquals, assertRejects } from "../support/assert.ts";
 import { sleep, until } from "../support/daemon.ts";
+import { runTailrace } from "../support/tailrace.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
 const PLATFORM = {
@@ -103,6 +105,22 @@ once("replicate --once takes up what another --once has left", async (scene) => 
   assertEquals(await second.ended(), 0);
   application.close();
   await scene.expectEqual();
+});
+
+once("replicate --once beside a daemon whose state folder lost its generation ends with 0", async (scene) => {
+  const application = scene.application();
+  insert(application, 5);
+  await using daemon = scene.daemon();
+  await daemon.line("Snapshot done");
+  Deno.removeSync(`${scene.state}/generation`);
+  insert(application, 5);
+  await using second = scene.daemon({ flags: ["--once"] });
+  assertEquals(await second.ended(), 0, second.text);
+  assertEquals(await daemon.stop(), 0);
+  const output = `${scene.folder}/out.db`;
+  assertEquals((await runTailrace(["restore", "-o", output, `file://${scene.replica}`])).code, 0);
+  using restored = new DatabaseSync(output);
+  assertEquals(restored.prepare("SELECT count(*) AS n FROM entry").get()?.["n"], 10);
 });
 
 once("replicate beside another daemon ends with 75", async (scene) => {

@@ -75,10 +75,13 @@ Deno.test({
       await using daemon = startReplicate(["--config", config]);
       await daemon.line("Snapshot done");
       assertEquals((await verify(scene, config)).code, 0);
-      // Behind SQLite's back: the source is no longer what was captured.
+      // Behind SQLite's back, and with the file's old time, so that the daemon does not hear of it either.
+      const reference = `${scene.folder}/reference`;
+      new Deno.Command("touch", { args: ["-r", scene.database, reference] }).outputSync();
       using file = Deno.openSync(scene.database, { read: true, write: true });
       file.seekSync(40 * 4096 + 2_000, Deno.SeekMode.Start);
       file.writeSync(new Uint8Array(100).fill(7));
+      new Deno.Command("touch", { args: ["-r", reference, scene.database] }).outputSync();
       const { code, findings } = await verify(scene, config);
       assertEquals([code, findings[0]?.code], [4, "corrupt"]);
       assertMatch(findings[0]?.problem ?? "", /^1 page of .* is not as in the live database: 41, of entry$/);
