@@ -146,7 +146,7 @@ inside(
     assertEquals([code, reached, findings[0]?.code], [4, "equal", "corrupt"]);
     assertMatch(findings[0]?.problem ?? "", /^integrity_check: /);
     const { stdout } = await inside.run();
-    assertStringIncludes(stdout, "try: PRAGMA integrity_check in the source: the restored copy is what it holds");
+    assertStringIncludes(stdout, "Advice: PRAGMA integrity_check in the source: the restored copy is what it holds");
   },
 );
 

@@ -102,6 +102,7 @@ pings(
         { path: scene.database, verify: { "ping-url": `${address}/app` }, replicas: [{ path: scene.replica }] },
         { path: other, verify: { "ping-url": `${address}/other` }, replicas: [{ path: `${scene.folder}/none` }] },
       ];
+      Deno.mkdirSync(`${scene.folder}/none`); // No backup yet, which is the fault of that database alone.
       Deno.writeTextFileSync(`${scene.folder}/config.yml`, JSON.stringify({ dbs }));
       const words = ["verify", "--config", "config.yml", "--scratch", scene.folder];
       const { code, stdout } = await runTailrace(words, { folder: scene.folder });
