@@ -176,8 +176,10 @@ const REFUSALS: readonly (readonly [what: string, text: string, sentence: string
   [
     "keys for S3 at the top",
     "access-key-id: x\ndbs:\n  - path: a.db\n    replicas:\n      - bucket: b\n        type: s3\n",
-    '1:1: the key "access-key-id" is not supported by this version: it belongs to object stores and SFTP, and only ' +
-    "file replicas are supported (remove it, with the replicas that need it)",
+    '1:1: the key "access-key-id" is not supported by this version: it belongs to object stores and servers, and only ' +
+    "file replicas are supported (remove it, with the replicas that need it)\n" +
+    'Cannot use config /litestream.yml:6:15: the type "s3" of a replica is not supported by this version, only file ' +
+    'replicas are (remove this replica, or give it the "path" of a folder)',
   ],
   [
     "a replica on S3 by its type",
@@ -192,10 +194,9 @@ const REFUSALS: readonly (readonly [what: string, text: string, sentence: string
     "(only file:///absolute/path)",
   ],
   [
-    "validation",
-    "dbs:\n  - path: a.db\n    replicas:\n      - path: r\n        validation-interval: 6h\n",
-    '5:9: the key "validation-interval" is not supported by this version: the daemon verifies at the times of a ' +
-    'schedule, not in intervals (write verify: {schedule: "0 3 * * *"} instead)',
+    "a validation that would never pause",
+    "dbs:\n  - path: a.db\n    replicas:\n      - path: r\n        validation-interval: 30s\n",
+    '5:30: the value of "validation-interval" is "30s" (it must be at least 1m)',
   ],
   [
     "an unknown key, which Litestream ignores",

@@ -5,6 +5,7 @@ import type { ReplicaClient } from "../../lib/clients/client.ts";
 import type { Generation } from "../../lib/position/generation.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { gatherFacts } from "../../lib/restore/gather.ts";
+import { lostSnapshot } from "../../lib/restore/history.ts";
 import { planRestore } from "../../lib/restore/plan.ts";
 import type { CommitRecord } from "../../lib/store/commit_record.ts";
 import type { GenerationStore, SnapshotImage } from "../../lib/store/generation_store.ts";
@@ -339,12 +340,18 @@ async function heldBy(stage: Stage, generation: Generation) {
   return { snapshots: snapshots.map(({ index }) => Number(index)), wals: wals.map(({ index }) => Number(index)) };
 }
 
-/** The index that a restore of the newest point ends in; undefined when nothing can be restored. Damage is an error. */
+/**
+ * The index that a restore of the newest point ends in; undefined when nothing can be restored. Whoever names a generation
+ * whose snapshots are gone and whose WAL is not is told of a gap, since a removal that was cut short leaves what a loss does;
+ * beside a newer generation nobody is told (`plan_test.ts`). Other damage is an error.
+ */
 async function newestPoint(stage: Stage, generation: Generation): Promise<number | undefined> {
   const target = { kind: "latest", generation } as const;
-  const plan = planRestore(await gatherFacts(look(stage), target), target);
+  const facts = await gatherFacts(look(stage), target);
+  const plan = planRestore(facts, target);
   if (plan.kind === "plan") return plan.end.index;
-  assertEquals(plan.code, "not-found", plan.problem);
+  const isLost = facts.some(({ catalog }) => lostSnapshot(catalog) !== undefined);
+  assertEquals(plan.code, isLost ? "gap" : "not-found", plan.problem);
   return undefined;
 }
 
