@@ -59,7 +59,7 @@ for (
     assertEquals(daemon.saying("Cannot ").length, 1);
     assertMatch(daemon.text, /SQLite has the WAL-reset bug \(fixed in 3\.51\.3, 3\.50\.7, 3\.44\.6\)/);
     assertMatch(daemon.text, /every earlier point of the replicas still restores\)/);
-    assertEquals(daemon.saying("Try: "), [`Try: sqlite3 ${scene.database} 'PRAGMA integrity_check'`]);
+    assertMatch(daemon.text, new RegExp(`sqlite3 ${scene.database} 'PRAGMA integrity_check'`));
     await expectSamePoints(scene, points);
 
     application.exec("PRAGMA wal_checkpoint(TRUNCATE)"); // What was damaged is gone.
