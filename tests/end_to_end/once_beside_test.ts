@@ -65,6 +65,7 @@ async function holdAsOnce(scene: Scene): Promise<() => Promise<void>> {
     log: silentLogger,
     watchFolder: () => undefined,
     userId: undefined,
+    carryOut: () => Promise.reject(new Error("nothing was ordered")),
     statePath: () => scene.state,
     answer: () => Promise.resolve(ONCE_ANSWER),
     carryOut: () => Promise.reject(new Error("nothing was ordered")),
