@@ -68,7 +68,6 @@ async function holdAsOnce(scene: Scene): Promise<() => Promise<void>> {
     carryOut: () => Promise.reject(new Error("nothing was ordered")),
     statePath: () => scene.state,
     answer: () => Promise.resolve(ONCE_ANSWER),
-    carryOut: () => Promise.reject(new Error("nothing was ordered")),
   });
   await until(async () => (await askDaemon(PLATFORM, scene.state, 2_000)).kind === "answer", "an answer");
   return async () => {
