@@ -39,11 +39,13 @@ export async function runListing<Row>(
   listing: Listing<Row>,
   wanted?: Generation,
 ): Promise<number> {
+  const { files } = context.platform;
   const { database, replicas } = await chooseReplicas(context);
   let generations = 0;
   const beside: ForeignContent[] = [];
   const { found, errors } = await lookAtEach(replicas, async (replica) => {
-    const store = openReplicaOf(context.platform.files, replica, database);
+    // A replica of the config that this host never wrote may well not have begun; a place that somebody names must be there.
+    const store = openReplicaOf(files, replica, database, database === undefined ? {} : { otherwise: "nothing" });
     const { names, foreign } = await generationsOf(store, wanted);
     if (foreign !== undefined) beside.push(foreign);
     const rows: Row[] = [];
@@ -67,7 +69,11 @@ export async function runListing<Row>(
   if (generations > 0 || failures.length > 0) return worstExitCode(failures);
   const where = replicas.map(({ url }) => url).join(", ");
   const what = wanted === undefined ? "there is no backup" : `there is no generation ${wanted}`;
-  throw new ReplicationError("not-found", `Cannot list ${listing.member} of ${where}: ${what}`);
+  const isMissing = replicas.some(({ path }) => files.status(path) === undefined);
+  throw new ReplicationError(
+    "not-found",
+    `Cannot list ${listing.member} of ${where}: ${what}${isMissing ? ", and no such folder (is it mounted?)" : ""}`,
+  );
 }
 
 /** The generation that `--generation` names. */

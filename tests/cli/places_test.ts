@@ -120,6 +120,24 @@ placeTest(
 );
 
 placeTest(
+  "a replica of a config that has not begun is no backup for the lists, and asks whether it is mounted",
+  async ({ folder, run }) => {
+    const dbs = [{ path: `${folder}/app.db`, replicas: [{ path: `${folder}/missing` }] }];
+    Deno.writeTextFileSync(`${folder}/c.yml`, JSON.stringify({ dbs }));
+    for (const list of ["generations", "snapshots", "wal", "points"]) {
+      const { code, stderr } = await run(list, "--config", `${folder}/c.yml`, `${folder}/app.db`);
+      assertEquals(code, 3, list);
+      assertStringIncludes(stderr, "there is no backup, and no such folder (is it mounted?)");
+    }
+    assertEquals(
+      (await run("restore", "--config", `${folder}/c.yml`, `${folder}/app.db`)).code,
+      75,
+      "never for a restore",
+    );
+  },
+);
+
+placeTest(
   "a replica that this host wrote is 75 while its folder is missing or an empty mount point",
   async ({ folder, run }) => {
     makeDatabase(`${folder}/app.db`);
