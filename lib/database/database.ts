@@ -398,6 +398,7 @@ export class WatchedDatabase implements DatabaseSource {
       this.#log.warn("Letting go of the database", { reason: outcome.reason }, "released");
       this.#brokenBecause = outcome.reason;
       if (outcome.isWritten) this.#file.begin();
+      await this.#opener.distrust(session);
       await this.#end();
       this.#wakeUp.wake();
     }

@@ -18,6 +18,8 @@ export interface ResumeFacts {
   readonly captured: number;
   /** Every captured byte stands in the live WAL. Only asked under the same salts. */
   readonly sameBytes: boolean;
+  /** Whether the database file is the one that was captured: beside the same WAL it may be another. */
+  readonly databaseFile: "same" | "other" | "unknown";
   /** The database file does not hold the pages that were copied into it: another one was copied over it. */
   readonly isOverwritten: boolean;
   /** Why the last life cannot be shown to have been complete; undefined when it can. Only asked after one restart. */
@@ -34,6 +36,17 @@ export function decideResume(facts: ResumeFacts): ResumeDecision {
   if (facts.brokenBecause !== undefined) return newGeneration(facts.brokenBecause);
   if (!facts.hasLastLife) return newGeneration("nothing had been captured before the program was away");
   if (facts.lastEndsInResync) return newGeneration("nothing was captured since the last resync");
+  const decision = decideByWal(facts);
+  if (decision.kind === "new-generation" || facts.databaseFile === "same") return decision;
+  return newGeneration(
+    facts.databaseFile === "other"
+      ? "the database file is another one than that which was captured"
+      : "it is not known which database file was captured",
+  );
+}
+
+/** Continuity as the WAL shows it, which rests on the database file below it being the one that was captured. */
+function decideByWal(facts: ResumeFacts): ResumeDecision {
   if (facts.sameSalts) {
     if (facts.lastLifeClosed) return newGeneration("the WAL is one that had already been left");
     if (facts.committed < facts.captured) return newGeneration("the WAL ends before what was captured");

@@ -1,10 +1,10 @@
 /** A database that is open, with its state, the generation that is captured into it, and the watch over it. */
 import { limits } from "../base/limits.ts";
-import { ReplicationError } from "../base/errors.ts";
+import { messageOf, ReplicationError } from "../base/errors.ts";
 import { isFuture } from "../base/future.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
-import type { FileStatus } from "../platform/file_system.ts";
+import type { FileStatus, FileSystem } from "../platform/file_system.ts";
 import type { Platform } from "../platform/platform.ts";
 import { PageLedger } from "../pages/page_ledger.ts";
 import { createGeneration } from "../position/generation.ts";
@@ -16,7 +16,7 @@ import { letGo, type OpenDatabase, openDatabase, pageSizeOfFile } from "./open_d
 import { beginPages, pagesOfFile, recoverPages } from "./page_recovery.ts";
 import { checkpointRow } from "./read_hold.ts";
 import { gatherResumeFacts } from "./resume.ts";
-import { decideResume } from "./resume_decision.ts";
+import { decideResume, type ResumeFacts } from "./resume_decision.ts";
 import { resync, type ResyncOutcome } from "./resync.ts";
 import { decideResync } from "./resync_decision.ts";
 import { ShadowWal } from "./shadow_wal.ts";
@@ -59,6 +59,8 @@ interface Fresh extends Session {
 
 type Resynced = Exclude<ResyncOutcome, { kind: "ended" }>;
 type Continued = Extract<ResyncOutcome, { kind: "continued" }>;
+
+type KnownOfFile = Pick<ResumeFacts, "brokenBecause" | "databaseFile">;
 
 /** A capture that races a restart of the WAL at the very start is tried again. */
 const FIRST_CAPTURE_TRIES = 5;
@@ -108,8 +110,13 @@ export class SessionOpener {
     try {
       const { mayReadEncrypted: mayBeEncrypted } = this.#driver.capabilities;
       open = await openDatabase(files, this.#driver, real, { enableWal, mayBeEncrypted });
-      const session = await this.#takeUp(open, state, brokenBecause);
+      const file = statusOfOpened(files, open);
+      const databaseFile = state.compareDatabase(file);
+      // Until what is captured stands for it: whoever is killed before knows of no file that it stands for.
+      if (databaseFile !== "same") await state.forgetDatabase();
+      const session = await this.#takeUp(open, state, { brokenBecause, databaseFile });
       await state.rememberBoot();
+      await state.rememberDatabase(file);
       return session;
     } catch (error) {
       if (open !== undefined) letGo(files, this.#driver, open);
@@ -127,6 +134,18 @@ export class SessionOpener {
       letGo(this.#platform.files, this.#driver, open);
     } finally {
       this.#leaveState(state);
+    }
+  }
+
+  /** What stands there after this proves nothing, also to whoever starts next, should this process be killed. */
+  async distrust({ state, open }: Session): Promise<void> {
+    try {
+      if (state.isStillThere()) await state.forgetDatabase();
+    } catch (error) {
+      this.#log.warn("What happened to the database could not be noted in its state", {
+        path: open.path,
+        reason: messageOf(error),
+      });
     }
   }
 
@@ -245,14 +264,14 @@ export class SessionOpener {
     return { open, state, shadow: old, watch: this.#createWatch(open, old, { ...fresh.beginning, lifeEnded }) };
   }
 
-  async #takeUp(open: OpenDatabase, state: StateFolder, brokenBecause: string | undefined): Promise<Session> {
+  async #takeUp(open: OpenDatabase, state: StateFolder, known: KnownOfFile): Promise<Session> {
     const index = open.walIndex.read();
     if (index === undefined) {
       throw new ReplicationError("unavailable", `Cannot read ${open.path}-shm: it is being written`);
     }
     const now = this.#clock.now().getTime();
     const { facts, shadow } = gatherResumeFacts(open, state, index, now);
-    const decision = decideResume({ ...facts, brokenBecause });
+    const decision = decideResume({ ...facts, ...known });
     if (shadow !== undefined && isFuture(shadow.lastCapturedAtMs, now)) {
       this.#log.warn(
         "What was captured last carries a time in the future: the clock was ahead then, or is behind now",
@@ -345,6 +364,13 @@ function stateWentAway(path: string, cause: unknown): ReplicationError {
 function isGone(error: unknown): boolean {
   if (error instanceof ReplicationError && error.code === "not-found") return true;
   return error instanceof Error && error.cause !== undefined && isGone(error.cause);
+}
+
+/** Of the file that is open, not of one that has come to its name since. */
+function statusOfOpened(files: FileSystem, { path, identity }: OpenDatabase): FileStatus {
+  const status = files.linkStatus(path);
+  if (status?.identity === identity.database) return status;
+  throw new ReplicationError("unavailable", `Cannot take up ${path}: another file has its name now`);
 }
 
 /** A shadow WAL that nobody goes on with leaves nothing behind. */

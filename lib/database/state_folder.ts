@@ -5,6 +5,7 @@
  *     lock          held by the one process that may use it
  *     generation    the current generation, when and why it began, one fact a line
  *     boot          the boot of the machine that the shadow WAL was last written under
+ *     database      "1", the file that was captured (device:inode), and when it was made; "1 unknown" where nothing is proof
  *     replicas      places that were written to, one a line
  *     shadow/<generation>/...
  *     pages-<generation>       the page table (`lib/pages/page_table_header.ts`)
@@ -29,10 +30,13 @@ import { withOwner } from "../platform/owned_files.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
 
 const STATE_VERSION = "1";
+/** Of the line in `database`. */
+const DATABASE_RECORD_VERSION = "1";
+const UNKNOWN_DATABASE = `${DATABASE_RECORD_VERSION} unknown\n`;
 const PAGES_PREFIX = "pages-";
 const SCRATCH_PREFIX = "catch-up-";
 /** What the one process that uses the folder knows by heart, and writes again where somebody has removed it. */
-const KEPT_NAMES: readonly string[] = ["version", "generation", "boot", "replicas", "latest", "not-before"];
+const KEPT_NAMES: readonly string[] = ["version", "generation", "boot", "database", "replicas", "latest", "not-before"];
 const BOOT_ID_PATH = "/proc/sys/kernel/random/boot_id";
 
 /** The default place, by a database's path. */
@@ -162,6 +166,24 @@ export class StateFolder {
     if (!this.isSameBoot()) await this.#replace("boot", this.#files.readText(BOOT_ID_PATH) ?? "unknown\n");
   }
 
+  /** Whether this is the database file that was captured; "unknown" in a state that does not say. */
+  compareDatabase(found: FileStatus): "same" | "other" | "unknown" {
+    const known = this.#kept.get("database");
+    if (known === databaseRecord(found)) return "same";
+    const isReadable = known !== undefined && known.startsWith(`${DATABASE_RECORD_VERSION} `);
+    return isReadable && known !== UNKNOWN_DATABASE ? "other" : "unknown";
+  }
+
+  /** What is captured stands for this file from now on. */
+  async rememberDatabase(found: FileStatus): Promise<void> {
+    if (this.compareDatabase(found) !== "same") await this.#replace("database", databaseRecord(found));
+  }
+
+  /** What stands under the database's name is no proof any more, whichever file it is, until `rememberDatabase()`. */
+  async forgetDatabase(): Promise<void> {
+    if (this.#kept.get("database") !== UNKNOWN_DATABASE) await this.#replace("database", UNKNOWN_DATABASE);
+  }
+
   /** As it is known here: a file that somebody has removed says nothing. */
   replicas(): readonly string[] {
     return placesIn(this.#kept.get("replicas"));
@@ -272,6 +294,11 @@ export function whyForeign(found: FileStatus, database: FileStatus, user: number
   if (found.kind !== "folder") return "it is not a folder";
   if (found.owner === database.owner || found.owner === user) return undefined;
   return `it belongs to user ${found.owner} (should belong to the database's owner, user ${database.owner})`;
+}
+
+/** The number of a file that was removed is given to the next one: when it was made tells them apart. */
+function databaseRecord({ identity, bornAtMs }: FileStatus): string {
+  return `${DATABASE_RECORD_VERSION} ${identity} ${bornAtMs ?? "-"}\n`;
 }
 
 /** Two places of one name would only forget each other: the file says whose it is. */

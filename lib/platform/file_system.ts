@@ -54,6 +54,8 @@ export interface FileStatus {
   readonly modifiedAtMs: number;
   /** Device and inode, exact: two files with the same are one file. */
   readonly identity: string;
+  /** When the file was made, which tells it from an earlier one of the same number; undefined where that is not kept. */
+  readonly bornAtMs: number | undefined;
   readonly device: number;
   /** Rounded where the file system numbers beyond 2^53. */
   readonly inode: number;

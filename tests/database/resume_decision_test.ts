@@ -15,6 +15,7 @@ function facts(overrides: Partial<ResumeFacts> = {}): ResumeFacts {
     captured: 10,
     isOverwritten: false,
     sameBytes: true,
+    databaseFile: "same",
     incompleteBecause: undefined,
     ...overrides,
   };
@@ -31,6 +32,26 @@ const rows: readonly (readonly [string, Partial<ResumeFacts>, ResumeDecision])[]
   ["more frames", { committed: 12 }, { kind: "continue" }],
   ["another database under the same WAL", { isOverwritten: true }, anew("the database file was overwritten in place")],
   ["everything as it was, but beside another file", { brokenBecause: "it was replaced" }, anew("it was replaced")],
+  [
+    "everything as it was, but another database file",
+    { databaseFile: "other" },
+    anew("the database file is another one than that which was captured"),
+  ],
+  [
+    "one restart, and another database file",
+    { ...restarted, databaseFile: "other" },
+    anew("the database file is another one than that which was captured"),
+  ],
+  [
+    "the next life of the one that was closed, and a state that does not name its file",
+    { ...restarted, lastLifeClosed: true, databaseFile: "unknown" },
+    anew("it is not known which database file was captured"),
+  ],
+  [
+    "another database file, and a WAL that proves nothing either",
+    { ...restarted, restartedOnce: false, databaseFile: "other" },
+    anew("the WAL was restarted or removed while nobody watched"),
+  ],
   ["no usable state", { stateProblem: "the state is gone" }, anew("the state is gone")],
   [
     "no usable state, whatever else is found",

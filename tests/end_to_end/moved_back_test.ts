@@ -52,6 +52,8 @@ moved(
     await daemon.line(`${scene.database} was deleted or moved away`, said);
     await daemon.line("Waiting for", said);
     assertEquals(openBelow(aside, daemon.pid), []);
+    // Whoever starts after a kill in this moment must not go on by what it finds.
+    assertEquals(Deno.readTextFileSync(`${scene.state}/database`), "1 unknown\n");
     Deno.renameSync(aside, scene.database);
     await expectToFollow(scene, daemon, said);
   },

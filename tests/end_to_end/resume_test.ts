@@ -1,9 +1,9 @@
 /** After being away: where the history can be continued it is, where not a new generation begins, and says why. */
-import type { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { FRAME_HEADER_SIZE, frameSize } from "../../lib/wal/frame.ts";
 import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
 import { asIndex, formatIndex, type Index } from "../../lib/position/position.ts";
-import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch, fail } from "../support/assert.ts";
 import { sleep } from "../support/daemon.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
@@ -156,6 +156,56 @@ continues("and both were killed", 0, async ({ scene, application }) => {
   const putBack = keep({ scene, application });
   putBack();
   await sleep(0);
+});
+
+const UNKNOWN = "it is not known which database file was captured";
+const ANOTHER = "the database file is another one than that which was captured";
+
+/** The files as a killed application leaves them, but with another database that was put under its name. */
+function putAnother(away: Away, put: (path: string, bytes: Uint8Array) => void): void {
+  const { scene } = away;
+  const kept = [scene.database, scene.wal].map((path) => Deno.readFileSync(path));
+  away.application.close();
+  const other = new DatabaseSync(scene.database);
+  other.exec("INSERT INTO other VALUES(77)"); // On a page that no frame has.
+  other.close();
+  const bytes = Deno.readFileSync(scene.database);
+  Deno.writeFileSync(scene.database, kept[0] ?? fail("There was no database"));
+  Deno.writeFileSync(scene.wal, kept[1] ?? fail("There was no WAL"));
+  put(scene.database, bytes);
+}
+
+function renameInto(path: string, bytes: Uint8Array): void {
+  Deno.writeFileSync(`${path}.other`, bytes);
+  Deno.renameSync(`${path}.other`, path);
+}
+
+breaksOff("another database was renamed beside the same WAL", ANOTHER, (away) => putAnother(away, renameInto));
+
+breaksOff("another database took the place, and maybe the number, of one that was removed", ANOTHER, (away) => {
+  putAnother(away, (path, bytes) => {
+    Deno.removeSync(path);
+    Deno.writeFileSync(path, bytes);
+  });
+});
+
+breaksOff(
+  "another database was renamed beside the same WAL, which was copied into it and restarted",
+  ANOTHER,
+  (away) => {
+    putAnother(away, renameInto);
+    const application = away.scene.connect();
+    checkpoint(application, "RESTART");
+    insert(application, 1);
+  },
+);
+
+breaksOff("another database was renamed away and back, and its state knows of no file", UNKNOWN, ({ scene }) => {
+  Deno.writeTextFileSync(`${scene.state}/database`, "1 unknown\n");
+});
+
+resyncs("an earlier version of the program, which did not note the file", UNKNOWN, ({ scene }) => {
+  Deno.removeSync(`${scene.state}/database`);
 });
 
 breaksOff("several restarts", "the WAL was restarted or removed while nobody watched", ({ application }) => {
