@@ -1,0 +1,91 @@
+/** Locks of single bytes: what others hold is told exactly, and what is ours to hold is held, as the system lists it. */
+import { WalIndex } from "../../lib/database/wal_index.ts";
+import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { NodeCalls } from "../../lib/platform/node_calls.ts";
+import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { LockByte, locksOn } from "../support/locks.ts";
+import { startOtherProcess } from "../support/other_process.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+
+const ACTIONS = import.meta.resolve("../database/presence_actions.ts");
+const files = new DenoFileSystem();
+
+async function withFile(work: (path: string) => Promise<void>): Promise<void> {
+  await withTemporaryFolder(async (folder) => {
+    const path = `${folder}/file`;
+    Deno.writeFileSync(path, new Uint8Array(200));
+    await work(path);
+  });
+}
+
+Deno.test("isLockedByOthers() tells of the byte that another process has locked, of no other, and takes no lock", () =>
+  withFile(async (path) => {
+    await using other = startOtherProcess();
+    const handle = files.open(path, "read");
+    assertEquals(handle.isLockedByOthers(100), false);
+    await other.call(ACTIONS, "lockForItself", path, 100);
+    assertEquals([99, 100, 101].map((at) => handle.isLockedByOthers(at)), [false, true, false]);
+    assertEquals(locksOn(path), [{ pid: other.pid, access: "WRITE", start: 100, end: 100 }]);
+    await other.exit();
+    assertEquals(handle.isLockedByOthers(100), false);
+    handle.close();
+  }));
+
+Deno.test("share() locks these bytes for reading until released, whichever other descriptor is closed meanwhile", () =>
+  withFile(async (path) => {
+    const handle = files.open(path, "read");
+    const lock = handle.share(20, 5);
+    assert(lock !== undefined);
+    files.open(path, "read").close();
+    assertEquals(locksOn(path, "OFDLCK"), [{ pid: -1, access: "READ", start: 20, end: 24 }]);
+    assertEquals(locksOn(path), []);
+    const second = files.open(path, "read");
+    assert(second.share(20, 1) !== undefined, "what is shared can be shared once more");
+    second.close();
+    lock.release();
+    assertEquals(locksOn(path, "OFDLCK"), []);
+    handle.share(20, 5);
+    handle.close();
+    assertEquals(locksOn(path, "OFDLCK"), []);
+    await Promise.resolve();
+  }));
+
+Deno.test("share() is refused at once where another process has one of the bytes for itself, and holds nothing", () =>
+  withFile(async (path) => {
+    await using other = startOtherProcess();
+    await other.call(ACTIONS, "lockForItself", path, 22);
+    const handle = files.open(path, "read");
+    assertEquals(handle.share(20, 5), undefined);
+    assertEquals(locksOn(path, "OFDLCK"), []);
+    assert(handle.share(23, 2) !== undefined);
+    handle.close();
+  }));
+
+Deno.test("isOpenElsewhere() tells of another process's connection, not of one of ours", () =>
+  withTemporaryFolder(async (folder) => {
+    const path = `${folder}/app.db`;
+    await using application = startOtherProcess();
+    await application.open(path, { create: true });
+    await application.runAll(["PRAGMA journal_mode = WAL", "CREATE TABLE entry (n)"]);
+    const connection = createNodeDriver().open(path, {});
+    connection.values("SELECT count(*) FROM entry");
+    const index = WalIndex.open(files, `${path}-shm`);
+    assertEquals(index.isOpenElsewhere(), true);
+    await application.close();
+    assertEquals(index.isOpenElsewhere(), false);
+    const slot = index.shareSlot();
+    assertEquals(locksOn(`${path}-shm`, "OFDLCK"), [
+      { pid: -1, access: "READ", start: LockByte.lastSlot, end: LockByte.lastSlot },
+    ]);
+    slot?.release();
+    assertEquals(locksOn(`${path}-shm`, "OFDLCK"), []);
+    connection.close();
+    index.close();
+  }));
+
+Deno.test("Node's calls, which know no such locks, say that they cannot tell, and lock nothing", () => {
+  const system = new NodeCalls();
+  assertEquals<unknown>(system.isLockedByOthers(), undefined);
+  assertEquals(system.share(), false);
+});
