@@ -12,9 +12,12 @@ import { insert, type Scene, withScene } from "../end_to_end/scene.ts";
 const ROWS = 40;
 const DATABASE_PAGES_AT = 20;
 
-/** The wal-index's own size of the database, which whoever opens it believes; 0: the file is asked. */
-function pagesInIndex({ database }: Scene): number {
-  return new DataView(Deno.readFileSync(`${database}-shm`).buffer).getUint32(DATABASE_PAGES_AT, true);
+/** The wal-index's own size of the database, which whoever opens it believes; 0: the file is asked. Undefined while it is made. */
+function pagesInIndex({ database }: Scene): number | undefined {
+  const { buffer } = Deno.readFileSync(`${database}-shm`);
+  return buffer.byteLength < DATABASE_PAGES_AT + 4
+    ? undefined
+    : new DataView(buffer).getUint32(DATABASE_PAGES_AT, true);
 }
 
 /** The WAL is empty, the wal-index new, and one hold of ours rests on slot 0. */
