@@ -2,14 +2,14 @@
 import type { SqliteValue } from "./driver.ts";
 import { programUrl, SqliteWorker } from "./sqlite_worker.ts";
 
-export interface CheckpointRequest {
+/** Runs a checkpoint of the database whose files were those, as `identify()` saw them. */
+type PerformCheckpoint = (path: string, identity: string) => Promise<SqliteValue[] | undefined>;
+
+export interface CheckpointOrder {
   readonly path: string;
   /** What SQLite is asked to open, for reading only and for both. */
   readonly readOnlyUri: string;
   readonly readWriteUri: string;
-}
-
-interface CheckpointOrder extends CheckpointRequest {
   /** As `identify()` saw it when the checkpoint was asked for. */
   readonly identity: string;
 }
@@ -59,20 +59,25 @@ function perform(order) {
 
 const PROGRAM_URL = programUrl(PROGRAM);
 
-/** Runs one checkpoint at a time: a Worker costs some 10 MB, and two would only share the disk. */
+/** One checkpoint at a time: a Worker costs some 10 MB, and two would only share the disk. */
 export class CheckpointQueue {
+  readonly #perform: PerformCheckpoint;
   #last: Promise<unknown> = Promise.resolve();
 
+  constructor(perform: PerformCheckpoint) {
+    this.#perform = perform;
+  }
+
   /** The row `[busy, log, checkpointed]`. The files are those that have the database's names at the time of the call. */
-  checkpoint(request: CheckpointRequest): Promise<SqliteValue[] | undefined> {
-    const order = { ...request, identity: identify(request.path) };
-    const result = this.#last.then(() => checkpointInWorker(order));
+  checkpoint(path: string): Promise<SqliteValue[] | undefined> {
+    const identity = identify(path);
+    const result = this.#last.then(() => this.#perform(path, identity));
     this.#last = result.catch(() => {}); // The next one runs whatever became of this one.
     return result;
   }
 }
 
-async function checkpointInWorker(order: CheckpointOrder): Promise<SqliteValue[] | undefined> {
+export async function checkpointInWorker(order: CheckpointOrder): Promise<SqliteValue[] | undefined> {
   const worker = new SqliteWorker(PROGRAM_URL, `checkpoint ${order.path}`);
   try {
     return await worker.ask(order);
@@ -82,7 +87,7 @@ async function checkpointInWorker(order: CheckpointOrder): Promise<SqliteValue[]
 }
 
 /** The twin of the function in the Worker's program. */
-function identify(path: string): string {
+export function identify(path: string): string {
   return ["", "-wal", "-shm"].map((suffix) => {
     try {
       const { dev, ino } = Deno.statSync(path + suffix);

@@ -3,6 +3,7 @@
  * The library is opened when the driver is made, never at import.
  */
 import { assert } from "../base/assert.ts";
+import { CheckpointQueue, identify } from "./checkpoint_worker.ts";
 import {
   type OpenOptions,
   type Preparation,
@@ -35,11 +36,13 @@ const TYPE_BLOB = 4;
 export function createFfiDriver(library: string): SqliteDriver {
   const sqlite = openLibrary(library);
   const version = stringAt(sqlite.sqlite3_libversion());
+  const checkpoints = new CheckpointQueue((path, identity) => checkpoint(sqlite, path, identity));
   return {
     name: library,
     version,
     capabilities: { persistWal: true, noopCheckpoint: hasNoopCheckpoint(version), mayReadEncrypted: true },
     open: (path, options) => new FfiConnection(sqlite, path, options),
+    checkpointLater: (path) => checkpoints.checkpoint(path),
     prepareLater: (path, options) => prepareLater(sqlite, path, options),
   };
 }
@@ -67,6 +70,32 @@ async function prepareLater(
   }
   await writing?.closeLater();
   return { close: () => kept.closeLater() };
+}
+
+/** As `checkpoint_worker.ts` does it for the built-in library, and with the same looks at what stands there. */
+async function checkpoint(sqlite: SqliteLibrary, path: string, identity: string): Promise<SqliteValue[] | undefined> {
+  requireSameFiles(path, identity);
+  const last = new FfiConnection(sqlite, path, { readOnly: true });
+  try {
+    await last.runLater("PRAGMA user_version");
+    const database = new FfiConnection(sqlite, path, {});
+    try {
+      await database.runLater("PRAGMA synchronous = NORMAL");
+      await database.runLater("PRAGMA wal_autocheckpoint = 0");
+      await database.runLater("PRAGMA user_version");
+      requireSameFiles(path, identity);
+      return await database.runLater("PRAGMA wal_checkpoint(PASSIVE)");
+    } finally {
+      await database.closeLater();
+    }
+  } finally {
+    await last.closeLater();
+  }
+}
+
+function requireSameFiles(path: string, identity: string): void {
+  if (identify(path) === identity) return;
+  throw new SqliteError(ResultCode.cannotOpen, `other files stand under the name of ${path}`);
 }
 
 class FfiConnection implements SqliteConnection {
@@ -111,8 +140,8 @@ class FfiConnection implements SqliteConnection {
     });
   }
 
-  /** Runs one statement on another thread, dropping its row. Nothing else may be asked of the connection meanwhile. */
-  async runLater(sql: string): Promise<void> {
+  /** Runs one statement to its first row on another thread; that row. Nothing else may be asked of the connection meanwhile. */
+  async runLater(sql: string): Promise<SqliteValue[] | undefined> {
     const database = this.#database;
     if (database === undefined) throw new SqliteError(ResultCode.misuse, "the connection is closed");
     const [text, out] = [cString(sql), new BigUint64Array(1)];
@@ -121,9 +150,13 @@ class FfiConnection implements SqliteConnection {
     }
     const statement = Deno.UnsafePointer.create(out[0] ?? 0n);
     const code = await this.#sqlite.step_later(statement);
-    const error = code === ROW || code === DONE ? undefined : errorOf(this.#sqlite, database);
-    this.#sqlite.sqlite3_finalize(statement);
-    if (error !== undefined) throw error;
+    try {
+      if (code === DONE || statement === null) return undefined;
+      if (code === ROW) return this.#row(statement);
+      throw errorOf(this.#sqlite, database);
+    } finally {
+      this.#sqlite.sqlite3_finalize(statement);
+    }
   }
 
   async closeLater(): Promise<void> {

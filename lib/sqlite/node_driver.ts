@@ -10,7 +10,7 @@
  */
 import { DatabaseSync, type DatabaseSyncOptions, type StatementSync } from "node:sqlite";
 import { assert } from "../base/assert.ts";
-import { CheckpointQueue } from "./checkpoint_worker.ts";
+import { checkpointInWorker, CheckpointQueue } from "./checkpoint_worker.ts";
 import {
   type OpenOptions,
   ResultCode,
@@ -29,16 +29,16 @@ const openConnections = new Set<DatabaseSync>();
 
 export function createNodeDriver(): SqliteDriver {
   const version = builtInVersion();
-  const checkpoints = new CheckpointQueue();
+  const checkpoints = new CheckpointQueue((path, identity) => {
+    const [readOnlyUri, readWriteUri] = [uriOf(path, { readOnly: true }), uriOf(path, {})];
+    return checkpointInWorker({ path, identity, readOnlyUri, readWriteUri });
+  });
   return {
     name: "built-in",
     version,
     capabilities: { persistWal: false, noopCheckpoint: hasNoopCheckpoint(version), mayReadEncrypted: false },
     open: (path, options) => new NodeConnection(path, options),
-    checkpointLater: (path) => {
-      const [readOnlyUri, readWriteUri] = [uriOf(path, { readOnly: true }), uriOf(path, {})];
-      return checkpoints.checkpoint({ path, readOnlyUri, readWriteUri });
-    },
+    checkpointLater: (path) => checkpoints.checkpoint(path),
     prepareLater: (path, options) => {
       const [readOnlyUri, readWriteUri] = [uriOf(path, { readOnly: true }), uriOf(path, {})];
       return prepareInWorker({ path, readOnlyUri, readWriteUri, ...options });

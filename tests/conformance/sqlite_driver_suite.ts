@@ -10,7 +10,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "../support/assert.ts";
-import { isLocked, LockByte } from "../support/locks.ts";
+import { isLocked, LockByte, locksOn } from "../support/locks.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
 const CONSTRAINT_PRIMARY_KEY = 1555;
@@ -503,6 +503,97 @@ const PREPARING: readonly DriverTest[] = [
   },
 ];
 
+/** An open database whose WAL is of some frames, none of them copied. */
+async function withFrames(
+  driver: SqliteDriver,
+  folder: string,
+  work: (path: string, connection: SqliteConnection, frames: () => number) => Promise<void>,
+): Promise<void> {
+  const path = `${folder}/app.db`;
+  const connection = aDatabase(driver, path);
+  try {
+    connection.execute("PRAGMA wal_autocheckpoint = 0");
+    connection.execute("INSERT INTO entry VALUES (1, 'one')");
+    await work(path, connection, () => (Deno.statSync(`${path}-wal`).size - 32) / (4096 + 24));
+  } finally {
+    connection.close();
+  }
+}
+
+async function checkpointCode(driver: SqliteDriver, path: string, meanwhile = () => {}): Promise<number> {
+  const refused = assertRejects(async () => await driver.checkpointLater?.(path), SqliteError);
+  meanwhile();
+  return (await refused).primaryCode;
+}
+
+const CHECKPOINTING: readonly DriverTest[] = [
+  {
+    name: "checkpointLater() copies as far as a reader allows, and keeps the locks of other connections",
+    run: (driver, folder) =>
+      withFrames(driver, folder, async (path, connection, frames) => {
+        const reader = driver.open(path, {});
+        reader.execute("BEGIN");
+        reader.values("SELECT count(*) FROM entry");
+        const readable = frames();
+        connection.execute("INSERT INTO entry VALUES (2, 'later')");
+        const locks = () => [path, `${path}-shm`].map((name) => locksOn(name).filter(({ pid }) => pid === Deno.pid));
+        const before = locks();
+        assertEquals(await driver.checkpointLater?.(path), [0, frames(), readable]);
+        assertEquals(locks(), before);
+        reader.close();
+        assertEquals(await driver.checkpointLater?.(path), [0, frames(), frames()]);
+      }),
+  },
+  {
+    name: "checkpointLater() many times at once: one failure is the failure of one",
+    run: (driver, folder) =>
+      withFrames(driver, folder, async (path) => {
+        const paths = [path, `${path}.missing`, path];
+        const results = await Promise.allSettled(paths.map(async (one) => await driver.checkpointLater?.(one)));
+        assertEquals(results.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
+      }),
+  },
+  {
+    name: "checkpointLater() goes on beside this thread's own work",
+    run: (driver, folder) =>
+      withFrames(driver, folder, async (path, connection) => {
+        const many = "WITH RECURSIVE n (i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)";
+        connection.execute(`${many} INSERT INTO entry SELECT i, hex(randomblob(2000)) FROM n`);
+        let sawLock = false;
+        let isDone = false;
+        const done = driver.checkpointLater?.(path).finally(() => isDone = true);
+        while (!isDone) {
+          sawLock ||= isLocked(`${path}-shm`, Deno.pid, LockByte.checkpoint, "WRITE");
+          await new Promise((resolve) => setTimeout(resolve, 0));
+        }
+        assertEquals((await done)?.[0], 0);
+        assert(sawLock, "the lock was seen from here while the checkpoint ran");
+      }),
+  },
+  {
+    name: "checkpointLater() refuses what is missing or no database, and makes nothing",
+    run: async (driver, folder) => {
+      Deno.writeTextFileSync(`${folder}/garbage`, "no database at all ".repeat(100));
+      assertEquals(await checkpointCode(driver, `${folder}/none`), ResultCode.cannotOpen);
+      assertEquals(await checkpointCode(driver, `${folder}/garbage`), ResultCode.notADatabase);
+      assertEquals(names(folder), ["garbage"]);
+    },
+  },
+  ...["", "-wal", "-shm"].map((suffix) => ({
+    name: `checkpointLater() copies nothing when another app.db${suffix} has come since it was asked for`,
+    run: (driver: SqliteDriver, folder: string) =>
+      withFrames(driver, folder, async (path) => {
+        const bytes = Deno.readFileSync(path);
+        const code = await checkpointCode(driver, path, () => {
+          Deno.writeFileSync(`${path}.copy`, suffix === "" ? bytes : Deno.readFileSync(`${path}${suffix}`));
+          Deno.renameSync(`${path}.copy`, `${path}${suffix}`);
+        });
+        assertEquals(code, ResultCode.cannotOpen);
+        assertEquals(Deno.readFileSync(path), bytes);
+      }),
+  })),
+];
+
 export const SQLITE_DRIVER_CONTRACT: readonly DriverTest[] = [
   ...OPENING,
   ...VALUES,
@@ -510,4 +601,5 @@ export const SQLITE_DRIVER_CONTRACT: readonly DriverTest[] = [
   ...LOCKS,
   ...CLOSING,
   ...PREPARING,
+  ...CHECKPOINTING,
 ];

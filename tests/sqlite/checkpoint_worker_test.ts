@@ -1,6 +1,5 @@
 import { run } from "../../scripts/project.ts";
 import { ResultCode, type SqliteConnection, SqliteError, type SqliteValue } from "../../lib/sqlite/driver.ts";
-import { createFfiDriver } from "../../lib/sqlite/ffi_driver.ts";
 import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
 import {
   assert,
@@ -14,7 +13,6 @@ import {
 } from "../support/assert.ts";
 import { isLocked, LockByte, locksOn } from "../support/locks.ts";
 import { type OtherProcess, startOtherProcess } from "../support/other_process.ts";
-import { testSqliteLibrary } from "../support/sqlite_library.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
 const ACTIONS = import.meta.resolve("./checkpoint_actions.ts");
@@ -25,8 +23,6 @@ const CHECKPOINTS = 20;
 const KEPT_BY_RUNTIME_MAX = 12;
 
 const driver = createNodeDriver();
-// Not in a test: the library stays open to the end of the process.
-const ffiDriver = createFfiDriver(testSqliteLibrary());
 
 async function checkpointLater(path: string): Promise<SqliteValue[] | undefined> {
   assert(driver.checkpointLater !== undefined);
@@ -349,8 +345,4 @@ Deno.test({
       const ended = await run(Deno.execPath(), parameters, { cwd: `${folder}/elsewhere` });
       assertEquals(ended, { code: 0, stdout: `{"row":[0,3,3],"codes":[14,26]}\n`, stderr: "" });
     }),
-});
-
-Deno.test("createFfiDriver() has no checkpointLater(): a Worker would bring a second SQLite library", () => {
-  assertEquals(ffiDriver.checkpointLater, undefined);
 });
