@@ -5,7 +5,9 @@ import { databasePathFromArgument } from "../config/from_arguments.ts";
 import { openReplicaOf } from "../daemon/open_replica.ts";
 import { EXIT_CODES, judgeSafety, type ReplicaView, worstFirst } from "../daemon/safety.ts";
 import { type DatabaseStatus, statusOf } from "../daemon/status.ts";
+import type { Generation } from "../position/generation.ts";
 import { comparePositions, type Position } from "../position/position.ts";
+import { brokenBecause } from "../restore/reach.ts";
 import { recallProof } from "../verify/proof_memory.ts";
 import { unknownDatabase } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
@@ -89,17 +91,21 @@ async function rowOf(
   try {
     const store = openReplicaOf(files, replica, database, { otherwise: "nothing" });
     const all = [];
-    for (const generation of await store.generations()) all.push(summaryOf(await store.catalog(generation)));
-    const own = all.find(({ generation }) => generation === status.generation?.generation);
+    for (const generation of await store.generations()) {
+      const catalog = await store.catalog(generation);
+      all.push({ ...summaryOf(catalog), broken: brokenBecause(catalog) });
+    }
+    const own = all.find(({ generation }) => generation === writtenGeneration(status, url));
     const newest = own ?? all.toSorted((a, b) => (a.lastMs ?? 0) - (b.lastMs ?? 0)).at(-1);
     const first = all.flatMap(({ firstMs }) => firstMs ?? []);
-    const { end: position, lastMs } = newest ?? {};
+    const { end: position, lastMs, broken } = newest ?? {};
     const isWhole = own !== undefined && isReached(position, status);
     const lagMs = isWhole ? 0 : lagOf(lastMs, changedAtMs(files, database.path), nowMs);
     const view: ReplicaView = {
       ...known,
       holdsGenerations: all.length > 0,
       ...(position === undefined ? {} : { position }),
+      ...(broken === undefined ? {} : { broken }),
       ...(lastMs === undefined ? {} : { capturedAtMs: lastMs }),
       ...(lagMs === undefined ? {} : { lagMs }),
     };
@@ -110,6 +116,12 @@ async function rowOf(
     const isDamage = code === "corrupt" || code === "gap";
     return { view: { ...known, holdsGenerations: false, error: { message, advice, isDamage } } };
   }
+}
+
+/** The one that the daemon says to write there; without a daemon the one that was written last. */
+function writtenGeneration({ heard, generation }: DatabaseStatus, url: string): Generation | undefined {
+  const own = heard.kind === "answer" ? heard.answer.replicas.find((replica) => replica.url === url) : undefined;
+  return own?.position?.generation ?? generation?.generation;
 }
 
 /** What a daemon said a moment ago to be all that is committed. */

@@ -12,6 +12,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Generation } from "../position/generation.ts";
 import { formatRawName, parseRawName } from "../position/keys.ts";
 import { asIndex, asOffset, comparePositions, type Index, type Position } from "../position/position.ts";
+import { brokenBecause } from "../restore/reach.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
 import { type DaemonAnswer } from "./answer_document.ts";
 import { askDaemon } from "./ask.ts";
@@ -107,11 +108,12 @@ async function areHeld(stores: readonly GenerationStore[], wanted: Position): Pr
   return (await Promise.all(stores.map((store) => isHeld(store, wanted)))).every(Boolean);
 }
 
-/** A generation counts once it has a snapshot; one that was taken there needs no WAL. */
+/** A generation counts once it has a snapshot, from which all leads to its end; one that was taken there needs no WAL. */
 export async function isHeld(store: GenerationStore, wanted: Position): Promise<boolean> {
   const { generation } = wanted;
-  const { snapshots } = await store.catalog(generation);
-  const snapshot = snapshots.findLast(({ record }) => record !== undefined);
+  const catalog = await store.catalog(generation);
+  if (brokenBecause(catalog) !== undefined) return false;
+  const snapshot = catalog.snapshots.findLast(({ record }) => record !== undefined);
   if (snapshot?.record === undefined) return false;
   const end = await store.end(generation);
   const reached = [{ generation, index: snapshot.stateIndex ?? snapshot.index, offset: snapshot.record.end }];

@@ -20,8 +20,10 @@ export interface ReplicaView {
   /** Why it cannot be looked at. */
   readonly error?: { readonly message: string; readonly advice: string | undefined; readonly isDamage: boolean };
   readonly holdsGenerations: boolean;
-  /** The end of what it holds of its newest generation. */
+  /** The end of what it holds of the generation that its daemon writes, else of its newest. */
   readonly position?: Position;
+  /** Why that cannot be restored, by its listing alone. */
+  readonly broken?: string;
   /** When that was captured. */
   readonly capturedAtMs?: number;
   /** How much later the database changed; undefined when that is not known. */
@@ -124,10 +126,15 @@ function judgeReplica(view: ReplicaView, answer: DaemonAnswer | undefined, facts
     const help = error.advice === undefined ? {} : { help: { kind: "advice", text: error.advice } } as const;
     return [{ replica, grade: error.isDamage ? "damaged" : "trouble", why: error.message, ...help }];
   }
-  const kept = answer === undefined ? judgeUnkept(view, facts) : judgeKept(view, answer);
+  const kept = judgeBroken(view) ?? (answer === undefined ? judgeUnkept(view, facts) : judgeKept(view, answer));
   const future = judgeTime(view.capturedAtMs, facts.nowMs);
   const proof = judgeProof(view.proof, facts);
   return [kept, future, proof].flatMap((one) => one === undefined ? [] : [{ replica, ...one }]);
+}
+
+/** An end that stands there is no proof that anything leads to it. */
+function judgeBroken({ broken }: ReplicaView): Omit<Unsafe, "replica"> | undefined {
+  return broken === undefined ? undefined : { grade: "damaged", why: broken, help: { kind: "verify" } };
 }
 
 /** By the daemon that answered. */
@@ -148,10 +155,14 @@ function judgeKept(view: ReplicaView, answer: DaemonAnswer): Unsafe | undefined 
   return undefined;
 }
 
-/** What the daemon has written before the replica was looked at stands there. Of an index that just began, nothing does. */
+/**
+ * What the daemon has written before the replica was looked at stands there, and no other history does in its place. Of an
+ * index that just began, nothing stands there.
+ */
 function isLost(written: Position | undefined, found: Position | undefined): boolean {
-  if (written === undefined || found === undefined || written.offset === 0) return false;
-  return found.generation === written.generation && comparePositions(found, written) < 0;
+  if (written === undefined) return false;
+  if (found?.generation !== written.generation) return true;
+  return written.offset !== 0 && comparePositions(found, written) < 0;
 }
 
 /** Where nobody says how it is kept. */

@@ -1,7 +1,7 @@
 /** How far the newest state of a replica is behind its database, and whether that is too far. PURE. */
 import { isFuture } from "../base/future.ts";
 import { limits } from "../base/limits.ts";
-import { comparePositions, type Position } from "../position/position.ts";
+import { comparePositions, formatPosition, type Position } from "../position/position.ts";
 import type { ReportedPoint } from "./report.ts";
 
 /** The database that a replica is of, where it is at hand. */
@@ -66,6 +66,8 @@ export function judgeAge(facts: AgeFacts): Age {
     if (lagMs <= limitMs) return { behindMs: lagMs, ...note };
     return { behindMs: lagMs, problem: tooOld(newestMs, `${seconds(lagMs)} behind the database`, limitMs) };
   }
+  const lost = lostOf(facts);
+  if (lost !== undefined) return { problem: lost };
   if (source.isSame) return { behindMs: 0, ...(isAhead ? { note: ahead } : {}) };
   if (isAhead) return { problem: `${ahead}, and no daemon says that it holds every commit` };
   return judgeAlone(source.changedAtMs, facts, maxAgeMs ?? limits.unreplicatedMaxMs);
@@ -86,9 +88,22 @@ function judgeAlone(changedAtMs: number, { nowMs, newestMs }: AgeFacts, limitMs:
 /** What a daemon says counts only as long as the replica holds what it believes to be there. */
 function heardLag({ newest, source }: AgeFacts): number | undefined {
   const { position, lagMs } = source?.heard ?? {};
-  if (position === undefined || newest === undefined) return undefined;
-  const isThere = position.offset === 0 || comparePositions(newest.position, position) >= 0;
-  return newest.position.generation === position.generation && isThere ? lagMs : undefined;
+  return position !== undefined && newest !== undefined && isThere(newest, position) ? lagMs : undefined;
+}
+
+/** However new it looks: it is an older copy, or another history in the place of the one that was written. */
+function lostOf({ newest, source }: AgeFacts): string | undefined {
+  const { position } = source?.heard ?? {};
+  if (position === undefined || newest === undefined || isThere(newest, position)) return undefined;
+  return `the newest state is ${formatPosition(newest.position)}, and the daemon has written ${
+    formatPosition(position)
+  }`;
+}
+
+/** Of an index that just began, nothing stands there. */
+function isThere({ position }: ReportedPoint, written: Position): boolean {
+  return position.generation === written.generation &&
+    (written.offset === 0 || comparePositions(position, written) >= 0);
 }
 
 function tooOld(newestMs: number, how: string, limitMs: number): string {

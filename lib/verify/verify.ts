@@ -168,7 +168,7 @@ class Ladder {
   async #judgeAge(heard: HeardOfReplica | undefined, looked: NewestState): Promise<Age> {
     const { source } = this.#request;
     const changedAtMs = source?.changedAtMs();
-    const judge = async ({ point, ms, databasePages, checksum }: NewestState) => {
+    const judge = async ({ point, ms, databasePages, checksum }: NewestState, heard: HeardOfReplica | undefined) => {
       const facts = { nowMs: this.#tools.clock.now().getTime(), newest: point, newestMs: ms };
       const { maxAgeMs } = this.#options;
       if (source === undefined) return judgeAge({ ...facts, maxAgeMs });
@@ -180,12 +180,13 @@ class Ladder {
       const isSame = found !== undefined && hex(found) === hex(checksum);
       return judgeAge({ ...facts, maxAgeMs, source: { changedAtMs, heard, isSame, syncIntervalMs } });
     };
-    const age = await judge(looked);
+    const age = await judge(looked, heard);
     if (age.problem === undefined || source === undefined) return age;
     await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);
     await this.#turn();
+    const heardAgain = await source.heard(); // A generation may have begun since.
     const again = newestState(await this.#facts());
-    return again === undefined ? age : await judge(again);
+    return again === undefined ? age : await judge(again, heardAgain);
   }
 
   async #chain(): Promise<void> {

@@ -4,7 +4,7 @@ import type { DaemonAnswer, ReplicaAnswer } from "../../lib/daemon/answer_docume
 import { EXIT_CODES, judgeSafety, type ReplicaView, type SafetyFacts } from "../../lib/daemon/safety.ts";
 import { parsePosition, type Position } from "../../lib/position/position.ts";
 import { type KeptRun, type ProofMemory, rememberRun } from "../../lib/verify/proof_memory.ts";
-import { assertEquals } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 
 const NOW = 1_700_000_000_000;
 const HOUR_MS = 3_600_000;
@@ -127,6 +127,20 @@ Deno.test("judgeSafety(): a replica that never received anything is not safe, wi
     [1, undefined, "no daemon runs"],
     [5, "near", "it has received nothing yet"],
   ]);
+});
+
+Deno.test("judgeSafety(): another history in the place of what was written is damage, and so is an end that nothing leads to", () => {
+  const position = at("00000000000000bb/0000000000000009:4152");
+  assert(position !== undefined);
+  const why = "it no longer holds what was written to it";
+  assertEquals(judged({ replicas: [view({ position })] }), [[4, "near", why]]);
+  const { position: _, ...nowhere } = view();
+  assertEquals(judged({ replicas: [nowhere] }), [[4, "near", why]]);
+  const began = answered({}, { position: at("00000000000000aa/0000000000000004:0") });
+  assertEquals(judged({ status: began }), []);
+  const broken = [view({ broken: "index 1 is missing" })];
+  assertEquals(judged({ replicas: broken }), [[4, "near", "index 1 is missing"]]);
+  assertEquals(judged({ status: alone(), replicas: broken }).at(0), [4, "near", "index 1 is missing"]);
 });
 
 Deno.test("judgeSafety(): a database that the daemon refuses, waits for or only takes up is not safe, and says why", () => {

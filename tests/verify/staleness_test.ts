@@ -59,6 +59,16 @@ Deno.test("judgeAge() calls stale what nobody brings, what is behind, and what i
       "stale",
     ],
     [
+      "new by its time, and not what a daemon has written",
+      { newestAgoMs: 0, changedAgoMs: 1_000, heard: { position: LATER, lagMs: 0 } },
+      "stale",
+    ],
+    [
+      "new by its time, and of another history than a daemon has written",
+      { newestAgoMs: 0, changedAgoMs: 1_000, heard: { position: OTHER, lagMs: 0 } },
+      "stale",
+    ],
+    [
       "a daemon that does not know yet",
       { newestAgoMs: HOUR_MS, changedAgoMs: 0, heard: { position: POSITION, lagMs: undefined } },
       "stale",
