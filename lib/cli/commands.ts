@@ -153,7 +153,11 @@ const replicate: Command = {
     if (unusable.length > 0) {
       return `${unusable.join(" and ")} beside DB and URL: both name databases (give one of them)`;
     }
-    const isBoth = arguments_.isOn("once") && arguments_.text("exec") !== undefined;
+    if (!arguments_.isOn("once")) return undefined;
+    if (arguments_.text("shutdown-timeout") !== undefined) {
+      return "--shutdown-timeout beside --once: it tries once and has no stop that waits (leave it out)";
+    }
+    const isBoth = arguments_.text("exec") !== undefined;
     return isBoth ? "--once beside --exec: one ends at once, the other stays (give one of them)" : undefined;
   },
   notes: [

@@ -47,6 +47,13 @@ async function requestTools(context: CommandContext, seed: number): Promise<Requ
 
 /** Of the database or URL that was named; without one, every replica of the config. */
 export async function requestsFrom(context: CommandContext, seed: number): Promise<VerifyRequest[]> {
+  const requests = await chosenRequests(context, seed);
+  const isSampled = requests.some(({ options: { sample } }) => sample > 0);
+  if (isSampled || context.arguments.text("seed") === undefined) return requests;
+  throw new ReplicationError("usage", "Cannot use --seed: no past points are chosen (it should stand beside --sample)");
+}
+
+async function chosenRequests(context: CommandContext, seed: number): Promise<VerifyRequest[]> {
   const tools = await requestTools(context, seed);
   if (context.arguments.positionals.length > 0) {
     const { database, replicas } = await chooseReplicas(context);

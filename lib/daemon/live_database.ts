@@ -31,7 +31,9 @@ export function liveDatabase(
     const start = clock.monotonicMs();
     const isInTime = () => clock.monotonicMs() - start < PATIENCE_MS && !signal.aborted;
     let why = "no daemon captures it";
-    while (isInTime()) {
+    // Where nobody captures it, SQLite's files beside it may be missing, too.
+    const isFollowed = !await isLeftAlone(platform, statePath, signal);
+    while (isFollowed && isInTime()) {
       const pages = await readLivePages(platform, driver, real, valuesPath);
       const position = await locateLive(platform, statePath, real, pages.moment, signal);
       if (position === "nobody") break;
@@ -58,6 +60,11 @@ export function liveDatabase(
     throw new ReplicationError("unavailable", `Cannot compare with ${config.path}: ${why}${within}`);
   };
   return { pin };
+}
+
+async function isLeftAlone(platform: Platform, statePath: string, signal: AbortSignal): Promise<boolean> {
+  const asked = await askDaemon(platform, statePath, limits.daemonAnswerMs, signal);
+  return asked.kind === "none" && lockHolder(`${statePath}/lock`) === undefined;
 }
 
 /**

@@ -1,0 +1,118 @@
+/** Runs a command inside the process of the test, on the real files of a folder: for many runs, each of milliseconds. */
+import { run } from "../../lib/cli/run.ts";
+import { type Clock, SystemClock } from "../../lib/platform/clock.ts";
+import type { FileHandle, FileSystem } from "../../lib/platform/file_system.ts";
+import type { OutputStream, Process } from "../../lib/platform/process.ts";
+import type { Platform } from "../../lib/platform/platform.ts";
+import { unsyncedFiles } from "./unsynced_files.ts";
+
+/** What can be seen of a run from outside: how it ended, what it wrote, and what it did to the world. */
+export interface Seen {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Addresses that were told something. */
+  readonly pings: readonly string[];
+  /** Whether the command waited on purpose. */
+  readonly hasWaited: boolean;
+  /** How many files were open for reading at the same time. */
+  readonly openAtOnce: number;
+}
+
+/** Longer waits are limits that are not meant to be reached; shorter ones are over at once. */
+const SHORT_MS = 60_000;
+
+export async function runInProcess(
+  words: readonly string[],
+  folder: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<Seen> {
+  const system = new SystemClock();
+  const [pings, files] = [[] as string[], new CountedFiles()];
+  let skippedMs = 0;
+  const clock: Clock = {
+    now: () => system.now(),
+    monotonicMs: () => system.monotonicMs() + skippedMs,
+    yield: () => system.yield(),
+    sleep: (ms, signal) => {
+      if (ms > SHORT_MS) return system.sleep(ms, signal);
+      skippedMs += ms;
+      return Promise.resolve();
+    },
+  };
+  const platform: Platform = {
+    clock,
+    files: files.system,
+    random: { bytes: (length) => new Uint8Array(length).fill(7) },
+    web: {
+      post: (address) => Promise.resolve(void pings.push(address.reveal())),
+      serve: () => unexpected("serve"),
+    },
+  };
+  const [stdout, stderr] = [new Output(true), new Output(false)];
+  const process: Process = {
+    environment: (name) => ({ NO_COLOR: "1", ...environment })[name],
+    currentFolder: () => folder,
+    userId: Deno.uid() ?? undefined,
+    stdout,
+    stderr,
+    onSignal: () => () => {},
+    spawn: () => unexpected("spawn"),
+    adoptOrphans: () => () => {},
+    runAgain: async (words) => ({ ...await runInProcess(words, folder, environment), signal: undefined }),
+    invocation: ["tailrace"],
+    runtimeVersion: Deno.version.deno,
+  };
+  const code = await run(words, process, platform);
+  return { code, stdout: stdout.text, stderr: stderr.text, pings, hasWaited: skippedMs > 0, openAtOnce: files.most };
+}
+
+function unexpected(what: string): never {
+  throw new Error(`nothing here should ${what}`);
+}
+
+class Output implements OutputStream {
+  text = "";
+  readonly isTerminal: boolean;
+
+  constructor(isTerminal: boolean) {
+    this.isTerminal = isTerminal;
+  }
+
+  write(text: string): void {
+    this.text += text;
+  }
+
+  columns(): number | undefined {
+    return undefined;
+  }
+}
+
+class CountedFiles {
+  readonly system: FileSystem = unsyncedFiles();
+  most = 0;
+  #open = 0;
+
+  constructor() {
+    const open = this.system.openLater.bind(this.system);
+    this.system.openLater = async (path, mode, permissions) => {
+      if (mode !== "read") return await open(path, mode, permissions);
+      this.#open++;
+      this.most = Math.max(this.most, this.#open);
+      return this.#counted(await open(path, mode, permissions));
+    };
+  }
+
+  #counted(handle: FileHandle): FileHandle {
+    const [close, closeLater] = [handle.close.bind(handle), handle.closeLater.bind(handle)];
+    let isOpen = true;
+    const ended = () => {
+      if (isOpen) this.#open--;
+      isOpen = false;
+    };
+    return Object.assign(handle, {
+      close: () => (ended(), close()),
+      closeLater: () => (ended(), closeLater()),
+    });
+  }
+}
