@@ -138,8 +138,9 @@ function saveAll(scene: Scene): () => void {
   const kept = `${scene.folder}/kept`;
   run("cp", ["-a", `${scene.folder}/data`, kept]);
   return () => {
-    Deno.removeSync(`${scene.folder}/data`, { recursive: true });
-    run("cp", ["-a", kept, `${scene.folder}/data`]);
+    // The database stays the same file: beside another one the history would not be continued at all.
+    run("find", [`${scene.folder}/data`, "-mindepth", "1", "-not", "-path", scene.database, "-delete"]);
+    run("cp", ["-a", `${kept}/.`, `${scene.folder}/data`]);
   };
 }
 
@@ -207,7 +208,7 @@ trouble("replica ahead of us, which have written other things meanwhile", async 
   Deno.copyFileSync(scene.database, `${scene.database}.kept`);
   application.close();
   Deno.renameSync(`${scene.wal}.kept`, scene.wal);
-  Deno.renameSync(`${scene.database}.kept`, scene.database);
+  Deno.copyFileSync(`${scene.database}.kept`, scene.database); // In place.
   await expectFork(scene, points, "the replica holds other WAL than this host captured");
 });
 
