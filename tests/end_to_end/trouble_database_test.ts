@@ -128,8 +128,10 @@ trouble("database deleted while watched", async (scene) => {
   insert(application, 20);
   await daemon.until(async () => (await scene.store.records(...await scene.newestWal())).length > 1, "the next sync");
   const before = scene.image();
-  application.close();
-  for (const suffix of ["", "-wal", "-shm"]) Deno.removeSync(`${scene.database}${suffix}`);
+  await daemon.whileStopped(() => { // Else it may be at work on an empty WAL just then, and say so.
+    application.close();
+    for (const suffix of ["", "-wal", "-shm"]) Deno.removeSync(`${scene.database}${suffix}`);
+  });
   await daemon.line(`${scene.database} was deleted or moved away`);
   assertEquals(await daemon.stop(), 1);
   assertEquals(daemon.saying("Cannot "), [
@@ -193,8 +195,10 @@ for (const [suffix, loses] of [["-shm", false], ["-wal", true]] as const) {
     insert(application, 20);
     await using daemon = scene.daemon();
     await daemon.line("Snapshot done");
-    application.close();
-    Deno.removeSync(`${scene.database}${suffix}`);
+    await daemon.whileStopped(() => { // Else it may copy and empty the WAL after the close, before anybody deletes it.
+      application.close();
+      Deno.removeSync(`${scene.database}${suffix}`);
+    });
     await daemon.line(`${scene.database}${suffix} was deleted while it was in use`);
     await daemon.line("Following", daemon.lines.indexOf(daemon.saying("Following")[0] ?? "") + 1);
     const next = scene.connect();

@@ -85,6 +85,15 @@ export class Daemon implements AsyncDisposable {
     this.#child.kill(name);
   }
 
+  /** Does the work while the process stands still, which then meets all of it at once. */
+  async whileStopped(work: () => void): Promise<void> {
+    this.signal("SIGSTOP");
+    const state = () => Deno.readTextFileSync(`/proc/${this.pid}/stat`).split(") ")[1]?.[0];
+    await this.until(() => state() === "T", "the daemon to be stopped");
+    work();
+    this.signal("SIGCONT");
+  }
+
   /** The exit code; a child of its own may still write. */
   async exitCode(): Promise<number> {
     return (await this.#child.status).code;
