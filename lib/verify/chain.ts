@@ -33,6 +33,8 @@ export function viewChain(facts: GenerationFacts): ChainView {
       findings.push({ rung: "chain", code, problem: `${problem}; ${reached} is the newest point before it` });
     }
   }
+  const cutOff = cutOffBeforeSnapshot(facts, snapshots.at(-1));
+  if (cutOff !== undefined) findings.push({ rung: "chain", code: "corrupt", problem: cutOff });
   const suspicions = [...oddities(facts, first)];
   return { findings, suspicions, snapshots: snapshots.length, indexes: catalog.wals.length };
 }
@@ -45,6 +47,14 @@ function firstGap({ catalog }: GenerationFacts, first: SnapshotPoint, newest: Sn
     if (entry.lastRecord?.indexClosed !== true) return notClosed(catalog, entry);
   }
   return undefined;
+}
+
+/** A restore of the newest state does without WAL that a snapshot has taken the place of; the points in it are lost. */
+function cutOffBeforeSnapshot({ catalog }: GenerationFacts, newest: SnapshotPoint | undefined): string | undefined {
+  const last = catalog.wals.at(-1);
+  if (newest === undefined || last?.promisedEnd === undefined || last.recordProblem === undefined) return undefined;
+  const isCovered = newest.index > last.index || (newest.index === last.index && newest.offset >= last.promisedEnd);
+  return isCovered ? last.recordProblem : undefined;
 }
 
 /** What a crash, or retention that was interrupted, leaves behind; so does the loss of just these objects. */

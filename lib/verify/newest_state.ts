@@ -11,10 +11,14 @@ export interface NewestState {
   readonly checksum?: Uint8Array;
 }
 
+/** Nothing where no generation has a moment of its own yet: a snapshot was begun there and not finished. */
 export function newestState(facts: readonly GenerationFacts[]): NewestState | undefined {
   if (facts.length === 0) return undefined;
   const plan = planRestore(facts, { kind: "latest" });
-  if (plan.kind !== "plan") return { ms: Math.max(...facts.map(newestMs)), databasePages: 0 };
+  if (plan.kind !== "plan") {
+    const ms = Math.max(...facts.map(newestMs));
+    return Number.isFinite(ms) ? { ms, databasePages: 0 } : undefined;
+  }
   const { generation, pageSize, databaseBytes, end: { index, offset, capturedAtMs, checksum } } = plan;
   return {
     point: { position: { generation, index, offset }, capturedAtMs },

@@ -155,7 +155,10 @@ class Ladder {
     this.#hasBackup = true;
     const newest = newestState(facts);
     this.#newest = newest?.point;
-    const says = `${count(facts.length, "generation")}, the newest state is of ${timeOf(newest?.ms ?? 0)}`;
+    const newestIs = newest === undefined
+      ? "and no state is complete yet"
+      : `the newest state is of ${timeOf(newest.ms)}`;
+    const says = `${count(facts.length, "generation")}, ${newestIs}`;
     // Of a generation that somebody chose, being old is nothing odd.
     const isAged = this.#options.target.generation === undefined || this.#options.maxAgeMs !== undefined;
     const { behindMs, problem, note } = newest === undefined || !isAged ? {} : await this.#judgeAge(heard, newest);

@@ -2,7 +2,7 @@ import { crc32c } from "../../lib/base/crc32c.ts";
 import { ReplicationError } from "../../lib/base/errors.ts";
 import type { Generation } from "../../lib/position/generation.ts";
 import type { Layout } from "../../lib/position/object_names.ts";
-import { formatPosition, type Index } from "../../lib/position/position.ts";
+import { asOffset, formatPosition, type Index } from "../../lib/position/position.ts";
 import { viewChain } from "../../lib/verify/chain.ts";
 import { exitCodeFor } from "../../lib/verify/judgement.ts";
 import type { ReplicaReport } from "../../lib/verify/report.ts";
@@ -15,7 +15,7 @@ import { SystemClock } from "../../lib/platform/clock.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { blindStore } from "../support/blind_store.ts";
-import { someFacts } from "../support/catalog_builder.ts";
+import { after, someFacts } from "../support/catalog_builder.ts";
 import { aStore, ReplicaBuilder } from "../support/replica_builder.ts";
 import { restoreTools } from "../support/restore_tools.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
@@ -85,6 +85,24 @@ async function withReplica(layout: Layout, work: (stage: Stage) => Promise<void>
 function outcomes({ rungs }: ReplicaReport): string[] {
   return rungs.map(({ rung, outcome }) => `${rung} ${outcome}`);
 }
+
+Deno.test("verifyReplica() says of a replica whose first snapshot was not finished that nothing can be restored yet", () =>
+  withTemporaryFolder(async (folder) => {
+    const root = `${folder}/replica`;
+    for (const name of ["snapshots", "wal"]) {
+      Deno.mkdirSync(`${root}/generations/00000000000000aa/${name}`, { recursive: true });
+    }
+    Deno.writeFileSync(`${root}/generations/00000000000000aa/snapshots/snapshot.tmp`, new Uint8Array(4096));
+    Deno.mkdirSync(`${folder}/scratch`);
+    const clock = Object.assign(new SystemClock(), { sleep: () => Promise.resolve() });
+    const tools = { ...restoreTools({ clock }), folder: `${folder}/scratch`, keep: false };
+    const replica = { name: "file", store: aStore(root, "raw") };
+    const report = await verifyReplica({ replica, url: `file://${root}` }, DEFAULTS, tools);
+    assertEquals(report.rungs[0]?.says, "1 generation, and no state is complete yet");
+    assertEquals(report.findings.map(({ code }) => code).includes("not-found"), true);
+    assertEquals(report.newest, undefined);
+    assert(report.outcome !== "pass");
+  }));
 
 Deno.test("verifyReplica() reads each index whole in one of the runs of a slice, and what it restores in any", () =>
   withReplica("raw", async ({ verify, built }) => {
@@ -287,6 +305,16 @@ Deno.test("viewChain() finds an index that is missing between two snapshots", ()
   assertEquals(problems(0, 1, 2), []);
   assertMatch(problems(0, 2).join(), /wal\/0000000000000001\.wal is missing/);
   assertMatch(problems().join(), /wal\/0000000000000000\.wal is missing/);
+});
+
+Deno.test("viewChain() finds WAL that was cut off before a snapshot that makes the newest state restorable all the same", () => {
+  const entry = { promisedEnd: asOffset(after(4)), recordProblem: "its WAL has 200 bytes" };
+  const wals = [{ index: 0, records: [[2, 100], [4, 110]] as const, readable: 0, entry }];
+  const problems = (frames: number) => {
+    const snapshots = [{ index: 0, atMs: 90 }, { index: 0, frames, atMs: 115 }];
+    return viewChain(someFacts({ snapshots, wals })).findings.map(({ problem }) => problem);
+  };
+  assertEquals(problems(4), ["its WAL has 200 bytes"]);
 });
 
 Deno.test("viewChain() suspects WAL that no snapshot leads to", () => {
