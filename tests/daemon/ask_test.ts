@@ -9,6 +9,7 @@ import { SystemRandom } from "../../lib/platform/random.ts";
 import { parsePosition } from "../../lib/position/position.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
+import { removeInUse } from "../support/remove_in_use.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
 const platform = { clock: new SystemClock(), files: new DenoFileSystem(), random: new SystemRandom() };
@@ -157,7 +158,7 @@ Deno.test("Answers writes nothing while nobody asks, and removes what was left b
 Deno.test("Answers goes on when the state directory is made anew", () =>
   withAnswers(async (state, answers) => {
     await served(state, answers);
-    Deno.removeSync(state, { recursive: true });
+    removeInUse(state);
     await served(state, answers);
   }));
 

@@ -1,6 +1,7 @@
 /** The rows of the trouble table about what lies around: drafts, strange names, the state folder, a second daemon. */
 import { assert, assertEquals, assertGreater, assertMatch } from "../support/assert.ts";
 import { linesAmiss, startReplicate } from "../support/daemon.ts";
+import { removeInUse } from "../support/remove_in_use.ts";
 import { expectRefusal, insert, type Scene, withScene } from "./scene.ts";
 
 function trouble(row: string, run: (scene: Scene) => Promise<void>): void {
@@ -199,7 +200,7 @@ trouble("state folder deleted while it was in use", async (scene) => {
   const [generation] = await scene.generations();
   await scene.replicated();
   const said = daemon.lines.length;
-  Deno.removeSync(scene.state, { recursive: true });
+  removeInUse(scene.state);
   insert(application, 5);
   const sentence = `Cannot go on with ${scene.database}: its state folder was deleted or replaced`;
   assertMatch(await daemon.line(sentence), / ERROR /);
