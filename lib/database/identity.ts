@@ -37,6 +37,14 @@ export function describeChange(opened: Identity, now: Identity, path: string): s
   return undefined;
 }
 
+/** That the database's name does not mean the file any more that was opened by it. */
+export function movedError(files: FileSystem, path: string): ReplicationError {
+  const happened = files.linkStatus(path) === undefined
+    ? "it was deleted or moved away"
+    : "another file has its name now";
+  return new ReplicationError("unavailable", `Cannot go on with ${path}: ${happened}`);
+}
+
 /** Whether a database can be watched right now: yes, not yet, or no (thrown, with the reason). */
 export type Readiness = { readonly kind: "ready" } | { readonly kind: "wait"; readonly reason: string };
 

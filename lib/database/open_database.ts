@@ -2,7 +2,7 @@ import { viewOf } from "../base/bytes.ts";
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import type { FileHandle, FileSystem } from "../platform/file_system.ts";
 import { type Preparation, type SqliteConnection, type SqliteDriver, SqliteError } from "../sqlite/driver.ts";
-import { identify, type Identity, judgeHeader, rollbackJournalError } from "./identity.ts";
+import { identify, type Identity, judgeHeader, movedError, rollbackJournalError } from "./identity.ts";
 import { prepareFirstRead } from "./first_read.ts";
 import { isAlone, keepFiles } from "./presence.ts";
 import { ReadHold, truncatingCheckpoint } from "./read_hold.ts";
@@ -38,7 +38,7 @@ export async function openDatabase(
   const hold = new ReadHold(
     () => {
       // A connection that is opened later must not be one to another file, beside this one's WAL.
-      if (files.linkStatus(path)?.identity !== first) throw movedError(path);
+      if (files.linkStatus(path)?.identity !== first) throw movedError(files, path);
       return openConnection(driver, path, databaseFile);
     },
     () => walIndex ??= WalIndex.open(files, `${path}-shm`),
@@ -69,10 +69,6 @@ export async function openDatabase(
     databaseFile.close();
     throw translate(path, error);
   }
-}
-
-function movedError(path: string): ReplicationError {
-  return new ReplicationError("unavailable", `Cannot go on with ${path}: another file has its name now`);
 }
 
 function openConnection(driver: SqliteDriver, path: string, databaseFile: FileHandle): SqliteConnection {

@@ -15,6 +15,7 @@ import type { EventLog } from "./event_log.ts";
 import { letGo, type OpenDatabase, openDatabase, pageSizeOfFile } from "./open_database.ts";
 import { beginPages, pagesOfFile, recoverPages } from "./page_recovery.ts";
 import { checkpointRow } from "./read_hold.ts";
+import { movedError } from "./identity.ts";
 import { gatherResumeFacts } from "./resume.ts";
 import { decideResume, type ResumeFacts } from "./resume_decision.ts";
 import { resync, type ResyncOutcome } from "./resync.ts";
@@ -370,7 +371,7 @@ function isGone(error: unknown): boolean {
 function statusOfOpened(files: FileSystem, { path, identity }: OpenDatabase): FileStatus {
   const status = files.linkStatus(path);
   if (status?.identity === identity.database) return status;
-  throw new ReplicationError("unavailable", `Cannot take up ${path}: another file has its name now`);
+  throw movedError(files, path);
 }
 
 /** A shadow WAL that nobody goes on with leaves nothing behind. */

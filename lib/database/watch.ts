@@ -131,7 +131,22 @@ export class Watch {
   }
 
   /** One look at the wal-index and everything that follows from it. */
-  async tick(signal: AbortSignal): Promise<TickOutcome> {
+  tick(signal: AbortSignal): Promise<TickOutcome> {
+    return this.#unlessChanged(() => this.#look(signal));
+  }
+
+  /** What fails because other files have the names now, or none, is told as what happened to them. */
+  async #unlessChanged<T>(work: () => Promise<T>): Promise<T | TickOutcome> {
+    try {
+      return await work();
+    } catch (error) {
+      const change = this.#fileChange();
+      if (change === undefined) throw error;
+      return change;
+    }
+  }
+
+  async #look(signal: AbortSignal): Promise<TickOutcome> {
     this.#keeper.failIfBroken();
     if (this.#open.hold.facts === undefined) {
       throw new ReplicationError("unavailable", `Cannot go on with ${this.#open.path}: the read hold was lost`);
@@ -166,14 +181,16 @@ export class Watch {
   }
 
   /** Captures to at least what is committed now and makes it durable; says when that cannot be done. */
-  async captureAll(): Promise<TickOutcome | undefined> {
-    await this.#keeper.settle();
-    this.#keeper.failIfBroken();
-    await this.#follower.captureNow();
-    const doubt = this.#doubt();
-    if (doubt !== undefined) return doubt;
-    await this.#shadow.sync();
-    return undefined;
+  captureAll(): Promise<TickOutcome | undefined> {
+    return this.#unlessChanged(async () => {
+      await this.#keeper.settle();
+      this.#keeper.failIfBroken();
+      await this.#follower.captureNow();
+      const doubt = this.#doubt();
+      if (doubt !== undefined) return doubt;
+      await this.#shadow.sync();
+      return undefined;
+    });
   }
 
   #doubt(): TickOutcome | undefined {
