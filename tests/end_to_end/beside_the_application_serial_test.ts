@@ -1,6 +1,6 @@
 /** Promise P2: the application is not held up; and what holds its WAL, our locks, is never dropped by accident. */
 import type { DatabaseSync } from "node:sqlite";
-import { assert, assertEquals, assertGreater, assertGreaterOrEqual, assertLess } from "../support/assert.ts";
+import { assertEquals, assertGreater, assertLess } from "../support/assert.ts";
 import { type Daemon, sleep } from "../support/daemon.ts";
 import { Lateness } from "../support/lateness.ts";
 import { type FileLockEntry, LockByte, locksOn } from "../support/locks.ts";
@@ -159,22 +159,21 @@ beside("The daemon's locks are there at every moment of snapshot, hand-overs and
   application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   await using daemon = scene.configuredDaemon(["min-checkpoint-page-count: 100"]);
   await daemon.ready();
-  const writing = write(scene, 4, 0.3);
-  let isWriting = true;
-  writing.finally(() => isWriting = false).catch(() => {});
   let samples = 0;
-  let snapshotDone = false;
-  while (isWriting) {
-    samples++;
-    const missing = holdsAll(locksOf(daemon, scene));
-    // A listing may be torn between two reads of it; what is really lost stays lost for longer.
-    if (missing !== "") assertEquals(holdsAll(locksOf(daemon, scene)), "", `${missing} after ${samples} samples`);
-    snapshotDone ||= daemon.saying("Snapshot done").length > 0;
-    await sleep(1);
+  for (let snapshotDone = false; samples < 300 || !snapshotDone;) {
+    const writing = write(scene, 4, 0.3);
+    let isWriting = true;
+    writing.finally(() => isWriting = false).catch(() => {});
+    while (isWriting) {
+      samples++;
+      const missing = holdsAll(locksOf(daemon, scene));
+      // A listing may be torn between two reads of it; what is really lost stays lost for longer.
+      if (missing !== "") assertEquals(holdsAll(locksOf(daemon, scene)), "", `${missing} after ${samples} samples`);
+      snapshotDone ||= daemon.saying("Snapshot done").length > 0;
+      await sleep(1);
+    }
+    await writing;
   }
-  await writing;
-  assert(snapshotDone);
-  assertGreaterOrEqual(samples, 300);
   assertEquals(await daemon.stop(), 0);
   application.close();
   await scene.expectEqual();
