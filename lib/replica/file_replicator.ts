@@ -148,6 +148,7 @@ export class FileReplicator {
   async start(): Promise<void> {
     await this.stop();
     this.#running = new AbortController();
+    this.#asked.open();
     this.#pulse.noteMove();
     this.#claim = this.#source.claim();
     this.#resumeCheckpoints = this.#source.pauseCheckpoints();
@@ -158,7 +159,7 @@ export class FileReplicator {
   async stop(): Promise<void> {
     this.#running?.abort();
     await this.#finished;
-    this.#asked.refuse(stopped());
+    this.#asked.close(stopped());
     await this.#rest();
     this.#leaveSnapshotting();
     this.#claim?.release();
@@ -173,7 +174,7 @@ export class FileReplicator {
   async finish(wanted: Position | undefined, tries: LastTries = ONE_TRY): Promise<boolean> {
     this.#running?.abort();
     await this.#finished;
-    this.#asked.refuse(stopped());
+    this.#asked.close(stopped());
     for (;;) {
       let failure: unknown;
       try {
@@ -395,12 +396,12 @@ export class FileReplicator {
 
   /** Between two syncs, as upkeep is. What fails is for who asked to know. */
   async #makeAsked(signal: AbortSignal): Promise<void> {
-    for (const { madeBefore, resolve, reject } of this.#asked.take()) {
+    for (let one = this.#asked.take(); one !== undefined; one = this.#asked.take()) {
       try {
-        resolve(await this.#newestAfter(madeBefore, signal));
+        one.resolve(await this.#newestAfter(one.madeBefore, signal));
       } catch (error) {
+        one.reject(error);
         if (!(error instanceof ReplicationError)) throw error;
-        reject(error);
       }
     }
   }

@@ -352,3 +352,31 @@ test("finishes a snapshot that was cut off before its record", async (stage) => 
   const { snapshots } = await stage.store.catalog(GENERATION);
   assertEquals(snapshots.map(({ index, record }) => [index, record?.end]), [[asIndex(0), asOffset(offsetOf(2))]]);
 });
+
+test("refuses a snapshot that is asked for when nobody makes any more, and makes it once it is started", async (stage) => {
+  const { source, replicator } = stage;
+  source.capture(source.stage.life(1), 1);
+  for (const end of [() => replicator.finish(undefined), () => replicator.stop()]) {
+    await replicator.start();
+    await stage.caughtUp();
+    const position = await replicator.makeSnapshot(replicator.snapshotsMade - 1);
+    assertEquals(position, replicator.position);
+    await end();
+    await assertRejects(() => replicator.makeSnapshot(0), ReplicationError, "replication is being stopped");
+  }
+});
+
+test("tells whoever asked for a snapshot of a fault of the program, and makes the next one that was asked for", async (stage) => {
+  const { source, replicator, client } = stage;
+  source.capture(source.stage.life(1), 1);
+  await replicator.start();
+  await stage.caughtUp();
+  source.closeIndex();
+  let faults = 1;
+  client.judge = (kind) =>
+    kind === "assemble" && faults-- > 0 ? { at: "before", error: new TypeError("a fault") } : undefined;
+  const asked = [1, 2].map(() => replicator.makeSnapshot(replicator.snapshotsMade));
+  const [first, second] = await Promise.allSettled(asked);
+  assertEquals(first?.status === "rejected" && first.reason.message, "a fault");
+  assertEquals(second?.status, "fulfilled");
+});
