@@ -66,7 +66,8 @@ async function snapshotOf(
   const named = context.arguments.text("replica");
   const order = { replicas: named === undefined ? undefined : chooseByName(database, named).map(({ name }) => name) };
   for (let tries = 0; tries < TRIES && !signal.aborted; tries++) {
-    const ordered = await orderSnapshot(platform, statePathOf(platform.files, database), order, signal);
+    const statePath = statePathOf(platform.files, database);
+    const ordered = await orderSnapshot(platform, statePath, order, signal, context.userId);
     if (ordered.kind === "done") return ordered.results.map((one) => madeOf(database, one, true));
     const results = await ownSnapshot(context, config, database, order);
     if (results !== undefined) return results.map((one) => madeOf(database, one, false));

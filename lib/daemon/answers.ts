@@ -12,7 +12,7 @@ import type { FileLock, FileSystem } from "../platform/file_system.ts";
 import { withOwner } from "../platform/owned_files.ts";
 import { settledOrDue } from "../replica/settled_or_due.ts";
 import { ANSWER_SUFFIX, asksPath, isQuestion, removeUnlessGone, SERVED } from "./ask.ts";
-import { isOrder, parseOrder, type SnapshotOrder } from "./order.ts";
+import { formatResults, isOrder, parseOrder, type SnapshotOrder } from "./order.ts";
 
 const ROOT = 0;
 
@@ -22,6 +22,8 @@ const LOOK_AGAIN_MS = 1_000;
 const LOOK_AGAIN_WATCHED_MS = 10_000;
 /** Whoever asked does not wait for so long: an answer that is older was left behind. */
 const LEFT_BEHIND_MS = 60_000;
+/** At the end an order is refused at once, unless a device hangs under it. */
+const LAST_WORD_MS = 1_000;
 
 export interface AnswersOptions {
   readonly clock: Clock;
@@ -76,6 +78,7 @@ export class Answers {
         this.#takePlace();
         this.#carryOutAll();
         await this.#answerAll();
+        this.#removeLeftBehind((name) => !isOrder(name));
         this.#saidProblem = undefined;
       } catch (error) {
         this.#leave();
@@ -86,7 +89,8 @@ export class Answers {
       const pauseMs = this.#place?.watch === undefined ? LOOK_AGAIN_MS : LOOK_AGAIN_WATCHED_MS;
       await settledOrDue(this.#options.clock, asked, pauseMs, signal);
     }
-    await Promise.all(this.#underWay.values());
+    const refused = Promise.all(this.#underWay.values()).then(() => {});
+    await settledOrDue(this.#options.clock, refused, LAST_WORD_MS, new AbortController().signal);
     this.#leave();
   }
 
@@ -100,23 +104,35 @@ export class Answers {
     }
   }
 
+  /** Once: what cannot be answered, as on a full disk, is not done again for that, but answered when it can be. */
   async #carryOut(files: FileSystem, path: string): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stopped;
+    const text = `${JSON.stringify(await this.#resultOf(files, path))}\n`;
+    let saidProblem: string | undefined;
+    do {
+      const problem = problemOf(() => answerOne(files, path, text));
+      if (problem === undefined) break;
+      if (problem !== saidProblem) log.warn("An order cannot be answered", { reason: problem });
+      saidProblem = problem;
+      await clock.sleep(LOOK_AGAIN_MS, signal);
+    } while (!signal.aborted);
+    this.#underWay.delete(path);
+  }
+
+  async #resultOf(files: FileSystem, path: string): Promise<Readonly<Record<string, unknown>>> {
     try {
       const order = parseOrder(readOwn(files, path));
-      const document = order === undefined
-        ? { results: [{ replica: "", problem: "the process that replicates it does not understand the order" }] }
-        : await this.#options.carryOut(order);
-      answerOne(files, path, `${JSON.stringify(document)}\n`);
+      if (order !== undefined) return await this.#options.carryOut(order);
+      return formatResults([{ replica: "", problem: "the process that replicates it does not understand the order" }]);
     } catch (error) {
-      this.#options.log.warn("An order cannot be answered", { reason: messageOf(error) });
-    } finally {
-      this.#underWay.delete(path);
+      return formatResults([{ replica: "", problem: messageOf(error) }]);
     }
   }
 
   /** A state directory is made by who takes the database up, and may be deleted and made again. */
   #takePlace(): void {
-    const { files: system, userId, clock, statePath, watchFolder } = this.#options;
+    const { files: system, userId, statePath, watchFolder } = this.#options;
     if (this.#place !== undefined && identityOf(system, this.#place.folder) === this.#place.identity) return;
     this.#leave();
     const path = statePath();
@@ -130,10 +146,20 @@ export class Answers {
     if (lock === undefined) return; // Another process answers, or somebody looks whether one does.
     const watch = watchFolder(folder, () => this.#asked.notify());
     this.#place = { folder, files, lock, identity: identityOf(files, folder), watch };
+    this.#removeLeftBehind(() => true);
+  }
+
+  /** What others did not take away, or an earlier process did not get to. */
+  #removeLeftBehind(isMeant: (name: string) => boolean): void {
+    if (this.#place === undefined) return;
+    const { files, folder } = this.#place;
+    const nowMs = this.#options.clock.now().getTime();
     for (const name of files.list(folder)) {
-      const status = isQuestion(name) || name === SERVED ? undefined : files.linkStatus(`${folder}/${name}`);
-      const isOld = status !== undefined && clock.now().getTime() - status.modifiedAtMs > LEFT_BEHIND_MS;
-      if (isOld) removeUnlessGone(files, `${folder}/${name}`);
+      const path = `${folder}/${name}`;
+      if (isQuestion(name) || name === SERVED || !isMeant(name) || this.#underWay.has(path)) continue;
+      const status = files.linkStatus(path);
+      const isOld = status !== undefined && nowMs - status.modifiedAtMs > LEFT_BEHIND_MS;
+      if (isOld) removeUnlessGone(files, path);
     }
   }
 
@@ -149,6 +175,15 @@ export class Answers {
     if (place === undefined || questions.length === 0) return;
     const text = `${JSON.stringify(await this.#options.answer())}\n`;
     for (const question of questions) answerOne(place.files, `${place.folder}/${question}`, text);
+  }
+}
+
+function problemOf(work: () => void): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
   }
 }
 

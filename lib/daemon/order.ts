@@ -8,6 +8,7 @@ import { hex } from "../base/bytes.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import type { FileSystem } from "../platform/file_system.ts";
+import { withOwner } from "../platform/owned_files.ts";
 import type { Platform } from "../platform/platform.ts";
 import { formatPosition, parsePosition, type Position } from "../position/position.ts";
 import { ANSWER_SUFFIX, asksPath, isServed, removeUnlessGone } from "./ask.ts";
@@ -30,7 +31,7 @@ export interface SnapshotResult {
   readonly mayPass?: boolean;
 }
 
-/** `none`: no process answers there, or the one that did has ended. */
+/** `none`: no process answers there, or the one that did has ended, or nobody has the order any more. */
 export type Ordered =
   | { readonly kind: "done"; readonly results: readonly SnapshotResult[] }
   | { readonly kind: "none" };
@@ -84,22 +85,33 @@ function parseResult({ replica, position, problem, mayPass }: Record<string, unk
   };
 }
 
-/** Waits for as long as that process lives: a snapshot takes what it takes. */
+const NOT_UNDERSTOOD: readonly SnapshotResult[] = [{
+  replica: "",
+  problem: "the answer of the process that replicates it is not understood",
+}];
+
+/** Waits for as long as that process lives and has the order: a snapshot takes what it takes. */
 export async function orderSnapshot(
   { clock, files, random }: Pick<Platform, "clock" | "files" | "random">,
   statePath: string,
   order: SnapshotOrder,
   signal: AbortSignal,
+  userId: number | undefined,
 ): Promise<Ordered> {
   const folder = asksPath(statePath);
   if (!isServed(files, folder)) return { kind: "none" };
   const path = `${folder}/${hex(random.bytes(NAME_BYTES))}.order`;
-  await replaceFile(files, path, new TextEncoder().encode(formatOrder(order)));
+  const status = files.linkStatus(folder);
+  // That process reads it as its own user.
+  const own = userId === 0 && status !== undefined ? withOwner(files, status.owner, status.group) : files;
+  await replaceFile(own, path, new TextEncoder().encode(formatOrder(order)));
   let lookedMs = clock.monotonicMs();
   try {
     while (!signal.aborted) {
-      const results = parseResults(files.readText(`${path}${ANSWER_SUFFIX}`));
-      if (results !== undefined) return { kind: "done", results };
+      const isPending = isThere(files, path); // Asked first: the order goes when its answer is there.
+      const text = files.readText(`${path}${ANSWER_SUFFIX}`);
+      if (text !== undefined) return { kind: "done", results: parseResults(text) ?? NOT_UNDERSTOOD };
+      if (!isPending) return { kind: "none" };
       await clock.sleep(LOOK_AGAIN_MS, signal);
       if (clock.monotonicMs() - lookedMs < LOOK_WHETHER_SERVED_MS) continue;
       lookedMs = clock.monotonicMs();
