@@ -10,6 +10,7 @@ export class Draft {
   readonly path: string;
   readonly #files: FileSystem;
   readonly #lock: PathLock;
+  #isOver = false;
 
   private constructor(files: FileSystem, path: string, lock: PathLock) {
     this.#files = files;
@@ -44,14 +45,15 @@ export class Draft {
     return draft;
   }
 
-  /** Nothing of it is left; nothing happens when it has become the database. */
+  /** Nothing of it is left; nothing happens when it has become the database, or was removed: the name is another's then. */
   remove(): void {
-    if (this.#lock.isAt(this.path)) this.#files.remove(this.path);
-    this.release();
-  }
-
-  release(): void {
-    this.#lock.release();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    try {
+      if (this.#lock.isAt(this.path)) this.#files.remove(this.path);
+    } finally {
+      this.#lock.release();
+    }
   }
 }
 
