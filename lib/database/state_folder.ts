@@ -153,7 +153,8 @@ export class StateFolder {
   }
 
   async setCurrent(record: GenerationRecord): Promise<void> {
-    await this.#replace("generation", `${record.generation}\n${record.beganAt}\n${record.reason}\n`);
+    const text = `${record.generation}\n${record.beganAt}\n${record.reason}\n`;
+    await this.#oneAfterTheOther(() => this.#replace("generation", text));
   }
 
   /** Whether this machine has been running since the state was last written. */
@@ -162,8 +163,10 @@ export class StateFolder {
     return now !== undefined && now === this.#files.readText(`${this.path}/boot`);
   }
 
-  async rememberBoot(): Promise<void> {
-    if (!this.isSameBoot()) await this.#replace("boot", this.#files.readText(BOOT_ID_PATH) ?? "unknown\n");
+  rememberBoot(): Promise<void> {
+    return this.#oneAfterTheOther(async () => {
+      if (!this.isSameBoot()) await this.#replace("boot", this.#files.readText(BOOT_ID_PATH) ?? "unknown\n");
+    });
   }
 
   /** Whether this is the database file that was captured; "unknown" in a state that does not say. */
@@ -175,13 +178,17 @@ export class StateFolder {
   }
 
   /** What is captured stands for this file from now on. */
-  async rememberDatabase(found: FileStatus): Promise<void> {
-    if (this.compareDatabase(found) !== "same") await this.#replace("database", databaseRecord(found));
+  rememberDatabase(found: FileStatus): Promise<void> {
+    return this.#oneAfterTheOther(async () => {
+      if (this.compareDatabase(found) !== "same") await this.#replace("database", databaseRecord(found));
+    });
   }
 
   /** What stands under the database's name is no proof any more, whichever file it is, until `rememberDatabase()`. */
-  async forgetDatabase(): Promise<void> {
-    if (this.#kept.get("database") !== UNKNOWN_DATABASE) await this.#replace("database", UNKNOWN_DATABASE);
+  forgetDatabase(): Promise<void> {
+    return this.#oneAfterTheOther(async () => {
+      if (this.#kept.get("database") !== UNKNOWN_DATABASE) await this.#replace("database", UNKNOWN_DATABASE);
+    });
   }
 
   /** As it is known here: a file that somebody has removed says nothing. */
@@ -212,8 +219,10 @@ export class StateFolder {
     return this.#timeIn("not-before");
   }
 
-  async setNotBefore(ms: number): Promise<void> {
-    if (ms !== this.notBeforeMs()) await this.#replace("not-before", `${ms}\n`);
+  setNotBefore(ms: number): Promise<void> {
+    return this.#oneAfterTheOther(async () => {
+      if (ms !== this.notBeforeMs()) await this.#replace("not-before", `${ms}\n`);
+    });
   }
 
   #timeIn(name: string): number {
@@ -247,7 +256,7 @@ export class StateFolder {
     this.#lock.release();
   }
 
-  /** Several replicas may have something to remember at once. */
+  /** Several may have something to remember at once, and what was removed is written again besides. */
   #oneAfterTheOther<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#remembering.then(work);
     this.#remembering = done.then(() => {}, () => {});
@@ -282,9 +291,10 @@ export class StateFolder {
     }
   }
 
+  /** What could not be written is not known by heart either: it is written the next time. */
   async #replace(name: string, text: string): Promise<void> {
-    if (KEPT_NAMES.includes(name)) this.#kept.set(name, text);
     await replaceFile(this.#files, `${this.path}/${name}`, new TextEncoder().encode(text));
+    if (KEPT_NAMES.includes(name)) this.#kept.set(name, text);
   }
 }
 
