@@ -30,8 +30,8 @@ export interface CheckpointWork {
   tailBytes(): number;
   /** Has on stable storage by now what must be there before the end of the pause, as far as it goes. */
   syncAhead(): Promise<void>;
-  /** Runs a PASSIVE checkpoint off the event loop; undefined where that cannot be done. */
-  readonly copyBeside: (() => Promise<CheckpointResult>) | undefined;
+  /** Runs a PASSIVE checkpoint off the event loop. */
+  readonly copyBeside: () => Promise<CheckpointResult>;
   /** Frames that a checkpoint would have to copy into the database file. */
   uncopiedFrames(): number;
   /** All of the WAL was copied just now. */
@@ -81,17 +81,14 @@ export class Checkpointer {
   /** Brings the hold's mark up to date and copies up to there, while everybody goes on. Undefined on doubt. */
   async #copy(): Promise<CheckpointResult | undefined> {
     if (!await this.#work.handOver()) return undefined;
-    const { copyBeside } = this.#work;
-    if (copyBeside === undefined || this.#work.uncopiedFrames() <= BLOCKING_FRAMES_MAX) {
-      return passiveCheckpoint(this.#work.hold.free);
-    }
-    return await this.#copyBeside(copyBeside);
+    const isShort = this.#work.uncopiedFrames() <= BLOCKING_FRAMES_MAX;
+    return isShort ? passiveCheckpoint(this.#work.hold.free) : await this.#copyBeside();
   }
 
   /** A large copy takes seconds: the hold goes on moving and transactions go on being captured meanwhile. */
-  async #copyBeside(copyBeside: () => Promise<CheckpointResult>): Promise<CheckpointResult | undefined> {
+  async #copyBeside(): Promise<CheckpointResult | undefined> {
     let isDone = false;
-    const result = copyBeside().catch((error) => {
+    const result = this.#work.copyBeside().catch((error) => {
       this.#log.warn("A large checkpoint failed and is tried again", { reason: messageOf(error) });
       return NOTHING_COPIED;
     }).finally(() => isDone = true);

@@ -347,9 +347,7 @@ export class SessionOpener {
     const settings = {
       ...this.#settings,
       noopCheckpoint: driver.capabilities.noopCheckpoint,
-      checkpointLater: driver.checkpointLater === undefined
-        ? undefined
-        : async () => checkpointRow(await driver.checkpointLater?.(open.path)),
+      checkpointLater: async () => checkpointRow(await driver.checkpointLater(open.path)),
     };
     return new Watch(open, shadow, this.#platform, this.#log, settings, this.#events, beginning);
   }

@@ -27,8 +27,8 @@ export interface WatchSettings {
   readonly lockBudgetMs: number;
   readonly maxWalSizeBytes: number;
   readonly noopCheckpoint: boolean;
-  /** PASSIVE off the event loop, where the driver can. */
-  readonly checkpointLater: (() => Promise<CheckpointResult>) | undefined;
+  /** PASSIVE off the event loop. */
+  readonly checkpointLater: () => Promise<CheckpointResult>;
 }
 
 export interface WatchEvents {

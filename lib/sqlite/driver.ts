@@ -19,7 +19,7 @@ export interface SqliteDriver {
    * The caller has connections to the database, and keeps them and its own descriptors of the files open until the promise
    * has settled: closing such a descriptor would take the checkpoint's locks from it.
    */
-  checkpointLater?(path: string): Promise<SqliteValue[] | undefined>;
+  checkpointLater(path: string): Promise<SqliteValue[] | undefined>;
   /**
    * Reads from the database beside other work, with all that a first read must do before. What is resolved with keeps it
    * done, until the caller has read by a connection of its own. Rejects with `SqliteError`, and with `ReplicationError`

@@ -19,17 +19,25 @@ let kept;
 
 function write({ path, readWriteUri, enableWal }) {
   const database = open(readWriteUri, path, false);
-  values(database, "PRAGMA wal_autocheckpoint = 0");
-  values(database, "PRAGMA user_version");
-  if (enableWal) values(database, "PRAGMA journal_mode = WAL");
-  return database;
+  try {
+    values(database, "PRAGMA wal_autocheckpoint = 0");
+    values(database, "PRAGMA user_version");
+    if (enableWal) values(database, "PRAGMA journal_mode = WAL");
+    values(kept, "PRAGMA user_version");
+  } finally {
+    database.close();
+  }
 }
 
 function prepare(order) {
   kept = open(order.readOnlyUri, order.path, true);
-  const database = order.mayWrite ? write(order) : undefined;
-  values(kept, "PRAGMA user_version");
-  database?.close();
+  try {
+    if (order.mayWrite) write(order);
+    else values(kept, "PRAGMA user_version");
+  } catch (error) {
+    kept.close();
+    throw error;
+  }
 }
 
 function perform(order) {

@@ -11,6 +11,7 @@ import {
   assertThrows,
 } from "../support/assert.ts";
 import { isLocked, LockByte, locksOn } from "../support/locks.ts";
+import { openBelow } from "../support/open_below.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
 const CONSTRAINT_PRIMARY_KEY = 1555;
@@ -77,7 +78,7 @@ const OPENING: readonly DriverTest[] = [
       });
       const kept = driver.open(path, {});
       kept.values("PRAGMA page_count");
-      assertEquals((await driver.checkpointLater?.(path))?.[0], 0);
+      assertEquals((await driver.checkpointLater(path))?.[0], 0);
       kept.close();
     },
   },
@@ -505,6 +506,24 @@ const PREPARING: readonly DriverTest[] = [
       assertEquals(names(folder), ["garbage"]);
     },
   },
+  {
+    name: "prepareLater() that cannot has closed everything when it says so, and has left the WAL as it was",
+    run: async (driver, folder) => {
+      const copy = `${folder}/copy.db`;
+      using([aDatabase(driver, `${folder}/app.db`)], (connection) => {
+        connection.values("PRAGMA wal_checkpoint(TRUNCATE)");
+        connection.execute("INSERT INTO entry VALUES (1, 'one')");
+        leaveBehind(`${folder}/app.db`, copy, ["", "-wal"]);
+      });
+      const [database, wal] = [Deno.readFileSync(copy).fill(0, 0, 16), Deno.readFileSync(`${copy}-wal`)];
+      Deno.writeFileSync(copy, database); // Not the first bytes of a database any more.
+      await assertRejects(() => driver.prepareLater(copy, { mayWrite: false, enableWal: false }), SqliteError);
+      assertEquals(openBelow(copy), []);
+      assertEquals([Deno.readFileSync(copy), Deno.readFileSync(`${copy}-wal`)], [database, wal]);
+      await assertRejects(() => driver.prepareLater(copy, { mayWrite: true, enableWal: false }), SqliteError);
+      assertEquals(openBelow(copy), []);
+    },
+  },
 ];
 
 /** An open database whose WAL is of some frames, none of them copied. */
@@ -525,7 +544,7 @@ async function withFrames(
 }
 
 async function checkpointCode(driver: SqliteDriver, path: string, meanwhile = () => {}): Promise<number> {
-  const refused = assertRejects(async () => await driver.checkpointLater?.(path), SqliteError);
+  const refused = assertRejects(() => driver.checkpointLater(path), SqliteError);
   meanwhile();
   return (await refused).primaryCode;
 }
@@ -542,10 +561,10 @@ const CHECKPOINTING: readonly DriverTest[] = [
         connection.execute("INSERT INTO entry VALUES (2, 'later')");
         const locks = () => [path, `${path}-shm`].map((name) => locksOn(name).filter(({ pid }) => pid === Deno.pid));
         const before = locks();
-        assertEquals(await driver.checkpointLater?.(path), [0, frames(), readable]);
+        assertEquals(await driver.checkpointLater(path), [0, frames(), readable]);
         assertEquals(locks(), before);
         reader.close();
-        assertEquals(await driver.checkpointLater?.(path), [0, frames(), frames()]);
+        assertEquals(await driver.checkpointLater(path), [0, frames(), frames()]);
       }),
   },
   {
@@ -553,7 +572,7 @@ const CHECKPOINTING: readonly DriverTest[] = [
     run: (driver, folder) =>
       withFrames(driver, folder, async (path) => {
         const paths = [path, `${path}.missing`, path];
-        const results = await Promise.allSettled(paths.map(async (one) => await driver.checkpointLater?.(one)));
+        const results = await Promise.allSettled(paths.map(async (one) => await driver.checkpointLater(one)));
         assertEquals(results.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
       }),
   },
@@ -565,7 +584,7 @@ const CHECKPOINTING: readonly DriverTest[] = [
         connection.execute(`${many} INSERT INTO entry SELECT i, hex(randomblob(2000)) FROM n`);
         let sawLock = false;
         let isDone = false;
-        const done = driver.checkpointLater?.(path).finally(() => isDone = true);
+        const done = driver.checkpointLater(path).finally(() => isDone = true);
         while (!isDone) {
           sawLock ||= isLocked(`${path}-shm`, Deno.pid, LockByte.checkpoint, "WRITE");
           await new Promise((resolve) => setTimeout(resolve, 0));

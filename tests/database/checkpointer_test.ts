@@ -45,7 +45,7 @@ Deno.test({
           act("sync ahead");
           return Promise.resolve();
         },
-        copyBeside: undefined,
+        copyBeside: () => Promise.reject(new Error("one frame needs no other thread")),
         uncopiedFrames: () => 1,
         noteCopied: () => {},
       };

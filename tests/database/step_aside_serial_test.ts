@@ -29,6 +29,10 @@ class ArrangingDriver implements SqliteDriver {
     return this.#real.prepareLater(...words);
   }
 
+  checkpointLater(path: string): ReturnType<SqliteDriver["checkpointLater"]> {
+    return this.#real.checkpointLater(path);
+  }
+
   open(...[path, options]: Parameters<SqliteDriver["open"]>): SqliteConnection {
     const real = this.#real.open(path, options);
     this.opened++;

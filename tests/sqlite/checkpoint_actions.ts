@@ -6,13 +6,13 @@ import { assertRejects } from "../support/assert.ts";
 const driver = createNodeDriver();
 
 export async function checkpoint(path: string, times = 1): Promise<SqliteValue[] | undefined> {
-  for (let i = 1; i < times; i++) await driver.checkpointLater?.(path);
-  return await driver.checkpointLater?.(path);
+  for (let i = 1; i < times; i++) await driver.checkpointLater(path);
+  return await driver.checkpointLater(path);
 }
 
 /** Returns while it runs. */
 export function startCheckpoint(path: string): void {
-  driver.checkpointLater?.(path);
+  driver.checkpointLater(path);
 }
 
 /** As if an error left the Worker's program; what the checkpoint is rejected with. */

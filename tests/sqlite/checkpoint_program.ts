@@ -12,10 +12,10 @@ connection.execute("PRAGMA journal_mode = WAL");
 connection.execute("CREATE TABLE entry (body)");
 connection.execute("INSERT INTO entry VALUES ('first')");
 
-const row = await driver.checkpointLater?.(path);
+const row = await driver.checkpointLater(path);
 const codes: (number | undefined)[] = [];
 for (const other of [`${path}.missing`, noDatabase]) {
-  const error: unknown = await driver.checkpointLater?.(other).catch((error) => error);
+  const error: unknown = await driver.checkpointLater(other).catch((error) => error);
   codes.push(error instanceof SqliteError ? error.resultCode : undefined);
 }
 connection.close();

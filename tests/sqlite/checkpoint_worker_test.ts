@@ -24,9 +24,8 @@ const KEPT_BY_RUNTIME_MAX = 12;
 
 const driver = createNodeDriver();
 
-async function checkpointLater(path: string): Promise<SqliteValue[] | undefined> {
-  assert(driver.checkpointLater !== undefined);
-  return await driver.checkpointLater(path);
+function checkpointLater(path: string): Promise<SqliteValue[] | undefined> {
+  return driver.checkpointLater(path);
 }
 
 /** Statements that leave a WAL of about that size, of which nothing is copied. */
