@@ -140,7 +140,9 @@ export class WatchedDatabase implements DatabaseSource {
     this.#stopped.abort();
     this.#wakeUp.wake();
     await this.#finished;
-    await this.#session?.watch.storePages().catch(() => {}); // The next start then brings it forward instead.
+    if (this.#session === undefined) return;
+    await this.#session.watch.storePages().catch(() => {}); // The next start then brings it forward instead.
+    await this.#opener.noteSeen(this.#session).catch(() => {}); // The next start then reads the database.
   }
 
   /** After `stop`: gives database and state back without writing to the database. */
@@ -362,6 +364,7 @@ export class WatchedDatabase implements DatabaseSource {
     if (outcome.kind !== "busy" && outcome.kind !== "quiet") return;
     const damage = await this.#scrub.turn(session);
     if (damage !== undefined) await this.#startOver(session, damage);
+    else if (session.watch.takeLongRest()) await this.#opener.noteSeen(session);
   }
 
   /** What others removed of the state is written again where it is known here; else all is taken up anew. */

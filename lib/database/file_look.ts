@@ -43,7 +43,7 @@ export function seePages(shadow: ShadowWal, firstPage: number, bytes: Uint8Array
   if (pages === undefined) return { bytes: 0, different: [] };
   const whole = Math.floor(bytes.length / pages.pageSize);
   const different = pages.see(firstPage, bytes.subarray(0, whole * pages.pageSize));
-  if (isEnd) pages.seeEnd(firstPage + whole);
+  if (isEnd) different.push(...pages.seeEnd(firstPage + whole));
   return { bytes: bytes.length, different };
 }
 

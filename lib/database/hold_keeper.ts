@@ -15,8 +15,8 @@ import type { RestingFile } from "./resting_file.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
 import type { WalIndexHeader } from "./wal_index.ts";
 
-/** A database at rest gives its second connection back after this long. */
-const CLOSE_FREE_AFTER_MS = 5_000;
+/** After this long a rest is a long one: the second connection is given back, and how the file looks is noted. */
+const LONG_REST_MS = 5_000;
 /** An application that waits for a lock looks again every 100 ms at the latest. */
 const STEP_ASIDE_MAX_MS = 150;
 const TAKE_AGAIN_MAX_MS = 2_000;
@@ -36,6 +36,7 @@ export class HoldKeeper {
   #lastHandOverMs = 0;
   #restConfirmed = false;
   #restingSinceMs = 0;
+  #isLongRestTaken = false;
   #checkpointSeenMs: number | undefined;
   #lastTooLargeMs = -Infinity;
 
@@ -60,6 +61,13 @@ export class HoldKeeper {
   /** On slot 0 with nothing to hand over. */
   get atRest(): boolean {
     return this.#restConfirmed && this.#open.hold.facts?.onSlotZero === true;
+  }
+
+  /** Once in each rest, when it has lasted for a while. */
+  takeLongRest(): boolean {
+    if (this.#isLongRestTaken || !this.atRest || !this.#isLongRest()) return false;
+    this.#isLongRestTaken = true;
+    return true;
   }
 
   /** Waits for a hand-over under way, so that the connections can be taken from under the keeper. */
@@ -89,7 +97,7 @@ export class HoldKeeper {
     const still = index.mxFrame === facts.mark && equalSalts(index.salt, facts.salt);
     if (!still || index.backfilled < index.mxFrame) this.#resting.end();
     if (facts.onSlotZero && still && this.#restConfirmed) {
-      if (now - this.#restingSinceMs > CLOSE_FREE_AFTER_MS) this.#open.hold.closeFree();
+      if (this.#isLongRest()) this.#open.hold.closeFree();
       return true;
     }
     // On slot 0 with new frames behind it nobody can copy anything: leave it at once.
@@ -98,6 +106,10 @@ export class HoldKeeper {
     if (this.#isInTheWay(index, !facts.onSlotZero && still, now)) return await this.#stepAside(index);
     if (this.#isTooLarge(index, now)) return await this.#stepAside(index);
     return await this.#startHandOver(facts.onSlotZero && still);
+  }
+
+  #isLongRest(): boolean {
+    return this.#clock.monotonicMs() - this.#restingSinceMs > LONG_REST_MS;
   }
 
   /**
@@ -199,6 +211,7 @@ export class HoldKeeper {
       const stillAtRest = wasAtRest && next.onSlotZero;
       if (stillAtRest && !this.#restConfirmed) {
         this.#restingSinceMs = this.#clock.monotonicMs();
+        this.#isLongRestTaken = false;
         this.#resting.begin();
       }
       this.#restConfirmed = stillAtRest;

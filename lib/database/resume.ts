@@ -15,7 +15,7 @@ import { ShadowWal } from "./shadow_wal.ts";
 import type { StateFolder } from "./state_folder.ts";
 import type { WalIndexHeader } from "./wal_index.ts";
 
-type FoundFacts = Omit<ResumeFacts, "brokenBecause" | "databaseFile">;
+type FoundFacts = Omit<ResumeFacts, "brokenBecause" | "databaseFile" | "perhapsWritten">;
 
 export interface Found {
   readonly facts: FoundFacts;

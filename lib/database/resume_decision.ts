@@ -22,13 +22,15 @@ export interface ResumeFacts {
   readonly databaseFile: "same" | "other" | "unknown";
   /** The database file does not hold the pages that were copied into it: another one was copied over it. */
   readonly isOverwritten: boolean;
+  /** Why it is not shown that nobody has written into the database file meanwhile; undefined when it is. */
+  readonly perhapsWritten: string | undefined;
   /** Why the last life cannot be shown to have been complete; undefined when it can. Only asked after one restart. */
   readonly incompleteBecause: string | undefined;
 }
 
 export type ResumeDecision =
-  | { readonly kind: "continue" }
-  | { readonly kind: "next-index" }
+  /** With `compareBecause` only if every page without frames in the present life is the captured one. */
+  | { readonly kind: "continue" | "next-index"; readonly compareBecause?: string }
   | { readonly kind: "new-generation"; readonly reason: string };
 
 export function decideResume(facts: ResumeFacts): ResumeDecision {
@@ -37,15 +39,16 @@ export function decideResume(facts: ResumeFacts): ResumeDecision {
   if (!facts.hasLastLife) return newGeneration("nothing had been captured before the program was away");
   if (facts.lastEndsInResync) return newGeneration("nothing was captured since the last resync");
   const decision = decideByWal(facts);
-  if (decision.kind === "new-generation" || facts.databaseFile === "same") return decision;
-  return newGeneration(
-    facts.databaseFile === "other"
-      ? "the database file is another one than that which was captured"
-      : "it is not known which database file was captured",
-  );
+  if (decision.kind === "new-generation") return decision;
+  if (facts.databaseFile === "other") {
+    return newGeneration("the database file is another one than that which was captured");
+  }
+  if (facts.databaseFile === "unknown") return newGeneration("it is not known which database file was captured");
+  const { perhapsWritten } = facts;
+  return perhapsWritten === undefined ? decision : { kind: decision.kind, compareBecause: perhapsWritten };
 }
 
-/** Continuity as the WAL shows it, which rests on the database file below it being the one that was captured. */
+/** Continuity as the WAL shows it, which rests on the database file below it being what was captured. */
 function decideByWal(facts: ResumeFacts): ResumeDecision {
   if (facts.sameSalts) {
     if (facts.lastLifeClosed) return newGeneration("the WAL is one that had already been left");

@@ -19,12 +19,14 @@ import type { FileSystem } from "../platform/file_system.ts";
 import { asOffset } from "../position/position.ts";
 import { FRAME_HEADER_SIZE, frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { formatWalHeader } from "../wal/header.ts";
+import { equalSalts } from "../wal/salt.ts";
 import { syntheticHeader, SyntheticWal } from "../wal/synthetic_wal.ts";
 import { lookAtFile } from "./file_look.ts";
 import type { OpenDatabase } from "./open_database.ts";
 import { eachPiece } from "./page_recovery.ts";
 import { isWorthResync } from "./resync_decision.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
+import type { WalIndexHeader } from "./wal_index.ts";
 import type { TickOutcome, Watch } from "./watch.ts";
 
 export interface ResyncParts {
@@ -40,6 +42,11 @@ export interface ResyncParts {
   readonly copiedPath: string;
   readonly salts: Uint8Array;
   readonly maxBytes: number;
+  /**
+   * The WAL as it was when continuity was shown, but for the file: while it is the same life, and all pages without frames in
+   * it are those that were captured, nothing is to be resynced.
+   */
+  readonly unlessSame?: WalIndexHeader;
 }
 
 export type ResyncOutcome =
@@ -50,6 +57,7 @@ export type ResyncOutcome =
     readonly lifeEnded: boolean;
     readonly milliseconds: number;
   }
+  | { readonly kind: "unchanged"; readonly milliseconds: number }
   | { readonly kind: "given-up"; readonly because: string }
   /** The watch over the present life ended. */
   | { readonly kind: "ended"; readonly outcome: TickOutcome };
@@ -63,6 +71,7 @@ export async function resync(parts: ResyncParts): Promise<ResyncOutcome> {
   const began = parts.clock.monotonicMs();
   const ended = await lookAtAll(parts);
   if (ended !== undefined) return { kind: "ended", outcome: ended };
+  if (isUnchanged(parts)) return { kind: "unchanged", milliseconds: Math.round(parts.clock.monotonicMs() - began) };
   const pages = countDifferent(parts);
   const { databasePages, pageSize } = tableOf(parts.fresh);
   if (!isWorthResync(pages, pageSize, parts.maxBytes)) {
@@ -98,6 +107,24 @@ async function lookAtAll({ open, fresh, watch, clock }: ResyncParts): Promise<Ti
     await clock.yield();
   }
   return undefined;
+}
+
+/** Whether the history goes on by the WAL after all. */
+function isUnchanged({ old, fresh, open, unlessSame }: ResyncParts): boolean {
+  const index = open.walIndex.read();
+  if (unlessSame === undefined || index === undefined || !equalSalts(index.salt, unlessSame.salt)) return false;
+  if (index.mxFrame < unlessSame.mxFrame) return false;
+  const [before, now] = [tableOf(old), tableOf(fresh)];
+  // Without frames the file alone says how large the database is.
+  if (fresh.life === undefined && now.databasePages !== before.databasePages) return false;
+  const [a, b] = [new Uint32Array(2), new Uint32Array(2)];
+  for (let page = 1; page <= now.databasePages; page++) {
+    if (now.isChanged(page)) continue;
+    before.read(page, a);
+    now.read(page, b);
+    if (page > before.databasePages || a[0] !== b[0] || a[1] !== b[1]) return false;
+  }
+  return true;
 }
 
 async function tick(watch: Watch): Promise<TickOutcome | undefined> {

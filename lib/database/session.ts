@@ -1,4 +1,5 @@
 /** A database that is open, with its state, the generation that is captured into it, and the watch over it. */
+import { assert } from "../base/assert.ts";
 import { limits } from "../base/limits.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import { isFuture } from "../base/future.ts";
@@ -23,6 +24,7 @@ import { decideResync } from "./resync_decision.ts";
 import { ShadowWal } from "./shadow_wal.ts";
 import { Recurrence } from "./recurrence.ts";
 import { realStatePath, StateFolder } from "./state_folder.ts";
+import type { WalIndexHeader } from "./wal_index.ts";
 import { type Beginning, damagedWalError, type SkippedLife, WalCapture } from "./wal_capture.ts";
 import { Watch, type WatchEvents, type WatchSettings } from "./watch.ts";
 
@@ -58,10 +60,19 @@ interface Fresh extends Session {
   readonly beginning: Beginning;
 }
 
+interface StartOverOptions {
+  /** The database file is another database now, and the present life was copied into what is no longer there. */
+  readonly isOverwritten?: boolean;
+  /** The WAL that shows continuity, if only the file below it is what was captured. */
+  readonly unlessSame?: WalIndexHeader;
+}
+
 type Resynced = Exclude<ResyncOutcome, { kind: "ended" }>;
 type Continued = Extract<ResyncOutcome, { kind: "continued" }>;
 
-type KnownOfFile = Pick<ResumeFacts, "brokenBecause" | "databaseFile">;
+type KnownOfFile = Pick<ResumeFacts, "brokenBecause" | "databaseFile" | "perhapsWritten">;
+
+const PERHAPS_WRITTEN = "the database file may have been written while nobody watched";
 
 /** A capture that races a restart of the WAL at the very start is tried again. */
 const FIRST_CAPTURE_TRIES = 5;
@@ -115,7 +126,8 @@ export class SessionOpener {
       const databaseFile = state.compareDatabase(file);
       // Until what is captured stands for it: whoever is killed before knows of no file that it stands for.
       if (databaseFile !== "same") await state.forgetDatabase();
-      const session = await this.#takeUp(open, state, { brokenBecause, databaseFile });
+      const perhapsWritten = state.isUnwritten(file) ? undefined : PERHAPS_WRITTEN;
+      const session = await this.#takeUp(open, state, { brokenBecause, databaseFile, perhapsWritten });
       await state.rememberBoot();
       await state.rememberDatabase(file);
       return session;
@@ -136,6 +148,12 @@ export class SessionOpener {
     } finally {
       this.#leaveState(state);
     }
+  }
+
+  /** The database file holds what is captured as it looks now: at the next start nobody has to read it to know. */
+  async noteSeen({ watch, open, state }: Session): Promise<void> {
+    const file = statusOfOpened(this.#platform.files, open);
+    if (await watch.isUndisturbed()) await state.rememberSeen(file, this.#clock.now().getTime());
   }
 
   /** What stands there after this proves nothing, also to whoever starts next, should this process be killed. */
@@ -166,6 +184,17 @@ export class SessionOpener {
    * else in a new generation.
    */
   async startOver(broken: Broken, reason: string, isOverwritten = false): Promise<Session> {
+    const session = await this.#startOver(broken, reason, { isOverwritten });
+    assert(session !== undefined, "only what may be unchanged is not started over");
+    return session;
+  }
+
+  /** Undefined when the file is what was captured, and the history goes on by the WAL. */
+  async #startOver(
+    broken: Broken,
+    reason: string,
+    { isOverwritten = false, unlessSame }: StartOverOptions,
+  ): Promise<Session | undefined> {
     this.#resyncs.refuseOneMore(reason);
     const fresh = await this.#captureAnew(broken, isOverwritten);
     const old = broken.shadow;
@@ -174,9 +203,15 @@ export class SessionOpener {
       samePageSize: old?.pages?.pageSize === fresh.shadow.pages?.pageSize,
     });
     if (old === undefined || decision.kind === "new-generation") return await this.#begin(fresh, reason);
-    this.#resyncs.count();
     this.#log.info("Looking for the pages that differ", { generation: old.generation, reason });
-    const outcome = await this.#resync(fresh, old);
+    const outcome = await this.#resync(fresh, old, unlessSame);
+    if (outcome.kind === "unchanged") {
+      await fresh.watch.settle();
+      discard(fresh.state, fresh.shadow);
+      this.#log.info("The database file is what was captured", { seconds: outcome.milliseconds / 1_000 });
+      return undefined;
+    }
+    this.#resyncs.count();
     if (outcome.kind === "given-up") return await this.#begin(fresh, `${reason}; ${outcome.because}`);
     return await this.#continue(fresh, old, reason, outcome);
   }
@@ -225,7 +260,7 @@ export class SessionOpener {
     return { open, state, shadow, watch };
   }
 
-  async #resync(fresh: Fresh, old: ShadowWal): Promise<Resynced> {
+  async #resync(fresh: Fresh, old: ShadowWal, unlessSame: WalIndexHeader | undefined): Promise<Resynced> {
     const { open, state, shadow, watch } = fresh;
     try {
       const outcome = await resync({
@@ -238,6 +273,7 @@ export class SessionOpener {
         copiedPath: `${state.pagesPath(shadow.generation)}.copied`,
         salts: this.#platform.random.bytes(8),
         maxBytes: this.#settings.maxStateSizeBytes / 2,
+        ...(unlessSame === undefined ? {} : { unlessSame }),
       });
       if (outcome.kind !== "ended") return outcome;
       const reason = "reason" in outcome.outcome ? outcome.outcome.reason : "the watch ended";
@@ -286,6 +322,12 @@ export class SessionOpener {
       const reason = decision.kind === "new-generation" ? decision.reason : "there is no earlier state";
       return await this.#leave(shadow, () => this.startOver({ open, state, shadow }, reason, facts.isOverwritten));
     }
+    const reason = decision.compareBecause;
+    if (reason !== undefined) {
+      const broken = { open, state, shadow };
+      const session = await this.#leave(shadow, () => this.#startOver(broken, reason, { unlessSame: index }));
+      if (session !== undefined) return session;
+    }
     if (decision.kind === "next-index") shadow.closeIndex(now);
     const session = { open, state, shadow, watch: this.#createWatch(open, shadow, { late: true }) };
     const trouble = await session.watch.captureAll();
@@ -303,14 +345,15 @@ export class SessionOpener {
     );
   }
 
-  /** Closes a shadow WAL that what follows does not go on with. */
-  async #leave(shadow: ShadowWal | undefined, next: () => Promise<Session>): Promise<Session> {
-    let session: Session | undefined;
+  /** Closes a shadow WAL that what follows does not go on with; with undefined it goes on as before. */
+  async #leave<T extends Session | undefined>(shadow: ShadowWal | undefined, next: () => Promise<T>): Promise<T> {
+    let kept: ShadowWal | undefined;
     try {
-      session = await next();
+      const session = await next();
+      kept = session === undefined ? shadow : session.shadow;
       return session;
     } finally {
-      if (session?.shadow !== shadow) shadow?.close();
+      if (kept !== shadow) shadow?.close();
     }
   }
 

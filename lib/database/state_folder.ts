@@ -6,6 +6,7 @@
  *     generation    the current generation, when and why it began, one fact a line
  *     boot          the boot of the machine that the shadow WAL was last written under
  *     database      "1", the file that was captured (device:inode), and when it was made; "1 unknown" where nothing is proof
+ *     seen          how that file looked when it was last known to hold what is captured (`seen_file.ts`)
  *     replicas      places that were written to, one a line
  *     shadow/<generation>/...
  *     pages-<generation>       the page table (`lib/pages/page_table_header.ts`)
@@ -28,6 +29,7 @@ import { replaceFile } from "../platform/atomic_write.ts";
 import type { FileLock, FileStatus, FileSystem } from "../platform/file_system.ts";
 import { withOwner } from "../platform/owned_files.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
+import { formatSeen, isUnwritten } from "./seen_file.ts";
 
 const STATE_VERSION = "1";
 /** Of the line in `database`. */
@@ -189,6 +191,16 @@ export class StateFolder {
     return this.#oneAfterTheOther(async () => {
       if (this.#kept.get("database") !== UNKNOWN_DATABASE) await this.#replace("database", UNKNOWN_DATABASE);
     });
+  }
+
+  /** Whether it is shown that nobody has written into the database file since it was known to hold what is captured. */
+  isUnwritten(found: FileStatus): boolean {
+    return this.isSameBoot() && isUnwritten(this.#files.readText(`${this.path}/seen`), found);
+  }
+
+  /** The database file, which looks like this, holds what is captured. */
+  async rememberSeen(found: FileStatus, nowMs: number): Promise<void> {
+    if (!this.isUnwritten(found)) await this.#replace("seen", formatSeen(found, nowMs));
   }
 
   /** As it is known here: a file that somebody has removed says nothing. */

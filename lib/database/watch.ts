@@ -200,6 +200,16 @@ export class Watch {
     return { kind: "doubt", reason: doubt };
   }
 
+  /** Whether the database file can be taken for what is captured: no doubt, and nobody copies another one over it. */
+  async isUndisturbed(): Promise<boolean> {
+    return this.#follower.doubt === undefined && await this.#resting.judge() === "none";
+  }
+
+  /** Once in each rest, when it has lasted for a while. */
+  takeLongRest(): boolean {
+    return this.#keeper.takeLongRest();
+  }
+
   async settle(): Promise<void> {
     await this.#keeper.settle();
     await this.#storing;

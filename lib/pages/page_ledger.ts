@@ -21,6 +21,9 @@ import type { PageTableHeader, Place } from "./page_table_header.ts";
 import { PendingPages } from "./pending_pages.ts";
 import { TouchedPages } from "./touched_pages.ts";
 
+/** So many pages that a file lacks are named; all of a large database would be a long list. */
+const ABSENT_MAX = 100;
+
 /** A look at the whole file, page after page. */
 interface Pass {
   nextPage: number;
@@ -128,6 +131,11 @@ export class PageLedger {
     return this.#touched.has(page);
   }
 
+  /** Whether the page has frames in the present life. */
+  isChanged(page: number): boolean {
+    return this.#changed.has(page);
+  }
+
   /** The pages with frames in the present life, ascending. */
   changedPages(): Uint32Array {
     return this.#changed.list();
@@ -208,6 +216,7 @@ export class PageLedger {
     this.#isSpilled = false;
     this.#next = undefined;
     if (this.isBuilding) this.#finishBuilding(this.#known);
+    this.#endPass();
   }
 
   /** A new look at the whole file begins at this position. */
@@ -246,13 +255,28 @@ export class PageLedger {
     return this.#value[0] !== values[0] || this.#value[1] !== values[1];
   }
 
-  /** The file ends before this page; pages from there on have frames, or are of zeros. */
-  seeEnd(firstAbsent: number): void {
+  /**
+   * The file ends before this page; pages from there on have frames, or are of zeros. Returns some of those that are not what
+   * was captured.
+   */
+  seeEnd(firstAbsent: number): number[] {
     if (this.isBuilding) {
-      if (this.#known < firstAbsent) return;
+      if (this.#known < firstAbsent) return [];
       for (let page = this.#known; page <= this.#databasePages; page++) this.#learnFromTable(page);
       this.#finishBuilding(this.#databasePages + 1);
-    } else this.#advancePass(firstAbsent, this.#databasePages + 1);
+      return [];
+    }
+    const zeros = new Uint32Array(2);
+    const different: number[] = [];
+    for (let page = firstAbsent; page <= this.#databasePages && different.length < ABSENT_MAX; page++) {
+      if (page === this.#lockPage || this.#touched.has(page)) continue;
+      this.#table.read(page, this.#value);
+      hashZeroPage(page, this.pageSize, zeros);
+      if (this.#value[0] !== zeros[0] || this.#value[1] !== zeros[1]) different.push(page);
+    }
+    if (different.length > 0 && this.#pass !== undefined) this.#pass.isClean = false;
+    this.#advancePass(firstAbsent, this.#databasePages + 1);
+    return different;
   }
 
   /** Of a replay: whole frames in order, of which all is committed. */
@@ -277,6 +301,7 @@ export class PageLedger {
       this.#table.read(page, this.#value);
       this.#checksum.addAll(this.#value);
     }
+    this.#endPass();
     return this.#checksum.bytes();
   }
 
@@ -370,8 +395,13 @@ export class PageLedger {
     const pass = this.#pass;
     if (pass === undefined || first > pass.nextPage || end <= pass.nextPage) return;
     pass.nextPage = end;
-    if (end <= this.#databasePages) return;
-    if (pass.isClean) this.#confirmedAt = pass.began;
+    this.#endPass();
+  }
+
+  /** Once it has seen all pages that there are; a database that became smaller may have none left. */
+  #endPass(): void {
+    if (this.#pass === undefined || this.#pass.nextPage <= this.#databasePages) return;
+    if (this.#pass.isClean) this.#confirmedAt = this.#pass.began;
     this.#pass = undefined;
   }
 

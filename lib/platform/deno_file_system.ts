@@ -255,6 +255,7 @@ function asFileStatus(found: Deno.FileInfo, { dev, ino }: ExactIdentity = found)
     size: found.size,
     modifiedAtMs: found.mtime?.getTime() ?? 0,
     identity: `${dev}:${ino ?? 0}`,
+    changedAtMs: found.ctime?.getTime(),
     bornAtMs: found.birthtime?.getTime(),
     device: found.dev,
     inode,

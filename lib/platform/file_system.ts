@@ -52,6 +52,8 @@ export interface FileStatus {
   readonly kind: "file" | "folder" | "link" | "other";
   readonly size: number;
   readonly modifiedAtMs: number;
+  /** When content or properties changed last, which nobody can set; undefined where that is not kept. Whole seconds here. */
+  readonly changedAtMs: number | undefined;
   /** Device and inode, exact: two files with the same are one file. */
   readonly identity: string;
   /** When the file was made, which tells it from an earlier one of the same number; undefined where that is not kept. */

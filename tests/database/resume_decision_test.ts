@@ -16,6 +16,7 @@ function facts(overrides: Partial<ResumeFacts> = {}): ResumeFacts {
     isOverwritten: false,
     sameBytes: true,
     databaseFile: "same",
+    perhapsWritten: undefined,
     incompleteBecause: undefined,
     ...overrides,
   };
@@ -30,6 +31,17 @@ function anew(reason: string): ResumeDecision {
 const rows: readonly (readonly [string, Partial<ResumeFacts>, ResumeDecision])[] = [
   ["nothing new", {}, { kind: "continue" }],
   ["more frames", { committed: 12 }, { kind: "continue" }],
+  ["a file that may have been written", { perhapsWritten: "why" }, { kind: "continue", compareBecause: "why" }],
+  [
+    "one restart, and a file that may have been written",
+    { ...restarted, perhapsWritten: "why" },
+    { kind: "next-index", compareBecause: "why" },
+  ],
+  [
+    "another database file, which may have been written too",
+    { databaseFile: "other", perhapsWritten: "why" },
+    anew("the database file is another one than that which was captured"),
+  ],
   ["another database under the same WAL", { isOverwritten: true }, anew("the database file was overwritten in place")],
   ["everything as it was, but beside another file", { brokenBecause: "it was replaced" }, anew("it was replaced")],
   [

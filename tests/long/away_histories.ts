@@ -1,7 +1,7 @@
 /**
  * One database, from a seed, and a program that is away again and again: meanwhile the application commits, checkpoints in
- * every mode, cuts the WAL near the end of what was captured, closes, kills, or finds earlier copies put back. Each time the
- * program is back, what is restored must be the live database, byte for byte.
+ * every mode, cuts the WAL near the end of what was captured, closes, kills, or finds earlier copies put back or the database
+ * file written in place. Each time the program is back, what is restored must be the live database, byte for byte.
  *
  *     deno task test:away [--histories N] [--seed N] [--lanes N]
  */
@@ -39,6 +39,8 @@ const ACTIONS: readonly Action[] = [
   (away) => away.keepCopy(),
   (away) => away.putBack(),
   (away) => away.rollBack(),
+  (away) => away.writeInPlace(),
+  (away) => away.writeInPlace(),
 ];
 
 export interface AwayResult {
@@ -179,6 +181,28 @@ class Away {
     return "rolled back";
   }
 
+  /** A page of one row becomes another, past SQLite; the time of modification may stay what it was. */
+  async writeInPlace(): Promise<string> {
+    const { path } = this.#watching;
+    using file = Deno.openSync(path, { read: true, write: true });
+    const { mtime, size } = file.statSync();
+    const page = new Uint8Array(PAGE_SIZE);
+    const pages = size / PAGE_SIZE;
+    const first = randomInteger(this.#random, pages);
+    for (let i = 0; i < pages; i++) {
+      const at = ((first + i) % pages) * PAGE_SIZE;
+      file.seekSync(at, Deno.SeekMode.Start);
+      file.readSync(page);
+      if (!isPageOfOneRow(page)) continue;
+      file.seekSync(at + PAGE_SIZE / 2, Deno.SeekMode.Start);
+      file.writeSync(crypto.getRandomValues(new Uint8Array(4)));
+      const isHidden = mtime !== null && this.#random() < 0.5;
+      if (isHidden) await Deno.utime(path, mtime, mtime);
+      return `page ${at / PAGE_SIZE + 1} written in place${isHidden ? ", time put back" : ""}`;
+    }
+    return "no page to write in place";
+  }
+
   async #open(): Promise<void> {
     await this.#application.open(this.#watching.path, { create: true, busyTimeoutMs: 5_000 });
     await this.#application.runAll(["PRAGMA wal_autocheckpoint = 0", "PRAGMA synchronous = OFF"]);
@@ -200,6 +224,12 @@ class Away {
   #any<T>(all: readonly T[]): T {
     return all[randomInteger(this.#random, all.length)] as T;
   }
+}
+
+/** A leaf of a table with one cell, which fills most of it. */
+function isPageOfOneRow(page: Uint8Array): boolean {
+  const view = new DataView(page.buffer);
+  return page[0] === 13 && view.getUint16(3) === 1 && view.getUint16(5) < PAGE_SIZE / 4;
 }
 
 async function main(): Promise<void> {

@@ -125,6 +125,35 @@ Deno.test("PageLedger names the pages of the file that are not what was captured
     ledger.close();
   }));
 
+Deno.test("PageLedger names pages that the file lacks, but for those of zeros and of the present life", () =>
+  withTemporaryFolder((folder) => {
+    const ledger = aLedger(folder, 512, 300);
+    ledger.addFrames(frames(512, 302, [7, 77], [302, 1])); // Nobody wrote page 301.
+    ledger.checksumAfter(302);
+    ledger.apply();
+    ledger.beginPass({ index: asIndex(1), offset: asOffset(0) });
+    assertEquals(ledger.see(1, imageOf(512, 5)), []);
+    const lacking = ledger.seeEnd(6);
+    assertEquals([lacking[0], lacking[1], lacking.length], [6, 8, 100]);
+    assertEquals([ledger.isPassUnderWay, ledger.confirmedAt], [false, START]);
+    ledger.beginPass({ index: asIndex(1), offset: asOffset(0) });
+    assertEquals([ledger.see(1, imageOf(512, 300)), ledger.seeEnd(301)], [[], []]);
+    assertEquals(ledger.confirmedAt?.index, asIndex(1));
+    ledger.close();
+  }));
+
+Deno.test("PageLedger ends a look at the whole file when the database becomes smaller than what was looked at", () =>
+  withTemporaryFolder((folder) => {
+    const ledger = aLedger(folder, 512, 10);
+    ledger.beginPass({ index: asIndex(1), offset: asOffset(0) });
+    ledger.see(1, imageOf(512, 8));
+    ledger.addFrames(frames(512, 5, [1, 1]));
+    ledger.checksumAfter(5);
+    ledger.apply();
+    assertEquals([ledger.isPassUnderWay, ledger.confirmedAt?.index], [false, asIndex(1)]);
+    ledger.close();
+  }));
+
 async function stored(folder: string): Promise<Uint8Array> {
   const ledger = aLedger(folder, 512, 10);
   await ledger.store({ generation: GENERATION, index: asIndex(3), offset: asOffset(0) });

@@ -11,6 +11,7 @@ const FILE: FileStatus = {
   identity: "1:2",
   device: 1,
   inode: 2,
+  changedAtMs: undefined,
   bornAtMs: undefined,
   linkCount: 1,
   mode: 0o600,
