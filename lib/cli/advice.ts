@@ -11,9 +11,12 @@ export function adviceLine(advice: string, invocation: readonly string[]): strin
   return command === undefined ? `Advice: ${advice}` : `Try: ${command}`;
 }
 
+/** What another command needs to read the same config. */
+const CONFIG_FLAGS = ["config", "no-expand-env"];
+
 /** Words by which the same replicas are found again. */
 export function replicaWords({ arguments: arguments_ }: CommandContext, database: string | undefined): string[] {
-  return [...arguments_.typed(["config", "no-expand-env", "replica"]), database ?? arguments_.positionals[0] ?? ""];
+  return [...arguments_.typed([...CONFIG_FLAGS, "replica"]), database ?? arguments_.positionals[0] ?? ""];
 }
 
 const STATE_FLAGS = ["at", "index", "position", "generation"];
@@ -46,5 +49,15 @@ export function restoreCommand(position: Position, words: readonly string[]): st
 
 /** Where a later state can be had: a new snapshot needs the database; of a URL one can look for another state. */
 export function mendCommand(words: readonly string[], isOfDatabase: boolean): string {
-  return ownCommandLine([isOfDatabase ? "snapshot" : "points", ...words]);
+  return isOfDatabase ? ownCommandLine(["snapshot", ...words]) : ownCommandLine(["points", ...words]);
+}
+
+/** For what nobody brings. */
+export function replicateCommand({ arguments: arguments_ }: CommandContext): string {
+  return ownCommandLine(["replicate", ...arguments_.typed(CONFIG_FLAGS)]);
+}
+
+/** For what a daemon should bring, and does not. */
+export function statusCommand({ arguments: arguments_ }: CommandContext, database: string | undefined): string {
+  return ownCommandLine(["status", ...arguments_.typed(CONFIG_FLAGS), ...(database === undefined ? [] : [database])]);
 }

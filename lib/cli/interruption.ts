@@ -38,7 +38,7 @@ function listenForSignals(context: CommandContext): Interruption {
   const leave = Promise.withResolvers<number>();
   const stopListening = onStopSignals(context, (name, leaveCode) => {
     if (leaveCode !== undefined) return leave.resolve(leaveCode);
-    if (mayDecorate(context.stderr, (variable) => context.environment(variable))) context.stderr.write("\r\x1b[K");
+    if (mayDecorate(context.stderr, context.environment)) context.stderr.write("\r\x1b[K");
     writeLine(context.stderr, `Stopping (${name}); once more to end at once`);
     first.abort();
   });

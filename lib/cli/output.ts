@@ -1,11 +1,12 @@
+import type { Environment } from "../base/environment_value.ts";
 import type { OutputStream } from "../platform/process.ts";
 
 type Style = "bold" | "red" | "dim";
 const CODES: Readonly<Record<Style, number>> = { bold: 1, red: 31, dim: 2 };
 
 /** Whether colour and lines that move may be written: on a terminal, unless NO_COLOR or TERM=dumb says otherwise. */
-export function mayDecorate(stream: OutputStream, environment: (name: string) => string | undefined): boolean {
-  return stream.isTerminal && (environment("NO_COLOR") ?? "") === "" && environment("TERM") !== "dumb";
+export function mayDecorate(stream: OutputStream, environment: Environment): boolean {
+  return stream.isTerminal && (environment("NO_COLOR")?.text ?? "") === "" && environment("TERM")?.text !== "dumb";
 }
 
 export function paint(text: string, style: Style, isDecorated: boolean): string {

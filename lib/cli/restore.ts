@@ -115,7 +115,7 @@ async function restoreWatched(
   const { platform, stderr } = context;
   const progress = new Progress();
   const finished = new AbortController();
-  const isShown = mayDecorate(stderr, (name) => context.environment(name));
+  const isShown = mayDecorate(stderr, context.environment);
   const shown = isShown
     ? showProgress("Restoring", progress, { clock: platform.clock, stream: stderr, signal: finished.signal })
     : undefined;

@@ -40,7 +40,7 @@ async function runWith(
   const context: CommandContext = {
     platform,
     arguments: parseArguments(command, words),
-    environment: (name) => process.environment(name),
+    environment: process.environment,
     currentFolder: () => process.currentFolder(),
     stdout: process.stdout,
     stderr: process.stderr,

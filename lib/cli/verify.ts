@@ -1,5 +1,6 @@
 import { ExitCode, messageOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { basename, dirname, resolve } from "../base/path.ts";
+import { product } from "../base/product.ts";
 import type { Secret } from "../base/secret.ts";
 import { Progress } from "../base/progress.ts";
 import { parseDuration } from "../config/duration.ts";
@@ -8,12 +9,13 @@ import { replaceFile } from "../platform/atomic_write.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { lowerPriority } from "../platform/priority.ts";
 import { exitCodeFor } from "../verify/judgement.ts";
-import { type ReplicaReport, type VerifyReport, worstOutcome } from "../verify/report.ts";
-import { type KeptRun, keptRunOf, rememberProof } from "../verify/proof_memory.ts";
+import { type NextCommand, type ReplicaReport, type VerifyReport, worstOutcome } from "../verify/report.ts";
+import { type KeptRun, keptRunOf, recallProof, rememberProof, standingFailure } from "../verify/proof_memory.ts";
 import { takeScratch } from "../verify/scratch.ts";
-import type { TrialTools } from "../verify/trial.ts";
+import { restoredPath, type TrialTools } from "../verify/trial.ts";
 import { verifyReplica } from "../verify/verify.ts";
-import { mendCommand, replicaWords, restoreCommand } from "./advice.ts";
+import { mendCommand, replicateCommand, replicaWords, restoreCommand, statusCommand } from "./advice.ts";
+import { formatTime } from "./amounts.ts";
 import type { CommandContext } from "./command.ts";
 import { inspectInChild } from "./inspector.ts";
 import { withSignals } from "./interruption.ts";
@@ -27,6 +29,7 @@ import { verifyDocument, verifyLines } from "./verify_report.ts";
 import { highestOf, requestsFrom, seedFrom, type VerifyRequest } from "./verify_requests.ts";
 
 const SCHEMA_VERSION = 1;
+const SCRATCH_VARIABLE = "TMPDIR";
 const DEFAULT_SCRATCH = "/tmp";
 
 export function run(context: CommandContext): Promise<number> {
@@ -138,8 +141,7 @@ async function inScratch(
   const signal = deadline === undefined ? interruption : AbortSignal.any([interruption, deadline]);
   const { platform, arguments: arguments_, userId } = context;
   const keep = arguments_.isOn("keep");
-  const parent = arguments_.text("scratch") ?? context.environment("TMPDIR") ?? DEFAULT_SCRATCH;
-  const home = { parent: resolve(context.currentFolder(), parent), userId };
+  const home = { parent: resolve(context.currentFolder(), scratchParent(context)), userId };
   const scratch = takeScratch(platform, home, requests.map(({ url }) => url).join("\n"));
   const tools: TrialTools = {
     ...platform,
@@ -158,31 +160,69 @@ async function inScratch(
     for (const request of requests) {
       const atMs = platform.clock.now().getTime();
       const report = withCommands(context, await verifyReplica(request, request.options, tools));
-      reports.push(report);
       await remember(context, request, keptRunOf(report, atMs));
+      reports.push(withStandingFailure(context, request, report));
     }
-    if (keep) writeLine(context.stderr, `What was restored last is kept in ${scratch.folder}, until the next run`);
+    const isKept = keep && platform.files.status(restoredPath(scratch.folder)) !== undefined;
+    if (isKept && (!arguments_.isOn("quiet") || reports.some(({ outcome }) => outcome !== "pass"))) {
+      writeLine(context.stderr, `What was restored last is kept in ${scratch.folder}, until the next run`);
+    }
     return reports;
   } finally {
     scratch.release(keep);
   }
 }
 
+/** A variable that is set to nothing names no folder. */
+function scratchParent({ arguments: arguments_, environment, stderr }: CommandContext): string {
+  const typed = arguments_.text("scratch");
+  if (typed !== undefined) return typed;
+  const { text = "", removed } = environment(SCRATCH_VARIABLE) ?? {};
+  if (removed !== undefined) {
+    writeLine(stderr, `Warning: the environment variable ${SCRATCH_VARIABLE} is taken without ${removed}`);
+  }
+  return text === "" ? DEFAULT_SCRATCH : text;
+}
+
+/** Of a replica whose database is not known here. */
+const ASK_THERE = `ask on the machine of the database why nothing newer came (${product.name} status)`;
+
 /** What was found, with the command that helps where there is one. */
 function withCommands(context: CommandContext, report: ReplicaReport): ReplicaReport {
   const isNamed = report.database === undefined || context.arguments.text("replica") !== undefined;
   const words = [...(isNamed ? [] : ["--replica", report.replica]), ...replicaWords(context, report.database)];
   const output = `${basename(report.database ?? "restored.db")}.restored`;
+  const commandOf = (next: NextCommand | undefined): string | undefined => {
+    switch (next?.kind) {
+      case "restore":
+        return restoreCommand(next.position, ["--output", output, ...words]);
+      case "snapshot":
+        return mendCommand(words, report.database !== undefined);
+      case "replicate":
+        return replicateCommand(context);
+      case "status":
+        return statusCommand(context, report.database);
+      case undefined:
+        return undefined;
+    }
+  };
   const findings = report.findings.map((finding) => {
-    const { advice, reachable, isMendable } = finding;
-    const command = reachable !== undefined
-      ? restoreCommand(reachable, ["--output", output, ...words])
-      : isMendable === true
-      ? mendCommand(words, report.database !== undefined)
-      : undefined;
-    return advice !== undefined || command === undefined ? finding : { ...finding, advice: command };
+    const ofUrl = finding.code === "stale" && report.database === undefined ? ASK_THERE : undefined;
+    const advice = finding.advice ?? commandOf(finding.next) ?? ofUrl;
+    return advice === undefined ? finding : { ...finding, advice };
   });
   return { ...report, findings };
+}
+
+/** A run that goes less far than one that failed says so: it passes, and the failure stands. */
+function withStandingFailure(context: CommandContext, { state }: VerifyRequest, report: ReplicaReport): ReplicaReport {
+  if (state === undefined || report.outcome !== "pass") return report;
+  const failure = standingFailure(recallProof(context.platform.files, state.path, state.place));
+  if (failure === undefined) return report;
+  const note = `a failure still stands, of ${
+    formatTime(failure.atMs)
+  }, which only a run that goes as far can disprove: ${failure.problem ?? "no reason is kept"}`;
+  return { ...report, suspicions: [note, ...report.suspicions] };
 }
 
 /** In the state of the database, so that `status` can tell; a proof does not depend on it. */

@@ -4,7 +4,7 @@
  */
 import { type Family, formatExposition, formatSeries, type Sample, sample } from "../base/exposition.ts";
 import { hasRestoredAndCompared } from "../verify/proof_memory.ts";
-import { type ReplicaReport, type RungOutcome, RUNGS, type VerifyReport } from "../verify/report.ts";
+import { askedFor, type ReplicaReport, type RungOutcome, RUNGS, type VerifyReport } from "../verify/report.ts";
 
 const PREFIX = "tailrace_verify";
 const LAST_SUCCESS = `${PREFIX}_last_success_timestamp_seconds`;
@@ -39,7 +39,7 @@ export function metricsText(report: VerifyReport, before: string): string {
       "How long the restore of the newest state took",
       ({ recoveryTimeMs }) => recoveryTimeMs === undefined ? undefined : seconds(recoveryTimeMs),
     ),
-    gauge(`${PREFIX}_restored_bytes`, "Size of the restored database", ({ proofs }) => proofs[0]?.bytes),
+    gauge(`${PREFIX}_restored_bytes`, "Size of the restored database", ({ proofs }) => askedFor(proofs)?.bytes),
     gauge(
       `${PREFIX}_behind_seconds`,
       "By how much the database is newer than the newest state",

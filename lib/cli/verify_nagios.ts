@@ -1,4 +1,5 @@
 /** A verification as a Nagios plugin says it: one line with performance data, and an exit code of its own. */
+import { worstFinding } from "../verify/judgement.ts";
 import type { Outcome, ReplicaReport, VerifyReport } from "../verify/report.ts";
 import { formatPosition } from "../position/position.ts";
 
@@ -20,19 +21,29 @@ export function nagiosLine(report: VerifyReport): string {
     ? allProven(report)
     : worst === undefined
     ? "nothing was verified"
-    : whatIsWrong(worst);
+    : `${whatIsWrong(worst)}${others(report)}`;
   return `VERIFY ${word} - ${says.replaceAll("|", "/")} | ${report.replicas.flatMap(measurements).join(" ")}`;
 }
 
 function allProven({ replicas }: VerifyReport): string {
   const rungs = [...new Set(replicas.map(({ reached }) => reached))].join(", ");
-  return `${replicas.length} ${replicas.length === 1 ? "replica" : "replicas"} proven (${rungs})`;
+  const isRestored = replicas.every(({ rungs }) =>
+    rungs.some(({ rung, outcome }) => rung === "restore" && outcome === "pass")
+  );
+  const proven = isRestored ? `proven (${rungs})` : `passed (${rungs}), and not all was restored`;
+  return `${replicas.length} ${replicas.length === 1 ? "replica" : "replicas"} ${proven}`;
+}
+
+/** The line has room for what is wrong with one of them. */
+function others({ outcome, replicas }: VerifyReport): string {
+  const like = replicas.filter((replica) => replica.outcome === outcome).length;
+  return replicas.length === 1 ? "" : `; so it is with ${like} of ${replicas.length} replicas`;
 }
 
 function whatIsWrong({ database, replica, url, findings, proven }: ReplicaReport): string {
   const whose = database === undefined ? url : `${database}, replica ${replica}`;
   const good = proven === undefined ? "" : `; good at ${formatPosition(proven.position)}`;
-  return `${whose}: ${findings[0]?.problem ?? "unknown"}${good}`;
+  return `${whose}: ${worstFinding(findings)?.problem ?? "unknown"}${good}`;
 }
 
 /** Times in seconds; a replica is told apart by its database and name. */

@@ -1,12 +1,18 @@
 /** What a verification says: for people, and as the document of `--format json` and `--report`. */
 import { formatPosition } from "../position/position.ts";
-import type { Finding, Outcome, Proof, ReplicaReport, ReportedPoint, VerifyReport } from "../verify/report.ts";
-import { outcomeOf } from "../verify/judgement.ts";
+import {
+  askedFor,
+  type Finding,
+  type Outcome,
+  type Proof,
+  type ReplicaReport,
+  type ReportedPoint,
+  type VerifyReport,
+} from "../verify/report.ts";
+import { worstFinding } from "../verify/judgement.ts";
 import { adviceLine } from "./advice.ts";
 import { formatAge, formatAmount, formatTime } from "./amounts.ts";
 import { placeMember, pointMember } from "./listing.ts";
-
-const TITLES: Readonly<Record<Outcome, string>> = { pass: "PROVEN", fail: "FAILED", inconclusive: "INCONCLUSIVE" };
 
 /** What is wrong stands first. */
 export function verifyLines(report: VerifyReport, nowMs: number, invocation: readonly string[]): string[] {
@@ -18,19 +24,12 @@ export function verifyLines(report: VerifyReport, nowMs: number, invocation: rea
 }
 
 function replicaLines(report: ReplicaReport, nowMs: number, invocation: readonly string[]): string[] {
-  const { outcome, database, url, reached, newest, proven, rungs, findings, suspicions, proofs } = report;
-  const whose = database === undefined ? url : `${database}, replica ${report.replica} (${url})`;
-  const of = report.about === "chosen state" ? ", of a chosen state" : "";
-  const upTo = (reached === undefined ? "nothing was proven" : `proven up to "${reached}"`) + of;
-  const advice = findings.find((finding) => finding.advice !== undefined)?.advice;
+  const { outcome, newest, proven, rungs, findings, suspicions, proofs } = report;
+  const worst = worstFinding(findings);
+  const advice = worst?.advice ?? findings.find((finding) => finding.advice !== undefined)?.advice;
   const known = new Set(rungs.map(({ says }) => says));
-  const stale = findings.find(({ code }) => code === "stale")?.problem;
-  const isOnlyStale = findings.every(({ code }) => code === "stale" || outcomeOf({ code }) !== "fail");
-  const title = stale !== undefined && isOnlyStale
-    ? `STALE  ${whose}: ${stale}`
-    : `${TITLES[outcome]}  ${whose}: ${upTo}`;
   return [
-    title,
+    titleOf(report, worst),
     ...rungs.map((rung) => `  ${rung.rung.padEnd(9)} ${rung.outcome.padEnd(13)} ${rung.says}`),
     ...findings.filter(({ problem }) => !known.has(problem)).map((finding) => `  also: ${finding.problem}`),
     ...proofs.filter(({ why }) => why === "sample").map((proof) =>
@@ -38,17 +37,37 @@ function replicaLines(report: ReplicaReport, nowMs: number, invocation: readonly
     ),
     ...suspicions.map((suspicion) => `  note: ${suspicion}`),
     ...(outcome === "pass" ? [] : [
+      `  ${upTo(report)}`,
       `  newest state: ${newest === undefined ? "unknown" : pointText(newest, nowMs)}`,
       `  newest state that was proven good: ${proven === undefined ? "none" : pointText(proven, nowMs)}`,
     ]),
     ...(advice === undefined ? [] : [`  ${adviceLine(advice, invocation)}`]),
-    ...recoveryLines(report),
+    ...(worst === undefined || worst.code === "stale" ? recoveryLines(report) : []),
   ];
+}
+
+/** What is wrong, where anything is: nothing stands above it that could be taken for its opposite. */
+function titleOf(report: ReplicaReport, worst: Finding | undefined): string {
+  const { outcome, database, url, replica, rungs } = report;
+  const whose = database === undefined ? url : `${database}, replica ${replica} (${url})`;
+  if (worst !== undefined) {
+    const title = worst.code === "stale" ? "STALE" : outcome === "fail" ? "FAILED" : "INCONCLUSIVE";
+    return `${title}  ${whose}: ${worst.problem}`;
+  }
+  const isRestored = rungs.some(({ rung, outcome }) => rung === "restore" && outcome === "pass");
+  return isRestored
+    ? `PROVEN  ${whose}: ${upTo(report)}`
+    : `PASSED  ${whose}: ${upTo(report)}, and nothing was restored`;
+}
+
+function upTo({ reached, about }: ReplicaReport): string {
+  const of = about === "chosen state" ? ", of a chosen state" : "";
+  return (reached === undefined ? "nothing was proven" : `proven up to "${reached}"`) + of;
 }
 
 function recoveryLines({ recoveryTimeMs, recoveryPointMs, proofs }: ReplicaReport): string[] {
   if (recoveryTimeMs === undefined) return [];
-  const bytes = proofs[0]?.bytes;
+  const bytes = askedFor(proofs)?.bytes;
   const what = bytes === undefined ? "" : `${formatAmount(bytes)} `;
   const lost = recoveryPointMs === undefined ? "" : `, would have lost ${(recoveryPointMs / 1_000).toFixed(1)} s`;
   return [`  ${what}restored in ${(recoveryTimeMs / 1_000).toFixed(1)} s${lost}`];

@@ -1,4 +1,4 @@
-import { cleanVariable } from "./environment_value.ts";
+import type { Environment } from "../base/environment_value.ts";
 
 /**
  * `$NAME` and `${NAME}` inside one value become the variable's value, `$$` becomes `$`. A `$` that begins none of these
@@ -18,7 +18,7 @@ export interface Cleaned {
 const REFERENCE = /\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|\{([^}]*)(\}?))/g;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-export function expandVariables(text: string, lookup: (name: string) => string | undefined): Expansion {
+export function expandVariables(text: string, lookup: Environment): Expansion {
   let result = "";
   let copiedTo = 0;
   const cleaned: Cleaned[] = [];
@@ -27,11 +27,10 @@ export function expandVariables(text: string, lookup: (name: string) => string |
     const isNamed = dollar !== undefined || bare !== undefined || (closing !== "" && NAME.test(braced));
     if (!isNamed) return { kind: "malformed", found };
     const name = bare ?? braced;
-    const value = dollar ?? lookup(name);
+    const value = dollar === undefined ? lookup(name) : { text: dollar, removed: undefined };
     if (value === undefined) return { kind: "undefined", name };
-    const clean = cleanVariable(value);
-    if (clean.removed !== undefined) cleaned.push({ name, removed: clean.removed });
-    result += text.slice(copiedTo, match.index) + clean.text;
+    if (value.removed !== undefined) cleaned.push({ name, removed: value.removed });
+    result += text.slice(copiedTo, match.index) + value.text;
     copiedTo = match.index + found.length;
   }
   return { kind: "text", text: result + text.slice(copiedTo), cleaned };

@@ -1,7 +1,6 @@
 import { basename } from "../base/path.ts";
 import { product } from "../base/product.ts";
 import { absolutePath, type PathSurroundings } from "./absolute_path.ts";
-import { cleanVariable } from "./environment_value.ts";
 
 /** Where a config is looked for: the first that is named wins; of the places by default, the first that is there. */
 export type ConfigChoice =
@@ -26,8 +25,8 @@ export const DEFAULT_CONFIG_PATHS: readonly string[] = [`/etc/${product.name}.ym
 export function chooseConfig(flag: string | undefined, surroundings: PathSurroundings): ConfigChoice {
   if (flag !== undefined) return named(flag, "--config", surroundings);
   for (const name of CONFIG_VARIABLES) {
-    const { text: path, removed } = cleanVariable(surroundings.environment(name) ?? "");
-    if (path === "") continue;
+    const { text: path, removed } = surroundings.environment(name) ?? {};
+    if (path === undefined || path === "") continue;
     return {
       ...named(path, `the environment variable ${name}`, surroundings),
       isLitestreams: name === LITESTREAM_VARIABLE,

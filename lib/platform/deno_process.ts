@@ -1,3 +1,4 @@
+import { cleanEnvironment } from "../base/environment_value.ts";
 import { product } from "../base/product.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import { adoptOrphans } from "./orphans.ts";
@@ -18,6 +19,8 @@ interface Terminal {
 /** Shared with nobody: waiting on it is a sleep that needs no event loop. */
 const PAUSE = new Int32Array(new SharedArrayBuffer(4));
 const FULL_PIPE_PAUSE_MS = 1;
+
+const environment = cleanEnvironment((name) => Deno.env.get(name));
 
 const isLinux = Deno.build.os === "linux";
 
@@ -82,19 +85,16 @@ export class DenoProcess implements Process {
   readonly stderr: OutputStream = new DenoOutput(Deno.stderr, "stderr", true);
   readonly runtimeVersion: string = Deno.version.deno;
   readonly userId: number | undefined = Deno.uid() ?? undefined;
+  readonly environment = environment;
 
   /** Children that the run-time has not told the end of. */
   readonly #children = new Set<number>();
 
   get invocation(): readonly string[] {
-    const named = Deno.env.get(COMMAND_VARIABLE) ?? "";
+    const named = environment(COMMAND_VARIABLE)?.text ?? "";
     if (named !== "") return named.split(" ");
     if (isOnPath(product.name)) return [product.name];
     return [Deno.execPath(), ...ownCommandLine([]).map(asPath)];
-  }
-
-  environment(name: string): string | undefined {
-    return Deno.env.get(name);
   }
 
   currentFolder(): string {
@@ -158,7 +158,7 @@ function asPath(word: string): string {
 const COMMAND_VARIABLE = `${product.name.toUpperCase()}_COMMAND`;
 
 function isOnPath(name: string): boolean {
-  const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder.startsWith("/"));
+  const folders = (environment("PATH")?.text ?? "").split(":").filter((folder) => folder.startsWith("/"));
   return folders.some((folder) => {
     try {
       return Deno.statSync(`${folder}/${name}`).isFile;

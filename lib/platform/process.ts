@@ -1,7 +1,8 @@
+import type { Environment } from "../base/environment_value.ts";
+
 /** This process as the commands see it: its surroundings, its two outputs, its signals and its children. */
 export interface Process {
-  /** The value of an environment variable; undefined when it is not set. */
-  environment(name: string): string | undefined;
+  readonly environment: Environment;
   /** The folder that relative paths start from. */
   currentFolder(): string;
   /** Of this process; undefined where the system has no such thing. */

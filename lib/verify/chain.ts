@@ -30,7 +30,14 @@ export function viewChain(facts: GenerationFacts): ChainView {
     if (newest.kind === "refused" && newest.problem !== gap?.problem) {
       const { code, problem, reachable } = newest;
       const reached = reachable === undefined ? "nothing" : formatPosition({ ...reachable, ...reachable.point });
-      findings.push({ rung: "chain", code, problem: `${problem}; ${reached} is the newest point before it` });
+      findings.push({
+        rung: "chain",
+        code,
+        problem: `${problem}; ${reached} is the newest point before it`,
+        ...(reachable === undefined
+          ? {}
+          : { next: { kind: "restore", position: { ...reachable.point, generation: reachable.generation } } }),
+      });
     }
   }
   const cutOff = cutOffBeforeSnapshot(facts, snapshots.at(-1));

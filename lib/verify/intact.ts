@@ -30,6 +30,8 @@ export interface IntactTools {
   readonly isDue: (index: Index) => boolean;
   /** An image that was read and could not be compared, for which only a restore can tell. */
   readonly uncompared: (entry: SnapshotEntry) => void;
+  /** An image that was read, and that no sum of the whole database belongs to. */
+  readonly onlyRead: (entry: SnapshotEntry) => void;
 }
 
 /** Of some 30 MB; what changes more while an image is made is left to a restore. */
@@ -99,6 +101,7 @@ async function checkSnapshot(
       await tools.turn();
     }
     await image.prove();
+    if (sum === undefined) tools.onlyRead(entry);
   } finally {
     image.close();
   }

@@ -16,13 +16,21 @@ export function findingOf(rung: Rung, error: ReplicationError): Finding {
     code: error.code,
     problem: error.message,
     ...(error.advice === undefined ? {} : { advice: error.advice }),
-    ...(error instanceof Unrestorable ? { reachable: positionOf(error.reachable) } : {}),
-    ...(error instanceof WrongChecksum ? { isMendable: true } : {}),
+    ...(error instanceof Unrestorable
+      ? { next: { kind: "restore", position: positionOf(error.reachable) } } as const
+      : {}),
+    ...(error instanceof WrongChecksum ? { next: { kind: "snapshot" } } as const : {}),
   };
 }
 
 function positionOf({ generation, point: { index, offset } }: Unrestorable["reachable"]) {
   return { generation, index, offset };
+}
+
+/** What a report says first: of failures one that is more than being late; undefined where nothing was found. */
+export function worstFinding(findings: readonly Finding[]): Finding | undefined {
+  const failures = findings.filter((finding) => outcomeOf(finding) === "fail");
+  return failures.find(({ code }) => code !== "stale") ?? failures[0] ?? findings[0];
 }
 
 /** The exit code for all that was found: of what is nobody's fault, "try again". */

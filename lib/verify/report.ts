@@ -37,6 +37,15 @@ export interface RungResult {
  */
 export type FindingCode = ErrorCode | "stale" | "no-checksum" | "check" | "timeout";
 
+/**
+ * `restore`: that state can be restored all the same · `snapshot`: the replica cannot serve this state any more, and a new
+ * snapshot makes it serve later ones · `replicate`: nobody brings what is missing · `status`: a daemon should, and says why it
+ * does not.
+ */
+export type NextCommand =
+  | { readonly kind: "restore"; readonly position: Position }
+  | { readonly kind: "snapshot" | "replicate" | "status" };
+
 /** Something that is wrong; also of an inconclusive rung, what stood in the way. */
 export interface Finding {
   readonly rung: Rung;
@@ -45,10 +54,8 @@ export interface Finding {
   readonly problem: string;
   /** The next command, or what to do. */
   readonly advice?: string;
-  /** What can be restored all the same. */
-  readonly reachable?: Position;
-  /** The replica cannot serve this state any more; a new snapshot makes it serve later ones. */
-  readonly isMendable?: boolean;
+  /** The command that helps, for those who know how it is called. */
+  readonly next?: NextCommand;
   /** Pages of the database that it is about, where that is known. */
   readonly pages?: readonly number[];
 }
@@ -70,6 +77,11 @@ export interface Proof extends ReportedPoint {
   /** Whether it was compared with the source's checksum. */
   readonly isCompared: boolean;
   readonly confirmedAt?: Place;
+}
+
+/** The restore of the state that the run is about; undefined when it could not be restored. */
+export function askedFor(proofs: readonly Proof[]): Proof | undefined {
+  return proofs.find(({ why }) => why === "asked for");
 }
 
 export interface ReplicaReport {

@@ -2,7 +2,7 @@
 import { isFuture } from "../base/future.ts";
 import { limits } from "../base/limits.ts";
 import { comparePositions, formatPosition, type Position } from "../position/position.ts";
-import type { ReportedPoint } from "./report.ts";
+import type { NextCommand, ReportedPoint } from "./report.ts";
 
 /** The database that a replica is of, where it is at hand. */
 export interface SourceLook {
@@ -44,6 +44,8 @@ export interface Age {
   readonly behindMs?: number;
   /** Why it is too old. */
   readonly problem?: string;
+  /** Of a database at hand: what to do about it. */
+  readonly next?: NextCommand;
   /** What is odd, and within the limit. */
   readonly note?: string;
 }
@@ -64,12 +66,18 @@ export function judgeAge(facts: AgeFacts): Age {
     const limitMs = maxAgeMs ?? limits.unreplicatedMaxMs + source.syncIntervalMs;
     const note = isAhead ? { note: ahead } : {};
     if (lagMs <= limitMs) return { behindMs: lagMs, ...note };
-    return { behindMs: lagMs, problem: tooOld(newestMs, `${seconds(lagMs)} behind the database`, limitMs) };
+    return {
+      behindMs: lagMs,
+      problem: tooOld(newestMs, `${seconds(lagMs)} behind the database`, limitMs),
+      next: { kind: "status" },
+    };
   }
   const lost = lostOf(facts);
-  if (lost !== undefined) return { problem: lost };
+  if (lost !== undefined) return { problem: lost, next: { kind: "status" } };
   if (source.isSame) return { behindMs: 0, ...(isAhead ? { note: ahead } : {}) };
-  if (isAhead) return { problem: `${ahead}, and no daemon says that it holds every commit` };
+  if (isAhead) {
+    return { problem: `${ahead}, and no daemon says that it holds every commit`, next: { kind: "replicate" } };
+  }
   return judgeAlone(source.changedAtMs, facts, maxAgeMs ?? limits.unreplicatedMaxMs);
 }
 
@@ -82,7 +90,11 @@ function judgeAlone(changedAtMs: number, { nowMs, newestMs }: AgeFacts, limitMs:
     return { behindMs, note: `no daemon says that it brings the last ${seconds(behindMs)} of the database` };
   }
   const how = `${seconds(behindMs)} behind the database${waitsMs > limitMs ? ` for ${seconds(waitsMs)}` : ""}`;
-  return { behindMs, problem: `${tooOld(newestMs, how, limitMs)}, and no daemon says that it brings what is missing` };
+  return {
+    behindMs,
+    problem: `${tooOld(newestMs, how, limitMs)}, and no daemon says that it brings what is missing`,
+    next: { kind: "replicate" },
+  };
 }
 
 /** What a daemon says counts only as long as the replica holds what it believes to be there. */

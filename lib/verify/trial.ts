@@ -34,6 +34,11 @@ export type Trial =
   | { readonly kind: "unequal"; readonly error: WrongChecksum; readonly durationMs: number }
   | { readonly kind: "refused"; readonly error: ReplicationError };
 
+/** Where a trial writes, and `keep` leaves what it wrote. */
+export function restoredPath(folder: string): string {
+  return `${folder}/restored.db`;
+}
+
 export class Trials {
   readonly #replica: RestoreReplica;
   readonly #tools: TrialTools;
@@ -44,7 +49,7 @@ export class Trials {
   constructor(replica: RestoreReplica, tools: TrialTools) {
     this.#replica = replica;
     this.#tools = tools;
-    this.#path = `${tools.folder}/restored.db`;
+    this.#path = restoredPath(tools.folder);
   }
 
   /** `look` is shown what was restored, before it is removed. */

@@ -149,7 +149,10 @@ class Ladder {
       const { generation } = this.#options.target;
       const what = generation === undefined ? "backup" : `generation ${generation}`;
       const problem = `${this.#request.replica.store.description} holds no ${what}`;
-      return this.#find("reach", [{ rung: "reach", code: "not-found", problem }], "");
+      const next = this.#request.database === undefined || generation !== undefined
+        ? {}
+        : { next: { kind: heard === undefined ? "replicate" : "status" } } as const;
+      return this.#find("reach", [{ rung: "reach", code: "not-found", problem, ...next }], "");
     }
     expectReadable("verify", facts, this.#request.replica.store.description);
     this.#hasBackup = true;
@@ -161,10 +164,18 @@ class Ladder {
     const says = `${count(facts.length, "generation")}, ${newestIs}`;
     // Of a generation that somebody chose, being old is nothing odd.
     const isAged = this.#options.target.generation === undefined || this.#options.maxAgeMs !== undefined;
-    const { behindMs, problem, note } = newest === undefined || !isAged ? {} : await this.#judgeAge(heard, newest);
+    const { behindMs, problem, note, next } = newest === undefined || !isAged
+      ? {}
+      : await this.#judgeAge(heard, newest);
     this.#recoveryPointMs = behindMs;
     if (note !== undefined) this.#suspicions.add(note);
-    this.#find("reach", problem === undefined ? [] : [{ rung: "reach", code: "stale", problem }], says);
+    const stale = {
+      rung: "reach",
+      code: "stale",
+      problem: problem ?? "",
+      ...(next === undefined ? {} : { next }),
+    } as const;
+    this.#find("reach", problem === undefined ? [] : [stale], says);
   }
 
   /** "No writes since" is no fault. What nobody says is held counts as missing only if a second look finds it missing, too. */
@@ -203,7 +214,7 @@ class Ladder {
       return views.flatMap((view) => view.findings);
     });
     for (const suspicion of suspicions) this.#suspicions.add(suspicion);
-    const says = `${count(snapshots, "snapshot")}, ${count(indexes, "index", "indexes")} of WAL, no gap`;
+    const says = `${count(snapshots, "snapshot")}, ${count(indexes, "index", "indexes")} of WAL, none missing`;
     this.#find("chain", findings, says);
   }
 
@@ -211,7 +222,7 @@ class Ladder {
   async #intact(): Promise<void> {
     if (this.#isWanted("restore")) await this.#ahead("restore", () => this.#tryAskedFor());
     const { store } = this.#request.replica;
-    let bytes = 0;
+    let [bytes, onlyRead] = [0, 0];
     const { slice } = this.#options;
     const uncompared: SnapshotEntry[] = [];
     const tools = {
@@ -219,18 +230,24 @@ class Ladder {
       read: (read: number) => void (bytes += read),
       replayed: this.#replayed,
       uncompared: (entry: SnapshotEntry) => void uncompared.push(entry),
+      onlyRead: () => void onlyRead++,
       isDue: (index: number) => slice === undefined || index % slice.of === slice.part % slice.of,
     };
     const findings = await this.#lookTwice(async () => {
-      bytes = 0;
+      [bytes, onlyRead] = [0, 0];
       uncompared.splice(0);
       const found: Finding[] = [];
       for (const facts of await this.#facts()) found.push(...await checkObjects(store, facts, tools));
       return found;
     });
     this.#uncompared = uncompared;
-    const part = slice === undefined ? "the chain" : `part ${slice.part} of ${slice.of} of the chain`;
-    this.#find("intact", findings, `${bytes} bytes read: each frame, record and image of ${part} is whole`);
+    const part = slice === undefined ? "" : ` of part ${slice.part} of ${slice.of}`;
+    const isChainProven = this.#rungs.some(({ rung, outcome }) => rung === "chain" && outcome === "pass");
+    const says = isChainProven
+      ? `each frame, record and image${part} of the chain is whole`
+      : `the frames, records and images${part} that were found can be read, and the chain of them is not proven`;
+    const without = onlyRead === 0 ? "" : `; ${count(onlyRead, "image")} without a checksum to compare with`;
+    this.#find("intact", findings, `${bytes} bytes read: ${says}${without}`);
   }
 
   /** What stands in the way is for the rung `restore` to say. */
@@ -274,9 +291,12 @@ class Ladder {
       const all = await this.#proofs.points(facts);
       const isAgain = ({ position }: SamplePoint) => again.some((one) => comparePositions(one, position) === 0);
       const points = new Set([...all.filter(isAgain), ...choosePoints(all, sample, seed)]);
-      this.#findings.push(...await this.#proofs.each("sample", [...points]));
+      const found = await this.#proofs.each("sample", [...points]);
+      this.#findings.push(...found.map((one) => this.#isWanted(one.rung) ? one : { ...one, rung: "restore" as const }));
     }
-    this.#find("restore", trial.kind === "refused" ? [findingOf("restore", trial.error)] : [], this.#restored(trial));
+    // Of what `restore` refuses, a run that goes no further says so here.
+    const isRefused = trial.kind === "refused" || (trial.kind === "unequal" && !this.#isWanted("equal"));
+    this.#find("restore", isRefused ? [findingOf("restore", trial.error)] : [], this.#restored(trial));
   }
 
   #isWanted(rung: Rung): boolean {

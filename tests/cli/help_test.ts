@@ -1,3 +1,4 @@
+import { cleanEnvironment } from "../../lib/base/environment_value.ts";
 import { parseArguments } from "../../lib/cli/arguments.ts";
 import { COMMANDS } from "../../lib/cli/commands.ts";
 import { commandNamed, formatCommandHelp, formatOverview } from "../../lib/cli/help.ts";
@@ -68,7 +69,7 @@ Deno.test("commandNamed() suggests the nearest command", () => {
 Deno.test("mayDecorate() allows colour on a terminal only, and obeys NO_COLOR and TERM", () => {
   const stream = (isTerminal: boolean) => ({ isTerminal, write: () => {}, columns: () => undefined });
   const decorates = (isTerminal: boolean, variables: Readonly<Record<string, string>>) =>
-    mayDecorate(stream(isTerminal), (name) => variables[name]);
+    mayDecorate(stream(isTerminal), cleanEnvironment((name) => variables[name]));
   assert(decorates(true, { TERM: "xterm" }));
   assert(decorates(true, { NO_COLOR: "" }));
   assertFalse(decorates(true, { NO_COLOR: "1" }));

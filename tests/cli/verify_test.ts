@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
+import { runInProcess } from "../support/command_in_process.ts";
 import { runTailrace } from "../support/tailrace.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { imageOf, WalBuilder } from "../support/wal_builder.ts";
@@ -57,8 +58,12 @@ verifyTest(
     const { code, stdout, stderr } = await verify("--quiet", "--config", "config.yml");
     assertEquals([code, stderr], [4, ""]);
     const lines = stdout.trimEnd().split("\n");
-    assertMatch(lines[0] ?? "", /^FAILED {2}\S+app\.db, replica one \(file:\/\/\S+one\): proven up to "chain"$/);
+    assertMatch(
+      lines[0] ?? "",
+      /^FAILED {2}\S+app\.db, replica one \(file:\/\/\S+one\): generations\/\S+\.wal, .* is damaged/,
+    );
     assertStringIncludes(stdout, "wal/0000000000000000.wal");
+    assertMatch(stdout, /\n {2}proven up to "chain"\n/);
     assertMatch(stdout, /newest state that was proven good: 00000000000000aa\/0000000000000000:0 of /);
     assertMatch(
       stdout,
@@ -199,6 +204,39 @@ verifyTest(
       "0",
       "-3",
     ]);
+  },
+);
+
+verifyTest("verify takes $TMPDIR as every other variable, and an empty one for none", async (folder) => {
+  Deno.mkdirSync(`${folder}/t m p`);
+  const words = ["verify", "--keep", `file://${folder}/one`];
+  const quoted = await runInProcess(words, folder, { TMPDIR: `"${folder}/t m p"\n` });
+  assertEquals(quoted.code, 0);
+  assertStringIncludes(quoted.stderr, "TMPDIR is taken without the line feed at its end and the quotes around it");
+  assertEquals([...Deno.readDirSync(`${folder}/t m p`)].length, 1);
+  const empty = await runInProcess(["verify", `file://${folder}/one`], folder, { TMPDIR: "" });
+  assertEquals([empty.code, empty.stderr], [0, ""]);
+  assertEquals([...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name.includes("verify")), []);
+});
+
+verifyTest(
+  "verify says of a run that passes less far than one that failed that the failure stands",
+  async (folder, _, one) => {
+    Deno.mkdirSync(`${folder}/.app.db-tailrace`, { mode: 0o700 });
+    const verify = async (...words: string[]) => {
+      const all = ["verify", "--config", "config.yml", "--replica", "one", "--report", "out.json", ...words];
+      const { code } = await runInProcess(all, folder, { TMPDIR: `${folder}/scratch` });
+      const { replicas: [replica] } = JSON.parse(Deno.readTextFileSync(`${folder}/out.json`));
+      return { code, note: replica.suspicions.find((note: string) => note.startsWith("a failure still stands")) };
+    };
+    const bytes = Deno.readFileSync(one.path(0, "wal"));
+    flip(one.path(0, "wal"), 3_000);
+    assertEquals(await verify(), { code: 4, note: undefined });
+    const shallow = await verify("--level", "reach");
+    assertEquals(shallow.code, 0);
+    assertMatch(shallow.note, /only a run that goes as far can disprove: .*\.wal, .* is damaged/);
+    Deno.writeFileSync(one.path(0, "wal"), bytes);
+    assertEquals(await verify(), { code: 0, note: undefined });
   },
 );
 

@@ -1,8 +1,9 @@
+import { cleanEnvironment } from "../../lib/base/environment_value.ts";
 import { expandVariables, type Expansion } from "../../lib/config/expand_env.ts";
 import { assertEquals } from "../support/assert.ts";
 
 function expand(text: string, variables: Readonly<Record<string, string>> = {}): Expansion {
-  return expandVariables(text, (name) => variables[name]);
+  return expandVariables(text, cleanEnvironment((name) => variables[name]));
 }
 
 function text(text: string, ...cleaned: readonly { name: string; removed: string }[]): Expansion {

@@ -1,3 +1,4 @@
+import { cleanEnvironment } from "../../lib/base/environment_value.ts";
 import { chooseConfig, isLitestreamConfig } from "../../lib/config/find_config.ts";
 import { assertEquals } from "../support/assert.ts";
 
@@ -5,7 +6,7 @@ import { assertEquals } from "../support/assert.ts";
 const named = { kind: "named", isLitestreams: false } as const;
 
 function choose(flag: string | undefined, variables: Readonly<Record<string, string>> = {}) {
-  return chooseConfig(flag, { environment: (name) => variables[name], currentFolder: "/work" });
+  return chooseConfig(flag, { environment: cleanEnvironment((name) => variables[name]), currentFolder: "/work" });
 }
 
 Deno.test("chooseConfig() prefers --config, then TAILRACE_CONFIG, then LITESTREAM_CONFIG", () => {

@@ -1,3 +1,4 @@
+import { cleanEnvironment } from "../../lib/base/environment_value.ts";
 import { ReplicationError } from "../../lib/base/errors.ts";
 import { limits } from "../../lib/base/limits.ts";
 import { join } from "../../lib/base/path.ts";
@@ -74,7 +75,7 @@ Deno.test("loadConfig() says what it took off the variable that names the config
   await withTemporaryFolder((folder) => {
     Deno.writeTextFileSync(join(folder, "c.yml"), "dbs: [{path: ~/a.db, replicas: [{path: b}]}]");
     const variables: Record<string, string> = { TAILRACE_CONFIG: '"c.yml"\n', HOME: "/home/me\n" };
-    const environment = (name: string) => variables[name];
+    const environment = cleanEnvironment((name) => variables[name]);
     const config = loadConfig(files, { flag: undefined, expand: true, environment, currentFolder: folder });
     assertEquals(config.databases[0]?.path, "/home/me/a.db");
     assertEquals(config.warnings, [
@@ -120,7 +121,7 @@ Deno.test("loadConfig() takes a file named litestream.yml for Litestream's, and 
       Deno.writeTextFileSync(join(folder, name), "dbs: [{path: a.db, replicas: [{path: b}]}]");
     }
     const layoutBy = (flag: string | undefined, variable: string | undefined) => {
-      const environment = (name: string) => name === "LITESTREAM_CONFIG" ? variable : undefined;
+      const environment = cleanEnvironment((name) => name === "LITESTREAM_CONFIG" ? variable : undefined);
       const config = loadConfig(files, { flag, expand: true, environment, currentFolder: folder });
       return config.databases[0]?.replicas[0]?.defaultLayout;
     };

@@ -1,3 +1,4 @@
+import { cleanEnvironment } from "../../lib/base/environment_value.ts";
 import { ReplicationError } from "../../lib/base/errors.ts";
 import type { Config } from "../../lib/config/config.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
@@ -15,7 +16,7 @@ interface Options {
 }
 
 function parse(text: string, { environment = {}, expand = true }: Options = {}): Config {
-  const surroundings = { environment: (name: string) => environment[name], currentFolder: "/work", expand };
+  const surroundings = { environment: cleanEnvironment((name) => environment[name]), currentFolder: "/work", expand };
   return parseConfig(text, "t.yml", surroundings).config;
 }
 

@@ -1,3 +1,4 @@
+import { cleanEnvironment } from "../../lib/base/environment_value.ts";
 import { ReplicationError } from "../../lib/base/errors.ts";
 import { CONFIG_KEYS } from "../../lib/config/keys.ts";
 import { parseConfig } from "../../lib/config/parse.ts";
@@ -51,7 +52,7 @@ const PIECES: readonly string[] = [
 /** Either a config or a `ReplicationError` of one line; what else is thrown is a fault. */
 function tryParse(text: string, seed: number): void {
   const surroundings = {
-    environment: (name: string) => name === "A" ? "a" : name === "HOME" ? "/home/me" : undefined,
+    environment: cleanEnvironment((name) => name === "A" ? "a" : name === "HOME" ? "/home/me" : undefined),
     currentFolder: "/work",
     expand: seed % 2 === 0,
   };

@@ -1,4 +1,5 @@
 /** Runs a command inside the process of the test, on the real files of a folder: for many runs, each of milliseconds. */
+import { cleanEnvironment } from "../../lib/base/environment_value.ts";
 import { run } from "../../lib/cli/run.ts";
 import { type Clock, SystemClock } from "../../lib/platform/clock.ts";
 import type { FileHandle, FileSystem } from "../../lib/platform/file_system.ts";
@@ -51,7 +52,7 @@ export async function runInProcess(
   };
   const [stdout, stderr] = [new Output(true), new Output(false)];
   const process: Process = {
-    environment: (name) => ({ NO_COLOR: "1", ...environment })[name],
+    environment: cleanEnvironment((name) => ({ NO_COLOR: "1", ...environment })[name]),
     currentFolder: () => folder,
     userId: Deno.uid() ?? undefined,
     stdout,

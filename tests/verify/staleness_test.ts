@@ -86,6 +86,16 @@ Deno.test("judgeAge() calls stale what nobody brings, what is behind, and what i
   }
 });
 
+Deno.test("judgeAge() says to begin what nobody brings, and to ask a daemon why it does not", () => {
+  const next = (one: Case) => judgeAge(factsOf(one)).next?.kind;
+  assertEquals(next({ newestAgoMs: 2 * HOUR_MS, changedAgoMs: HOUR_MS }), "replicate");
+  assertEquals(next({ newestAgoMs: -HOUR_MS, changedAgoMs: 0 }), "replicate");
+  const behind = { position: EARLIER, lagMs: HOUR_MS };
+  assertEquals(next({ newestAgoMs: HOUR_MS, changedAgoMs: 0, heard: behind }), "status");
+  assertEquals(next({ newestAgoMs: HOUR_MS, changedAgoMs: 0, heard: { position: LATER, lagMs: 0 } }), "status");
+  assertEquals(next({ newestAgoMs: 2 * HOUR_MS, maxAgeMs: HOUR_MS }), undefined);
+});
+
 Deno.test("judgeAge() tells by how much the database is newer", () => {
   assertEquals(judgeAge(factsOf({ newestAgoMs: 30_000, changedAgoMs: 1_000 })).behindMs, 29_000);
   assertEquals(judgeAge(factsOf({ newestAgoMs: HOUR_MS, changedAgoMs: 1_000, isSame: true })).behindMs, 0);

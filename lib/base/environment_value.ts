@@ -8,7 +8,17 @@ export interface CleanValue {
   readonly removed: string | undefined;
 }
 
-export function cleanVariable(value: string): CleanValue {
+/** The variables of the environment, none of which is ever read without being cleaned; undefined: it is not set. */
+export type Environment = (name: string) => CleanValue | undefined;
+
+export function cleanEnvironment(read: (name: string) => string | undefined): Environment {
+  return (name) => {
+    const value = read(name);
+    return value === undefined ? undefined : cleanVariable(value);
+  };
+}
+
+function cleanVariable(value: string): CleanValue {
   const trimmed = value.trim();
   const inner = unquoted(trimmed);
   const removed = [
