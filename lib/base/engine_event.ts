@@ -25,6 +25,8 @@ export interface EngineEvent {
   readonly message: string;
   /** Absent of what happens to the database itself. */
   readonly replica?: string;
+  /** Of the replica, which two configs may give the same name as another one; absent in what an earlier version wrote. */
+  readonly url?: string;
   /** Of its upkeep. */
   readonly act?: string;
 }
@@ -38,7 +40,7 @@ export interface Trouble {
 export interface EngineStatus {
   /** Why the database is not followed. */
   readonly database: Trouble | undefined;
-  /** What each replica is in trouble with, by name: itself, then its upkeep. */
+  /** What each replica is in trouble with, by its URL, or its name where no URL is known: itself, then its upkeep. */
   readonly replicas: ReadonlyMap<string, readonly Trouble[]>;
   /** When what was captured and the database were last brought together. */
   readonly lastTurn: EngineEvent | undefined;
@@ -59,7 +61,7 @@ export function reduceStatus(events: readonly EngineEvent[]): EngineStatus {
       case "upkeep-failed": {
         // It may be said again, and what is wrong may change: it has been in trouble all the while.
         const sinceMs = troubles.get(key)?.trouble.sinceMs ?? event.atMs;
-        troubles.set(key, { replica: event.replica, trouble: { sinceMs, message: event.message } });
+        troubles.set(key, { replica: event.url ?? event.replica, trouble: { sinceMs, message: event.message } });
         break;
       }
       case "generation-began":
@@ -90,7 +92,15 @@ export function reduceStatus(events: readonly EngineEvent[]): EngineStatus {
   };
 }
 
+/** What that replica is in trouble with, as far as it was written. */
+export function troublesOf(
+  { replicas }: EngineStatus,
+  { name, url }: { readonly name: string; readonly url: string },
+): readonly Trouble[] {
+  return [...replicas.get(url) ?? [], ...replicas.get(name) ?? []];
+}
+
 /** What an event of one kind says nothing about is kept apart from it. */
-function keyOf({ replica, act }: EngineEvent): string {
-  return replica === undefined ? "" : JSON.stringify([replica, act ?? ""]);
+function keyOf({ replica, url = replica, act }: EngineEvent): string {
+  return url === undefined ? "" : JSON.stringify([url, act ?? ""]);
 }

@@ -64,7 +64,7 @@ async function snapshotOf(
 ): Promise<Made[]> {
   const { platform } = context;
   const named = context.arguments.text("replica");
-  const order = { replicas: named === undefined ? undefined : chooseByName(database, named).map(({ name }) => name) };
+  const order = { replicas: chooseByName(database, named).map(({ name, url }) => ({ name, url })) };
   for (let tries = 0; tries < TRIES && !signal.aborted; tries++) {
     const statePath = statePathOf(platform.files, database);
     const ordered = await orderSnapshot(platform, statePath, order, signal, context.userId);

@@ -1,5 +1,5 @@
 /** The status as a JSON document; `docs/json.md` describes it. */
-import type { Trouble } from "../base/engine_event.ts";
+import { type Trouble, troublesOf } from "../base/engine_event.ts";
 import { worstExitCode } from "../base/errors.ts";
 import { EXIT_CODES } from "../daemon/safety.ts";
 import type { DatabaseStatus } from "../daemon/status.ts";
@@ -62,7 +62,7 @@ function replicaDocument({ view, oldestMs }: Row, { heard, recorded }: DatabaseS
   const { name, url, position, capturedAtMs, lagMs, error, proof } = view;
   const answer = heard.kind === "answer" ? heard.answer.replicas.find((own) => own.url === url) : undefined;
   const isFailing = answer?.condition === "trouble" && answer.cause !== "proof";
-  const [last] = recorded.replicas.get(name) ?? [];
+  const [last] = troublesOf(recorded, { name, url });
   return {
     name,
     url,

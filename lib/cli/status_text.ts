@@ -1,14 +1,17 @@
-/** The status for people: one line that judges, what to do, and a table. Lines fit 80 columns unless `--long` was asked for. */
+/**
+ * The status for people: one line that judges, what to do, and a table. They fit 80 columns unless `--long` was asked for; the
+ * lines that say why break between words, and have each path whole.
+ */
 import type { DatabaseConfig } from "../config/config.ts";
 import { formatDuration } from "../config/duration.ts";
 import { type Help, type ReplicaView, type Unsafe, worstFirst } from "../daemon/safety.ts";
 import type { DatabaseStatus } from "../daemon/status.ts";
 import type { Event } from "../database/event_log.ts";
 import { commandLine, ownCommandLine } from "../base/command_line.ts";
-import { basename } from "../base/path.ts";
 import { formatPosition } from "../position/position.ts";
 import { newestSuccess, standingFailure } from "../verify/proof_memory.ts";
 import { formatAge, formatTime } from "./amounts.ts";
+import { cutMiddle, fittedLine, shortPath } from "./fitted_text.ts";
 import { rounded } from "./generations.ts";
 import { timeCell, UNKNOWN } from "./listing.ts";
 import { type Column, formatTable, widthOf } from "./table.ts";
@@ -58,7 +61,7 @@ export function verdictLine(shown: readonly Shown[]): string {
     return `ALL SAFE: ${counted(shown.length, "database")}, ${counted(replicas, "replica")}`;
   }
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
-  return `${cut(`NOT SAFE: ${first.text}`, WIDTH - widthOf(more))}${more}`;
+  return `${fittedLine(`NOT SAFE: ${first.text}`, WIDTH - widthOf(more), first.paths)}${more}`;
 }
 
 /** Everything that is not safe, where the line that judges could not say all of it. */
@@ -95,8 +98,8 @@ export function shortTable(shown: readonly Shown[], nowMs: number): string {
     SHORT_COLUMNS,
     shown.flatMap(({ rows }, slot) =>
       rows.map(({ view, oldestMs }) => [
-        cut(names[slot] ?? "", DATABASE_WIDTH),
-        cut(view.name, REPLICA_WIDTH),
+        shortPath(names[slot] ?? "", DATABASE_WIDTH),
+        cutMiddle(view.name, REPLICA_WIDTH),
         view.lagMs === undefined ? UNKNOWN : formatAge(view.lagMs),
         oldestMs === undefined ? UNKNOWN : formatAge(nowMs - oldestMs),
         proofCell(view, nowMs),
@@ -145,31 +148,34 @@ function eventText({ message, fields }: Event): string {
 interface Said {
   readonly grade: Unsafe["grade"];
   readonly text: string;
+  /** Those that may stand in it. */
+  readonly paths: readonly string[];
 }
 
 /** Of all databases, the worst first. */
 function inOrder(shown: readonly Shown[]): readonly Said[] {
   const names = namesOf(shown);
-  return worstFirst(shown.flatMap(({ rows, unsafe }, slot) =>
-    unsafe.map(({ replica, grade, why }) => {
+  return worstFirst(shown.flatMap(({ database, status, rows, unsafe }, slot) => {
+    const name = names[slot] ?? "";
+    const paths = [name, database.path, status.statePath, ...database.replicas.map(({ path }) => path)];
+    return unsafe.map(({ replica, grade, why }) => {
       const of = replica === undefined || rows.length === 1 ? "" : `, replica ${replica}`;
-      return { grade, text: `${names[slot]}${of}: ${why}` };
-    })
-  ));
+      return { grade, text: `${name}${of}: ${why}`, paths };
+    });
+  }));
 }
 
-/** The last part of each path where that tells them apart. */
+/** Of each path as many parts from its end as tell it from the others. */
 function namesOf(shown: readonly Shown[]): readonly string[] {
-  const names = shown.map(({ database: { path } }) => basename(path));
-  return new Set(names).size === names.length ? names : shown.map(({ database: { path } }) => path);
+  const paths = shown.map(({ database: { path } }) => path);
+  return paths.map((path) => {
+    const tails = path.split("/").map((_, from, parts) => parts.slice(from).join("/")).reverse();
+    return tails.find((tail) => !paths.some((other) => other !== path && other.endsWith(`/${tail}`))) ?? path;
+  });
 }
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
-}
-
-function cut(text: string, width: number): string {
-  return widthOf(text) <= width ? text : `${[...text].slice(0, width - 1).join("")}…`;
 }
 
 function wrap(text: string, first: string, further: string): string[] {

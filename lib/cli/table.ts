@@ -24,7 +24,15 @@ export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
-/** In columns of a terminal, one for each character. */
+/** East Asian characters and emoji take two columns of a terminal. */
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]|\p{Emoji_Presentation}/u;
+/** An accent that stands over the character before it, or a mark that nobody sees, takes none. */
+const NOT_SEEN = /[\p{Mn}\p{Me}\p{Cf}]/u;
+
+/** In columns of a terminal. */
 export function widthOf(text: string): number {
-  return [...text].length;
+  let width = 0;
+  for (const character of text) width += NOT_SEEN.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  return width;
 }

@@ -162,23 +162,24 @@ export class Daemon {
    */
   async snapshot(path: string, order: SnapshotOrder): Promise<readonly SnapshotResult[]> {
     const pair = this.#pairs.find(({ config }) => config.path === path);
-    const chosen = pair?.replicators.filter(({ name }) => order.replicas?.includes(name) ?? true) ?? [];
     if (pair === undefined) return [];
+    const { chosen, unknown } = chooseOrdered(pair, order);
     const asked = chosen.map((replicator) => ({ replicator, made: replicator.snapshotsMade }));
     try {
       const taken = await Promise.all(chosen.map((replicator) => replicator.isSnapshotNameTaken()));
       const reason = "a snapshot was asked for, and the present index has one";
       if (taken.some(Boolean)) await pair.database.startGeneration(reason);
     } catch (error) {
-      return chosen.map(({ name }) => unmade(name, error));
+      return [...chosen.map(({ name }) => unmade(name, error)), ...unknown];
     }
-    return await Promise.all(asked.map(async ({ replicator, made }) => {
+    const results = await Promise.all(asked.map(async ({ replicator, made }) => {
       const { name } = replicator;
       return await replicator.makeSnapshot(made).then(
         (position) => ({ replica: name, position }),
         (error: unknown) => unmade(name, error),
       );
     }));
+    return [...results, ...unknown];
   }
 
   #startMonitoring(): void {
@@ -324,7 +325,12 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
   const { platform, driver, watchFolder, userId } = options;
   const events = new EventLog(platform.clock);
   events.note({ level: "info", message: `${product.title} ${product.version} begins`, fields: {}, event: "started" });
-  const log = observed(options.log, (entry) => events.note(entry));
+  const urls = new Map(config.replicas.map(({ name, url }) => [name, url]));
+  const log = observed(options.log, (entry) => {
+    const { replica } = entry.fields;
+    const url = typeof replica === "string" ? urls.get(replica) : undefined;
+    events.note(url === undefined ? entry : { ...entry, fields: { ...entry.fields, url } });
+  });
   const database = new WatchedDatabase(
     platform,
     driver,
@@ -350,6 +356,23 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
     })
   );
   return { config, database, replicators, log: log.with({ database: config.path }) };
+}
+
+/** By URL: another config may give another replica the same name. An earlier version of who asks says names alone. */
+function chooseOrdered({ config, replicators }: Pair, { replicas }: SnapshotOrder) {
+  if (replicas === undefined) return { chosen: replicators, unknown: [] };
+  const chosen: FileReplicator[] = [];
+  const unknown: SnapshotResult[] = [];
+  for (const { name, url } of replicas) {
+    const own = replicators.filter((_, slot) => {
+      const replica = config.replicas[slot];
+      return url === undefined ? replica?.name === name : replica?.url === url;
+    });
+    chosen.push(...own);
+    if (own.length > 0) continue;
+    unknown.push({ replica: name, problem: "the running daemon knows nothing of it (is it in the daemon's config?)" });
+  }
+  return { chosen, unknown };
 }
 
 function unmade(replica: string, error: unknown): SnapshotResult {

@@ -1,7 +1,8 @@
 /**
  * Has the process that replicates a database make a snapshot now. An order lies beside the questions (`ask.ts`):
  *
- *     <state>/asks/<16 hex digits>.order          {"order": "snapshot", "replicas": [names]}, absent: all; removed when done
+ *     <state>/asks/<16 hex digits>.order          {"order": "snapshot", "replicas": [names], "urls": [of each]}; without
+ *                                                 names: all, without URLs: by name; removed when done
  *     <state>/asks/<16 hex digits>.order.answer   {"results": [...]}, for who gave it to take away
  */
 import { hex } from "../base/bytes.ts";
@@ -19,7 +20,13 @@ const LOOK_WHETHER_SERVED_MS = 200;
 
 export interface SnapshotOrder {
   /** Undefined: every one. */
-  readonly replicas: readonly string[] | undefined;
+  readonly replicas: readonly OrderedReplica[] | undefined;
+}
+
+export interface OrderedReplica {
+  readonly name: string;
+  /** Absent in the order of an earlier version. */
+  readonly url?: string;
 }
 
 export interface SnapshotResult {
@@ -41,19 +48,27 @@ export function isOrder(name: string): boolean {
 }
 
 export function formatOrder({ replicas }: SnapshotOrder): string {
-  return `${JSON.stringify({ order: "snapshot", replicas })}\n`;
+  const names = replicas?.map(({ name }) => name);
+  const urls = replicas?.flatMap(({ url }) => url ?? []);
+  return `${JSON.stringify({ order: "snapshot", replicas: names, ...(urls?.length === names?.length && { urls }) })}\n`;
 }
 
 /** Undefined for what this version does not understand. */
 export function parseOrder(text: string | undefined): SnapshotOrder | undefined {
   try {
-    const { order, replicas } = JSON.parse(text ?? "");
+    const { order, replicas: names, urls } = JSON.parse(text ?? "");
     if (order !== "snapshot") return undefined;
-    if (replicas === undefined) return { replicas: undefined };
-    return Array.isArray(replicas) && replicas.every((name) => typeof name === "string") ? { replicas } : undefined;
+    if (names === undefined) return { replicas: undefined };
+    if (!isTexts(names) || (urls !== undefined && (!isTexts(urls) || urls.length !== names.length))) return undefined;
+    const urlOf = (slot: number) => urls === undefined ? {} : { url: urls[slot] };
+    return { replicas: names.map((name, slot) => ({ name, ...urlOf(slot) })) };
   } catch {
     return undefined;
   }
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }
 
 export function formatResults(results: readonly SnapshotResult[]): Record<string, unknown> {

@@ -4,10 +4,17 @@
  * failure since. What is not known is not safe.
  */
 import { ExitCode } from "../base/errors.ts";
+import { troublesOf } from "../base/engine_event.ts";
 import { isFuture } from "../base/future.ts";
 import { limits } from "../base/limits.ts";
 import { comparePositions, type Position } from "../position/position.ts";
-import { newestSuccess, type ProofMemory, standingFailure } from "../verify/proof_memory.ts";
+import {
+  exitCodeOfFailure,
+  type KeptRun,
+  newestSuccess,
+  type ProofMemory,
+  standingFailure,
+} from "../verify/proof_memory.ts";
 import type { DaemonAnswer } from "./answer_document.ts";
 import type { DatabaseStatus } from "./status.ts";
 
@@ -105,19 +112,30 @@ function judgeAnswer({ condition, problem, advice, captured, mode }: DaemonAnswe
 }
 
 /** Nobody says that it is followed: as long as it is not there, a daemon that waits for it cannot be asked either. */
+/**
+ * Between a capture and the time of the file lies what the last process did itself at its end: it copies commits that it has
+ * captured into the file. So a moment may be a last commit, or nothing.
+ */
+const TOLD_MS = 1_000;
+
 function judgeAlone({ status: { path, recorded }, replicas }: SafetyFacts): Unsafe {
   if (path !== undefined) {
     const help = path.advice === undefined ? {} : { help: { kind: "advice", text: path.advice } } as const;
     return { grade: "trouble", why: path.problem, ...help };
   }
   const help = { kind: "replicate" } as const;
-  if (replicas.some(({ lagMs }) => lagMs === 0)) {
+  const lagMs = Math.min(...replicas.flatMap(({ lagMs }) => lagMs ?? []));
+  if (lagMs < TOLD_MS) {
     const before = recorded.database === undefined ? "" : `; the last one said: ${recorded.database.message}`;
-    return { grade: "trouble", why: `no daemon runs${before}`, help };
+    return { grade: "trouble", why: `no daemon follows it${before}`, help };
   }
-  const lags = replicas.flatMap(({ lagMs }) => lagMs ?? []);
-  const what = lags.length === 0 ? "any of it" : `its last ${span(Math.min(...lags))}`;
-  return { grade: "stale", why: `no daemon runs, and no replica holds ${what}`, help };
+  return { grade: "stale", why: `no daemon follows it, ${whatIsMissed(lagMs, replicas)}`, help };
+}
+
+function whatIsMissed(lagMs: number, replicas: readonly ReplicaView[]): string {
+  if (lagMs !== Infinity) return `no replica has its last ${span(lagMs)}`;
+  const isHeld = replicas.some(({ holdsGenerations }) => holdsGenerations);
+  return isHeld ? "it is not known what its replicas miss" : "no replica has any of it";
 }
 
 function judgeReplica(view: ReplicaView, answer: DaemonAnswer | undefined, facts: SafetyFacts): Unsafe[] {
@@ -167,16 +185,15 @@ function isLost(written: Position | undefined, found: Position | undefined): boo
 
 /** Where nobody says how it is kept. */
 function judgeUnkept(
-  { holdsGenerations, lagMs, name }: ReplicaView,
+  { holdsGenerations, lagMs, name, url }: ReplicaView,
   { status: { recorded } }: SafetyFacts,
 ): Unsafe | undefined {
-  const [trouble] = recorded.replicas.get(name) ?? [];
+  const [trouble] = troublesOf(recorded, { name, url });
   if (trouble !== undefined) return { grade: "trouble", why: `it failed when it was last written: ${trouble.message}` };
   if (!holdsGenerations) return { grade: "stale", why: "it has received nothing yet" };
-  if (lagMs === undefined || lagMs > 0) {
-    return { grade: "stale", why: lagMs === undefined ? "its age is not known" : `it misses the last ${span(lagMs)}` };
-  }
-  return undefined;
+  if (lagMs === undefined) return { grade: "stale", why: "its age is not known" };
+  if (lagMs === 0) return undefined;
+  return { grade: "stale", why: lagMs < TOLD_MS ? "it may miss the last change" : `it misses the last ${span(lagMs)}` };
 }
 
 /** A clock that was ahead makes what is old look new. */
@@ -193,7 +210,8 @@ function judgeProof(proof: ProofMemory | undefined, { nowMs, provenWithinMs }: S
   const help = { kind: "verify" } as const;
   const failure = standingFailure(proof);
   if (failure !== undefined) {
-    return { grade: "damaged", why: `a verification failed: ${failure.problem ?? "no reason is kept"}`, help };
+    const why = `a verification failed: ${failure.problem ?? "no reason is kept"}`;
+    return { grade: gradeOfFailure(failure), why, help };
   }
   const success = newestSuccess(proof);
   if (success === undefined) {
@@ -205,10 +223,16 @@ function judgeProof(proof: ProofMemory | undefined, { nowMs, provenWithinMs }: S
   return { grade: "stale", why: `last proven ${span(ageMs)} ago`, help };
 }
 
+/** As the run that failed ended. */
+function gradeOfFailure(failure: KeptRun): Grade {
+  const code = exitCodeOfFailure(failure);
+  return code === ExitCode.corrupt ? "damaged" : code === ExitCode.stale ? "stale" : "trouble";
+}
+
 const SPANS = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000]] as const;
 
-/** `3d`, `12m`, `0s`: one unit is enough to judge by. */
+/** `3d`, `12m`, `less than 1s`: one unit is enough to judge by. */
 function span(ms: number): string {
-  const [unit, unitMs] = SPANS.find(([, size]) => ms >= size) ?? ["s", 1_000];
-  return `${Math.floor(ms / unitMs)}${unit}`;
+  const [unit, unitMs] = SPANS.find(([, size]) => ms >= size) ?? [];
+  return unitMs === undefined ? "less than 1s" : `${Math.floor(ms / unitMs)}${unit}`;
 }

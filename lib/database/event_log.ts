@@ -79,13 +79,14 @@ export function readEvents(files: FileSystem, statePath: string): readonly Event
 
 /** Those lines that change how something stands, in the order they have. */
 export function engineEvents(events: readonly Event[]): readonly EngineEvent[] {
-  return events.flatMap(({ atMs, message, fields: { replica, act }, event: kind }) => {
+  return events.flatMap(({ atMs, message, fields: { replica, url, act }, event: kind }) => {
     if (kind === undefined) return [];
     return [{
       atMs,
       kind,
       message,
       ...(typeof replica === "string" ? { replica } : {}),
+      ...(typeof url === "string" ? { url } : {}),
       ...(typeof act === "string" ? { act } : {}),
     }];
   });

@@ -1,4 +1,4 @@
-import type { KeptRun } from "./proof_memory.ts";
+import { exitCodeOfFailure, type KeptRun } from "./proof_memory.ts";
 
 /** A run as JSON documents have it; null when there was none. */
 export function proofDocument(run: KeptRun | undefined): Record<string, unknown> | null {
@@ -10,6 +10,7 @@ export function proofDocument(run: KeptRun | undefined): Record<string, unknown>
     reached: reached ?? null,
     proven: proven === undefined ? null : { position: proven.position, captured_at: timeOf(proven.capturedAtMs) },
     problem: problem ?? null,
+    exit_code: outcome === "fail" ? exitCodeOfFailure(run) : 0,
   };
 }
 

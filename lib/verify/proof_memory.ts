@@ -4,12 +4,13 @@
  * know whether the replica is proven asks `newestSuccess()` and `standingFailure()`, never a single run.
  */
 import { checksumName } from "../base/crc32c.ts";
+import { ExitCode, worstExitCode } from "../base/errors.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import { withOwner } from "../platform/owned_files.ts";
 import { formatPosition, parsePosition, type Position } from "../position/position.ts";
 import type { CheckValues } from "./check.ts";
-import { outcomeOf } from "./judgement.ts";
+import { exitCodeFor, outcomeOf } from "./judgement.ts";
 import { type Outcome, OUTCOMES, type ReplicaReport, type Rung, type RungOutcome, RUNGS } from "./report.ts";
 
 /** Of the document: one of another version is taken for none, and the replica for never verified. */
@@ -36,6 +37,8 @@ export interface KeptRun {
   readonly values: CheckValues;
   /** What was wrong first; absent when nothing was. */
   readonly problem?: string;
+  /** The exit code for all that was wrong; absent when nothing was, and of runs of a version that kept none. */
+  readonly exitCode?: number;
 }
 
 export interface ProofMemory {
@@ -54,9 +57,18 @@ export function newestSuccess(memory: ProofMemory | undefined): KeptRun | undefi
   return memory?.success;
 }
 
-/** The newest failure after which no run that is at least as deep has passed. PURE. */
+/** Of the failures after which no run that is at least as deep has passed the worst, of several the newest. PURE. */
 export function standingFailure(memory: ProofMemory | undefined): KeptRun | undefined {
-  return memory?.failures.at(-1);
+  const failures = memory?.failures ?? [];
+  const worst = worstExitCode(failures.map(exitCodeOfFailure));
+  return failures.findLast((failure) => exitCodeOfFailure(failure) === worst);
+}
+
+const FAILURE_CODES: readonly number[] = [ExitCode.failed, ExitCode.nothingThere, ExitCode.stale];
+
+/** Where none is kept, or none that a failure has, the worst. PURE. */
+export function exitCodeOfFailure({ exitCode }: Pick<KeptRun, "exitCode">): number {
+  return exitCode !== undefined && FAILURE_CODES.includes(exitCode) ? exitCode : ExitCode.corrupt;
 }
 
 /** Past points that failed, which the next run tries again as long as the replica has them. PURE. */
@@ -165,7 +177,7 @@ export function keptRunOf(report: ReplicaReport, atMs: number): KeptRun | undefi
     ...(failedPoints.length === 0 ? {} : { failedPoints }),
     ...(schema === undefined ? {} : { schema }),
     values,
-    ...(fault === undefined ? {} : { problem: fault.problem }),
+    ...(fault === undefined ? {} : { problem: fault.problem, exitCode: exitCodeFor(faults) }),
   };
 }
 

@@ -1,4 +1,4 @@
-import { type EngineEvent, type EventKind, reduceStatus } from "../../lib/base/engine_event.ts";
+import { type EngineEvent, type EventKind, reduceStatus, troublesOf } from "../../lib/base/engine_event.ts";
 import { assertEquals } from "../support/assert.ts";
 
 /** Events one second apart: the kind, and of what. */
@@ -12,7 +12,7 @@ function history(...all: readonly (readonly [EventKind, replica?: string, act?: 
   }));
 }
 
-function troublesOf(events: readonly EngineEvent[]): Record<string, readonly string[]> {
+function troublesIn(events: readonly EngineEvent[]): Record<string, readonly string[]> {
   const { database, replicas } = reduceStatus(events);
   const texts = [...replicas].map(([name, all]) => [name, all.map(({ message }) => message)] as const);
   return { ...(database === undefined ? {} : { "": [database.message] }), ...Object.fromEntries(texts) };
@@ -24,14 +24,26 @@ Deno.test("reduceStatus() knows nothing of what nobody wrote", () => {
 
 Deno.test("reduceStatus() has a replica in trouble until it recovers, whatever its upkeep does, and the other way round", () => {
   const failed = ["replica-failed", "near"] as const;
-  assertEquals(troublesOf(history(failed, ["upkeep-recovered", "near", "retention"])), { near: ["replica-failed 0"] });
-  assertEquals(troublesOf(history(failed, ["following"], ["resynced"])), { near: ["replica-failed 0"] });
-  assertEquals(troublesOf(history(failed, ["replica-recovered", "far"])), { near: ["replica-failed 0"] });
-  assertEquals(troublesOf(history(failed, ["replica-recovered", "near"])), {});
+  assertEquals(troublesIn(history(failed, ["upkeep-recovered", "near", "retention"])), { near: ["replica-failed 0"] });
+  assertEquals(troublesIn(history(failed, ["following"], ["resynced"])), { near: ["replica-failed 0"] });
+  assertEquals(troublesIn(history(failed, ["replica-recovered", "far"])), { near: ["replica-failed 0"] });
+  assertEquals(troublesIn(history(failed, ["replica-recovered", "near"])), {});
   const upkeep = ["upkeep-failed", "near", "snapshot"] as const;
-  assertEquals(troublesOf(history(upkeep, ["replica-recovered", "near"])), { near: ["upkeep-failed 0"] });
-  assertEquals(troublesOf(history(upkeep, ["upkeep-recovered", "near", "retention"])), { near: ["upkeep-failed 0"] });
-  assertEquals(troublesOf(history(upkeep, failed)), { near: ["replica-failed 1", "upkeep-failed 0"] });
+  assertEquals(troublesIn(history(upkeep, ["replica-recovered", "near"])), { near: ["upkeep-failed 0"] });
+  assertEquals(troublesIn(history(upkeep, ["upkeep-recovered", "near", "retention"])), { near: ["upkeep-failed 0"] });
+  assertEquals(troublesIn(history(upkeep, failed)), { near: ["replica-failed 1", "upkeep-failed 0"] });
+});
+
+Deno.test("troublesOf() tells replicas of one name apart by their URLs, and by the name where none was written", () => {
+  const failed = { kind: "replica-failed", replica: "near", atMs: 0 } as const;
+  const status = reduceStatus([
+    { ...failed, message: "a", url: "file:///a" },
+    { ...failed, message: "b", url: "file:///b" },
+    { ...failed, kind: "replica-recovered", message: "", url: "file:///b" },
+  ]);
+  const of = (url: string, from = status) => troublesOf(from, { name: "near", url }).map(({ message }) => message);
+  assertEquals([of("file:///a"), of("file:///b")], [["a"], []]);
+  assertEquals(of("file:///b", reduceStatus([{ ...failed, message: "old" }])), ["old"]);
 });
 
 Deno.test("reduceStatus() knows since when something is in trouble, and what with by now", () => {
@@ -40,14 +52,14 @@ Deno.test("reduceStatus() knows since when something is in trouble, and what wit
 });
 
 Deno.test("reduceStatus() forgets what was wrong in the life of another process", () => {
-  assertEquals(troublesOf(history(["replica-failed", "near"], ["refused"], ["started"])), {});
+  assertEquals(troublesIn(history(["replica-failed", "near"], ["refused"], ["started"])), {});
 });
 
 Deno.test("reduceStatus() has a database refused until it is taken up or waited for", () => {
-  assertEquals(troublesOf(history(["following"], ["refused"])), { "": ["refused 1"] });
-  assertEquals(troublesOf(history(["refused"], ["released"], ["replica-recovered", "near"])), { "": ["refused 0"] });
+  assertEquals(troublesIn(history(["following"], ["refused"])), { "": ["refused 1"] });
+  assertEquals(troublesIn(history(["refused"], ["released"], ["replica-recovered", "near"])), { "": ["refused 0"] });
   for (const kind of ["following", "waiting", "generation-began", "resynced"] as const) {
-    assertEquals(troublesOf(history(["refused"], [kind])), {});
+    assertEquals(troublesIn(history(["refused"], [kind])), {});
   }
 });
 

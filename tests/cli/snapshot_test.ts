@@ -88,6 +88,23 @@ snapshotTest("snapshot is made by the running daemon, of the replica that is nam
   assertEquals((await run("verify", "--quiet", "--config", config)).code, 0);
 });
 
+snapshotTest("snapshot takes no replica of the daemon's config for another one of that name", async (stage) => {
+  const { folder, config, run } = stage;
+  await using daemon = startReplicate(["--config", config]);
+  await daemon.until(() => daemon.saying("Snapshot done").length === 2, "both snapshots");
+  const before = snapshotsOn(`${folder}/a`);
+  Deno.writeTextFileSync(
+    `${folder}/other.yml`,
+    `dbs: [{path: ${folder}/app.db, replicas: [{name: a, path: ${folder}/other}, {name: far, path: ${folder}/b}]}]\n`,
+  );
+  const { code, stderr } = await run("snapshot", "--config", "other.yml");
+  assertEquals(code, 1);
+  assertMatch(stderr, /^Snapshot of \S+app\.db on replica b: /m);
+  assertMatch(stderr, /^Cannot make a snapshot of \S+app\.db on replica a: the running daemon knows nothing of it/m);
+  const after = snapshotsOn(`${folder}/a`).filter((name) => name.startsWith(before[0]?.split("/")[0] ?? "none"));
+  assertEquals(after, before);
+});
+
 snapshotTest(
   "snapshot, as restore and verify advise it, makes a replica with a damaged one restorable",
   async (stage) => {

@@ -207,6 +207,7 @@ Deno.test("healthDocument() has everything of every database and replica, null w
             reached: "chain",
             proven: null,
             problem: "a bit",
+            exit_code: 4,
           },
           last_success: {
             at: "2023-11-14T22:13:20.000Z",
@@ -214,6 +215,7 @@ Deno.test("healthDocument() has everything of every database and replica, null w
             reached: "structure",
             proven: null,
             problem: null,
+            exit_code: 0,
           },
           standing_failure: {
             at: "2023-11-14T22:15:00.000Z",
@@ -221,6 +223,7 @@ Deno.test("healthDocument() has everything of every database and replica, null w
             reached: "chain",
             proven: null,
             problem: "a bit",
+            exit_code: 4,
           },
         },
       ],

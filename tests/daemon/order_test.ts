@@ -146,10 +146,21 @@ Deno.test({
 });
 
 Deno.test("parseOrder() reads what formatOrder() wrote, and nothing else", () => {
-  for (const order of [{ replicas: undefined }, { replicas: ["a", "b c"] }]) {
+  const replicas = [{ name: "a", url: "file:///a" }, { name: "b c", url: "file:///b" }];
+  for (const order of [{ replicas: undefined }, { replicas }, { replicas: [{ name: "a" }] }]) {
     assertEquals(parseOrder(formatOrder(order)), order);
   }
-  for (const text of [undefined, "", "{", "null", '{"order":"halt"}', '{"order":"snapshot","replicas":[1]}']) {
+  for (
+    const text of [
+      undefined,
+      "",
+      "{",
+      "null",
+      '{"order":"halt"}',
+      '{"order":"snapshot","replicas":[1]}',
+      '{"order":"snapshot","replicas":["a"],"urls":[]}',
+    ]
+  ) {
     assertEquals(parseOrder(text), undefined, text);
   }
 });

@@ -89,7 +89,7 @@ Deno.test("judgeSafety(): a daemon that answers, replicas that hold everything, 
 });
 
 Deno.test("judgeSafety(): without a daemon that follows nothing is safe", () => {
-  assertEquals(judged({ status: alone() }), [[1, undefined, "no daemon runs"]]);
+  assertEquals(judged({ status: alone() }), [[1, undefined, "no daemon follows it"]]);
   assertEquals(judged({ status: alone({ heard: { kind: "silent" }, daemon: 7 }) }), [
     [1, undefined, "its daemon does not answer: it is stopped, or hangs"],
   ]);
@@ -109,14 +109,37 @@ Deno.test("judgeSafety(): without a daemon that follows nothing is safe", () => 
 Deno.test("judgeSafety(): commits that nobody is bringing are stale, of each replica that misses them", () => {
   const [near, far] = [view({ lagMs: 29_000 }), view({ name: "far", lagMs: 7_200_000 })];
   assertEquals(judged({ status: alone(), replicas: [near, far] }), [
-    [5, undefined, "no daemon runs, and no replica holds its last 29s"],
+    [5, undefined, "no daemon follows it, no replica has its last 29s"],
     [5, "near", "it misses the last 29s"],
     [5, "far", "it misses the last 2h"],
   ]);
   const { lagMs: _, ...unknown } = view();
   assertEquals(judged({ status: alone(), replicas: [unknown] }), [
-    [5, undefined, "no daemon runs, and no replica holds any of it"],
+    [5, undefined, "no daemon follows it, it is not known what its replicas miss"],
     [5, "near", "its age is not known"],
+  ]);
+  assertEquals(judged({ status: alone(), replicas: [{ ...unknown, holdsGenerations: false }] }), [
+    [5, undefined, "no daemon follows it, no replica has any of it"],
+    [5, "near", "it has received nothing yet"],
+  ]);
+});
+
+Deno.test("judgeSafety(): how much is missed is said in whole amounts, and of less than a second none", () => {
+  const missed = (lagMs: number) => judged({ status: alone(), replicas: [view({ lagMs })] });
+  for (const lagMs of [1, 999]) {
+    const moment = missed(lagMs);
+    assertEquals(moment, [[1, undefined, "no daemon follows it"], [5, "near", "it may miss the last change"]]);
+  }
+  const amounts = [[1_000, "1s"], [59_999, "59s"], [60_000, "1m"], [3_600_000, "1h"], [172_800_000, "2d"]] as const;
+  for (const [lagMs, amount] of amounts) {
+    assertEquals(missed(lagMs), [
+      [5, undefined, `no daemon follows it, no replica has its last ${amount}`],
+      [5, "near", `it misses the last ${amount}`],
+    ]);
+  }
+  const proof = { last: PROVEN, success: { ...PROVEN, atMs: NOW - 400 }, failures: [] };
+  assertEquals(judged({ provenWithinMs: 300, replicas: [view({ proof })] }), [
+    [5, "near", "last proven less than 1s ago"],
   ]);
 });
 
@@ -124,7 +147,7 @@ Deno.test("judgeSafety(): a replica that never received anything is not safe, wi
   const empty = view({ holdsGenerations: false });
   assertEquals(judged({ replicas: [empty] }), [[5, "near", "it has received nothing yet"]]);
   assertEquals(judged({ status: alone(), replicas: [empty, view({ name: "far" })] }), [
-    [1, undefined, "no daemon runs"],
+    [1, undefined, "no daemon follows it"],
     [5, "near", "it has received nothing yet"],
   ]);
 });
@@ -210,11 +233,15 @@ Deno.test("judgeSafety(): a replica that cannot be looked at is not safe, and da
 Deno.test("judgeSafety(): without a daemon, what failed last is remembered", () => {
   const recorded = reduceStatus([{ atMs: 0, kind: "replica-failed", message: "no space", replica: "near" }]);
   assertEquals(judged({ status: alone({ recorded }) }), [
-    [1, undefined, "no daemon runs"],
+    [1, undefined, "no daemon follows it"],
     [1, "near", "it failed when it was last written: no space"],
   ]);
   // A daemon that runs knows better.
   assertEquals(judged({ status: { ...answered(), recorded } }), []);
+  // Another config may give another replica the same name.
+  const failure = { atMs: 0, kind: "replica-failed", message: "no space", replica: "near" } as const;
+  const of = (url: string) => judged({ status: alone({ recorded: reduceStatus([{ ...failure, url }]) }) }).length;
+  assertEquals([of("file:///near"), of("file:///elsewhere")], [2, 1]);
 });
 
 Deno.test("judgeSafety(): only a run that restored and compared is a proof, and not for ever", () => {
@@ -231,6 +258,12 @@ Deno.test("judgeSafety(): only a run that restored and compared is a proof, and 
   assertEquals(after(PROVEN, failed), [unsafe]);
   assertEquals(after(PROVEN, failed, shallow), [unsafe]);
   assertEquals(after(failed, PROVEN), []);
+  for (const [exitCode, code] of [[4, 4], [5, 5], [3, 1], [1, 1], [75, 4], [undefined, 4]] as const) {
+    assertEquals(after({ ...failed, ...(exitCode && { exitCode }) }).map(([code]) => code), [code], String(exitCode));
+  }
+  // What is less deep does not cover what is worse.
+  const late: KeptRun = { ...shallow, outcome: "fail", rungs: { reach: "fail" }, problem: "too old", exitCode: 5 };
+  assertEquals(after(failed, late), [unsafe]);
   const old: KeptRun = { ...PROVEN, atMs: NOW - 49 * HOUR_MS };
   assertEquals(after(old), [[5, "near", "last proven 2d ago"]]);
   const proof = { last: old, success: old, failures: [] };

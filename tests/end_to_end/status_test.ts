@@ -203,7 +203,7 @@ Deno.test({
       insert(scene.application(), 3);
       const alone = await shownBy(config);
       assertEquals(alone.code, 5);
-      assertMatch(alone.lines[0] ?? "", /^NOT SAFE: app.db: no daemon runs, and no replica holds any of it/);
+      assertMatch(alone.lines[0] ?? "", /^NOT SAFE: app.db: no daemon follows it, no replica has any of it/);
       assertEquals(alone.lines[1], `Try: tailrace replicate --config ${config}`);
 
       await using daemon = startReplicate(["--config", config]);
@@ -243,13 +243,13 @@ Deno.test({
       daemon.signal("SIGCONT");
       await daemon.stop("SIGKILL");
       const dead = await documentOf(config);
-      assertEquals([dead.code, dead.problems.map(({ problem }) => problem)], [1, ["no daemon runs"]]);
+      assertEquals([dead.code, dead.problems.map(({ problem }) => problem)], [1, ["no daemon follows it"]]);
 
       await sleep(1_200); // Of a second or more that is missing.
       insert(application, 2);
       const { code, problems, database } = await documentOf(config);
       assertEquals([code, database.safe], [5, false]);
-      assertMatch(problems[0]?.problem ?? "", /^no daemon runs, and no replica holds its last [1-9]\d*s$/);
+      assertMatch(problems[0]?.problem ?? "", /^no daemon follows it, no replica has its last [1-9]\d*s$/);
       assertEquals(problems.slice(1).map(({ replica, grade }) => [replica, grade]), [["near", "stale"], [
         "far",
         "stale",
@@ -309,6 +309,30 @@ Deno.test({
       assertEquals(code, 1);
       assertEquals(database.replicas[0]?.trouble?.message, "Cannot write: the device is full");
       assert(problems.some(({ problem }) => problem.endsWith("Cannot write: the device is full")));
+    }),
+});
+
+Deno.test({
+  name: "status shows no fault of another config's replica that has the same name",
+  timeout: 60_000,
+  fn: () =>
+    withScene(async (scene) => {
+      insert(scene.application(), 3);
+      const configOf = (place: string) => {
+        const path = `${scene.folder}/${place}.yml`;
+        const replicas = [{ name: "near", path: `${scene.folder}/${place}` }];
+        Deno.writeTextFileSync(path, JSON.stringify({ dbs: [{ path: scene.database, replicas }] }));
+        return path;
+      };
+      const [good, bad] = [configOf("good"), configOf("bad")];
+      assertEquals((await runTailrace(["replicate", "--once", "--config", good])).code, 0);
+      Deno.writeTextFileSync(`${scene.folder}/bad`, "a file in the way");
+      await using daemon = startReplicate(["--config", bad]);
+      await daemon.until(() => daemon.saying(" ERROR ").length > 0, "a failure");
+      await daemon.stop("SIGKILL");
+      const troubles = async (config: string) =>
+        (await statusOf(config)).replicas.map(({ trouble }) => trouble !== null);
+      assertEquals([await troubles(good), await troubles(bad)], [[false], [true]]);
     }),
 });
 

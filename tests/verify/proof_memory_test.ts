@@ -133,7 +133,13 @@ Deno.test("keptRunOf() keeps what says something of the replica, and nothing els
   ];
   for (const [name, report, outcome] of table) assertEquals(keptRunOf(aReport(report), 5)?.outcome, outcome, name);
   const both = aReport({ outcome: "fail", findings: [finding("unavailable"), finding("gap")] });
-  assertEquals(keptRunOf(both, 5)?.problem, "gap");
+  assertEquals([keptRunOf(both, 5)?.problem, keptRunOf(both, 5)?.exitCode], ["gap", 4]);
+  const codes: readonly [Finding["code"], number][] = [["stale", 5], ["not-found", 3], ["check", 4], ["foreign", 4]];
+  for (const [code, exitCode] of codes) {
+    const report = aReport({ outcome: "fail", findings: [finding(code), finding("unavailable")] });
+    assertEquals(keptRunOf(report, 5)?.exitCode, exitCode, code);
+  }
+  assertEquals(keptRunOf(aReport({}), 5)?.exitCode, undefined);
 });
 
 Deno.test("rememberProof() keeps a memory for each replica, and a run that told nothing changes none", () =>
