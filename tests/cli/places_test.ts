@@ -138,15 +138,16 @@ placeTest(
 );
 
 placeTest(
-  "a replica that this host wrote is 75 while its folder is missing or an empty mount point",
+  "a replica that this host wrote is 75 while its folder is missing, an empty mount point, or another device's",
   async ({ folder, run }) => {
     makeDatabase(`${folder}/app.db`);
     Deno.writeTextFileSync(`${folder}/c.yml`, `dbs: [{path: ${folder}/app.db, replicas: [{path: ${folder}/mount}]}]\n`);
     const config = ["--config", "c.yml"];
     assertEquals((await run("replicate", "--once", ...config)).code, 0);
     Deno.renameSync(`${folder}/mount`, `${folder}/away`);
-    for (const isMountPoint of [false, true]) {
-      if (isMountPoint) Deno.mkdirSync(`${folder}/mount`);
+    for (const holds of ["missing", "nothing", "something else"]) {
+      if (holds === "nothing") Deno.mkdirSync(`${folder}/mount`);
+      if (holds === "something else") Deno.writeTextFileSync(`${folder}/mount/photo.jpg`, "");
       for (
         const words of [["verify"], ["points"], ["restore", "-o", "out.db"], [
           "restore",
@@ -156,11 +157,11 @@ placeTest(
         ]]
       ) {
         const { code, stdout, stderr } = await run(...words, ...config, "app.db");
-        assertEquals(code, 75, words.join(" "));
+        assertEquals(code, 75, `${words.join(" ")}, ${holds}`);
         assertStringIncludes(stdout + stderr, "(is it mounted?)");
       }
     }
-    Deno.removeSync(`${folder}/mount`);
+    Deno.removeSync(`${folder}/mount`, { recursive: true });
     Deno.renameSync(`${folder}/away`, `${folder}/mount`);
     assertEquals((await run("verify", "--quiet", ...config)).code, 0);
   },

@@ -187,6 +187,10 @@ verifyTest(
       "0",
       "8192",
     ]);
+    // A state that somebody chose proves nothing of the newest one, however far the run goes.
+    const chosen = await metrics("--generation", "00000000000000aa");
+    assertEquals(chosen("rung", ',rung="equal"'), "1");
+    assertEquals(chosen("last_success_timestamp_seconds"), first("last_success_timestamp_seconds"));
     flip(one.path(0, "wal"), 3_000);
     const second = await metrics();
     assertEquals(second("last_success_timestamp_seconds"), first("last_success_timestamp_seconds"));
@@ -237,6 +241,31 @@ verifyTest(
     assertMatch(shallow.note, /only a run that goes as far can disprove: .*\.wal, .* is damaged/);
     Deno.writeFileSync(one.path(0, "wal"), bytes);
     assertEquals(await verify(), { code: 0, note: undefined });
+  },
+);
+
+verifyTest(
+  "verify tries a past point that failed again, until it passes: another sample disproves nothing",
+  async (folder, verify, one) => {
+    Deno.mkdirSync(`${folder}/.app.db-tailrace`);
+    const wal = new WalBuilder({ salt: { salt1: 9, salt2: 8 } });
+    const [past, newest] = [wal.commit(2, [1, 11]), wal.commit(2, [2, 21])];
+    const sum = (...fills: number[]) => databaseChecksum(imageOf(4096, ...fills), 4096);
+    await one.close(0);
+    await one.wal(
+      1,
+      wal.bytes(),
+      { end: past, databasePages: 2, checksum: sum(7, 7) },
+      { end: newest, databasePages: 2, checksum: sum(11, 21) },
+    );
+    const words = ["--config", "config.yml", "--replica", "one"];
+    assertEquals((await verify(...words)).code, 0);
+    assertEquals((await verify(...words, "--sample", "9")).code, 4);
+    for (let run = 0; run < 2; run++) {
+      const { code, stdout } = await verify(...words);
+      assertEquals(code, 4);
+      assertStringIncludes(stdout, `0000000000000001:${past}`);
+    }
   },
 );
 

@@ -1,7 +1,14 @@
 /** A doubt that comes back at once is not mended by one generation after the other, each with its snapshots. */
 import { limits } from "../../lib/base/limits.ts";
 import { ReplicationError } from "../../lib/base/errors.ts";
+import { silentLogger } from "../../lib/base/log.ts";
+import { defaults } from "../../lib/config/defaults.ts";
 import { Recurrence } from "../../lib/database/recurrence.ts";
+import { SessionOpener } from "../../lib/database/session.ts";
+import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { SystemRandom } from "../../lib/platform/random.ts";
+import { SystemWeb } from "../../lib/platform/web.ts";
+import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
 import { assertEquals, assertNotEquals, assertRejects, assertThrows } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
 import { ShiftedClock, WatchedStage } from "./watched_stage.ts";
@@ -120,5 +127,40 @@ Deno.test({
       assertEquals(stage.lines.filter((line) => line.includes("A new generation begins")).length, 1);
       assertEquals(stage.generation, generation);
       assertEquals(stage.text.includes("within a minute"), false);
+      await stage.database.startGeneration("resyncs do not count as generations");
+    }),
+});
+
+Deno.test({
+  name: "SessionOpener refuses more resyncs than may begin within a minute",
+  timeout: 30_000,
+  fn: () =>
+    WatchedStage.with({}, async (stage) => {
+      const isKnown = async () => (await stage.database.captureNow()).checksum !== undefined;
+      await until(isKnown, "every page to be known");
+      await stage.release();
+      const files = new DenoFileSystem();
+      const opener = new SessionOpener(
+        { clock: stage.clock, files, random: new SystemRandom(), web: new SystemWeb() },
+        createNodeDriver(),
+        { ...defaults, path: stage.path, statePath: stage.state, userId: Deno.uid() ?? undefined },
+        silentLogger,
+        { captured: () => {}, isSnapshotting: () => false },
+      );
+      const status = files.status(stage.path);
+      if (status === undefined) throw new Error("There is no database");
+      let session = await opener.open(stage.path, status);
+      const { generation } = session.shadow;
+      const resync = async () => {
+        await session.watch.settle();
+        session = await opener.startOver(session, "a test asks for it");
+        assertEquals(session.shadow.generation, generation);
+      };
+      for (let i = 0; i < limits.resyncsPerMinuteMax; i++) await resync();
+      const { message } = await assertRejects(resync, ReplicationError);
+      assertEquals(message.includes(`${limits.resyncsPerMinuteMax} resyncs began within a minute`), true, message);
+      stage.clock.shiftMs += MINUTE_MS;
+      await resync();
+      await opener.close(session);
     }),
 });

@@ -8,6 +8,7 @@ import { askDaemon } from "../../lib/daemon/ask.ts";
 import { awaitDaemonOf } from "../../lib/daemon/await_daemon.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { openFileEvents } from "../../lib/platform/file_events.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
 import { SystemWeb } from "../../lib/platform/web.ts";
 import { assertEquals, assertRejects } from "../support/assert.ts";
@@ -21,6 +22,8 @@ const PLATFORM = {
   random: new SystemRandom(),
   web: new SystemWeb(),
 };
+
+const EVENTS = openFileEvents();
 
 /** What a run of `--once` answers that is not done. */
 const ONCE_ANSWER = {
@@ -57,17 +60,17 @@ once("replicate --once beside a process that has not taken the database up yet i
   await scene.expectEqual();
 });
 
-/** This process has the database, as a run of `--once` has it. */
-async function holdAsOnce(scene: Scene): Promise<() => Promise<void>> {
+/** This process has the database, as a run of `--once` has it, or as one that says something else. */
+async function hold(scene: Scene, answer: () => Record<string, unknown>): Promise<() => Promise<void>> {
   const lock = PLATFORM.files.tryLock(`${scene.state}/lock`);
   const answers = new Answers({
     ...PLATFORM,
     log: silentLogger,
-    watchFolder: () => undefined,
+    watchFolder: (folder, listener) => EVENTS?.watchFolder(folder, listener),
     userId: undefined,
     carryOut: () => Promise.reject(new Error("nothing was ordered")),
     statePath: () => scene.state,
-    answer: () => Promise.resolve(ONCE_ANSWER),
+    answer: () => Promise.resolve(answer()),
   });
   await until(async () => (await askDaemon(PLATFORM, scene.state, 2_000)).kind === "answer", "an answer");
   return async () => {
@@ -76,12 +79,45 @@ async function holdAsOnce(scene: Scene): Promise<() => Promise<void>> {
   };
 }
 
+once(
+  "replicate --once beside a daemon is done when that one knows all replicas to hold it, and they show it",
+  async (scene) => {
+    const application = scene.application();
+    insert(application, 5);
+    await using before = scene.daemon({ flags: ["--once"] });
+    assertEquals(await before.ended(), 0);
+    const config = databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder);
+    const [replica] = config.replicas;
+    const [generation] = await scene.generations();
+    const [there, further, fresh] = ["0000000000000000:32", "0000000000000009:32", null].map((place) =>
+      place && `${generation}/${place}`
+    );
+    let answer: Record<string, unknown> = ONCE_ANSWER;
+    const release = await hold(scene, () => answer);
+    const rows = [
+      [there, there, "held"],
+      [there, fresh, "busy"], // The replica holds it, as far as a listing tells; the process has not looked yet.
+      [further, there, "busy"],
+      [further, further, "busy"], // What the process believes to be there is not.
+      [fresh, further, "busy"],
+    ] as const;
+    for (const [captured, position, wanted] of rows) {
+      answer = { ...ONCE_ANSWER, captured, condition: "well", replicas: [{ url: replica?.url, position }] };
+      const patienceMs = wanted === "held" ? 20_000 : 500;
+      const end = await awaitDaemonOf(PLATFORM, config, patienceMs).catch((error) => error.code);
+      assertEquals(end, wanted, `captured ${captured}, known to be held ${position}`);
+    }
+    await release();
+    application.close();
+  },
+);
+
 once("replicate that starts while --once runs waits for it", async (scene) => {
   const application = scene.application();
   insert(application, 5);
   await using before = scene.daemon({ flags: ["--once"] });
   assertEquals(await before.ended(), 0);
-  const release = await holdAsOnce(scene);
+  const release = await hold(scene, () => ONCE_ANSWER);
   await using daemon = scene.daemon();
   await daemon.line("another process replicates this database");
   await sleep(300); // It has not ended.
@@ -98,7 +134,7 @@ once("replicate --once takes up what another --once has left", async (scene) => 
   await using before = scene.daemon({ flags: ["--once"] });
   assertEquals(await before.ended(), 0);
   insert(application, 5);
-  const release = await holdAsOnce(scene);
+  const release = await hold(scene, () => ONCE_ANSWER);
   await using second = scene.daemon({ flags: ["--once"] });
   await second.line("waiting for it");
   await release();

@@ -378,6 +378,17 @@ breaksOff(
   },
 );
 
+breaksOff(
+  "a page of the database was written in place, of which the WAL says that it was copied",
+  "the database file was overwritten in place",
+  ({ scene, application }) => {
+    checkpoint(application, "PASSIVE");
+    using file = Deno.openSync(scene.database, { write: true });
+    file.seekSync(4_096 + 200, Deno.SeekMode.Start); // In the free space of page 2, which is captured.
+    file.writeSync(Uint8Array.of(1));
+  },
+);
+
 breaksOff("the files of an earlier moment were put back", "the WAL ends before what was captured", (away) => {
   const { scene } = away;
   const putBack = keep(away);

@@ -90,7 +90,7 @@ Deno.test({
 
 Deno.test({
   name: "verify --against-live without a daemon tells nothing, and with a URL is a wrong usage",
-  timeout: 90_000,
+  timeout: 120_000,
   fn: () =>
     withScene(async (scene) => {
       const config = configure(scene);
@@ -105,6 +105,12 @@ Deno.test({
       application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
       const empty = await verify(scene, config);
       assertEquals([empty.code, empty.outcome], [75, "inconclusive"]);
+      application.close(); // Then there is no WAL to be read either, and none is made.
+      const madeIn = () => Deno.statSync(scene.database.replace(/\/[^/]+$/, "")).mtime?.getTime();
+      const before = madeIn();
+      const alone = await verify(scene, config);
+      assertEquals([alone.code, alone.outcome, madeIn()], [75, "inconclusive", before]);
+      assertStringIncludes(alone.findings[0]?.problem ?? "", "no daemon captures it");
       const url = await runTailrace(["verify", "--against-live", `file://${scene.replica}`]);
       assertEquals(url.code, 2);
       assertStringIncludes(url.stderr, "--against-live with a URL: it needs a database of the config");

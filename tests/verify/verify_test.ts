@@ -2,7 +2,7 @@ import { crc32c } from "../../lib/base/crc32c.ts";
 import { ReplicationError } from "../../lib/base/errors.ts";
 import type { Generation } from "../../lib/position/generation.ts";
 import type { Layout } from "../../lib/position/object_names.ts";
-import { asOffset, formatPosition, type Index } from "../../lib/position/position.ts";
+import { asIndex, asOffset, formatPosition, type Index } from "../../lib/position/position.ts";
 import { viewChain } from "../../lib/verify/chain.ts";
 import { exitCodeFor } from "../../lib/verify/judgement.ts";
 import type { ReplicaReport } from "../../lib/verify/report.ts";
@@ -13,6 +13,7 @@ import { takeScratch } from "../../lib/verify/scratch.ts";
 import { type LadderOptions, type ReplicaRequest, verifyReplica } from "../../lib/verify/verify.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
+import { offsetAfter } from "../../lib/wal/frame.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { blindStore } from "../support/blind_store.ts";
 import { after, someFacts } from "../support/catalog_builder.ts";
@@ -197,6 +198,33 @@ Deno.test("verifyReplica() goes no further than its level", () =>
   withReplica("raw", async ({ verify }) => {
     const report = await verify({ level: "chain" });
     assertEquals([outcomes(report), report.reached, report.proofs], [["reach pass", "chain pass"], "chain", []]);
+  }));
+
+Deno.test("verifyReplica() says whether it is about the newest state, or one that somebody chose", () =>
+  withReplica("raw", async ({ verify, built: { generation, lastMs } }) => {
+    const position = { generation, index: asIndex(0), offset: offsetAfter(1, 4_096) };
+    const rows: readonly (readonly [Partial<LadderOptions>, ReplicaReport["about"]])[] = [
+      [{}, "newest state"],
+      [{ sample: 1 }, "newest state"],
+      [{ isSeedChosen: true }, "newest state"],
+      [{ sample: 1, isSeedChosen: true }, "chosen state"],
+      [{ target: { kind: "latest", generation } }, "chosen state"],
+      [{ target: { kind: "time", atMs: lastMs } }, "chosen state"],
+      [{ target: { kind: "position", position, generation } }, "chosen state"],
+    ];
+    for (const [options, about] of rows) {
+      assertEquals((await verify({ ...options, level: "reach" })).about, about, JSON.stringify(options));
+    }
+  }));
+
+Deno.test("verifyReplica() tries past points again, without a sample too, as far as they are still there", () =>
+  withReplica("raw", async ({ verify, built: { generation } }) => {
+    const at = (index: number) => ({ generation, index: asIndex(index), offset: offsetAfter(1, 4_096) });
+    const tried = async (again: LadderOptions["again"]) =>
+      (await verify({ again })).proofs.map(({ position }) => formatPosition(position));
+    const [newest, past] = [at(1), at(0)].map(formatPosition);
+    assertEquals(await tried([]), [newest]);
+    assertEquals(await tried([at(0), at(7)]), [newest, past]);
   }));
 
 Deno.test("verifyReplica() tells what is old from what has not been written to", () =>
