@@ -187,7 +187,7 @@ trouble("database replaced while watched", async (scene) => {
   assertEquals((await scene.generations()).length, 1);
 });
 
-for (const [suffix, loses] of [["-shm", false], ["-wal", true]] as const) {
+for (const suffix of ["-shm", "-wal"]) {
   trouble(`database's ${suffix} deleted while watched`, async (scene) => {
     const application = scene.application();
     insert(application, 50);
@@ -202,7 +202,9 @@ for (const [suffix, loses] of [["-shm", false], ["-wal", true]] as const) {
     await daemon.line(`${scene.database}${suffix} was deleted while it was in use`);
     await daemon.line("Following", daemon.lines.indexOf(daemon.saying("Following")[0] ?? "") + 1);
     const next = scene.connect();
-    assertEquals(next.prepare("SELECT count(*) AS n FROM entry").get()?.["n"], loses ? 50 : 70);
+    // The daemon may have been stopped just before it copied the WAL, and then saves what was deleted with it.
+    const rows = next.prepare("SELECT count(*) AS n FROM entry").get()?.["n"];
+    assert(rows === 70 || suffix === "-wal" && rows === 50, `${rows} rows`);
     for (let i = 0; i < 5; i++) {
       insert(next, 300, 2_000); // Enough for checkpoints of ours.
       next.prepare(`PRAGMA wal_checkpoint(${["PASSIVE", "TRUNCATE"][i % 2]})`).get();
