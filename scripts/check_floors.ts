@@ -31,6 +31,7 @@ const ARROWS: readonly (readonly [from: string, to: string])[] = [
   ["main.ts", "lib/cli"],
   ["lib/daemon", "lib/config"],
   ["lib/replica", "lib/database/source.ts"],
+  ["lib/replica", "lib/restore/reach.ts"],
   ["lib/verify", "lib/restore"],
   ["lib/store", "lib/clients/client.ts"],
   ["lib/wal", "lib/position"],

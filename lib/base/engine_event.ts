@@ -12,6 +12,8 @@ export const EVENT_KINDS = [
   "resynced",
   "replica-failed", // It cannot be brought what was captured.
   "replica-recovered",
+  "replica-broken", // A look at it found that a restore does not get to its end.
+  "replica-mended",
   "upkeep-failed", // A snapshot or the retention of a replica; the field `act` says which.
   "upkeep-recovered",
 ] as const;
@@ -58,6 +60,7 @@ export function reduceStatus(events: readonly EngineEvent[]): EngineStatus {
         break;
       case "refused":
       case "replica-failed":
+      case "replica-broken":
       case "upkeep-failed": {
         // It may be said again, and what is wrong may change: it has been in trouble all the while.
         const sinceMs = troubles.get(key)?.trouble.sinceMs ?? event.atMs;
@@ -72,6 +75,7 @@ export function reduceStatus(events: readonly EngineEvent[]): EngineStatus {
       case "waiting":
       case "following":
       case "replica-recovered":
+      case "replica-mended":
       case "upkeep-recovered":
         troubles.delete(key);
         break;
@@ -101,6 +105,8 @@ export function troublesOf(
 }
 
 /** What an event of one kind says nothing about is kept apart from it. */
-function keyOf({ replica, url = replica, act }: EngineEvent): string {
-  return url === undefined ? "" : JSON.stringify([url, act ?? ""]);
+function keyOf({ kind, replica, url = replica, act = "" }: EngineEvent): string {
+  if (url === undefined) return "";
+  const isOfLook = kind === "replica-broken" || kind === "replica-mended";
+  return JSON.stringify([url, isOfLook ? "look" : act]);
 }

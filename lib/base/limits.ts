@@ -80,6 +80,10 @@ export const limits = {
   configMaxBytes: 4 << 20,
   /** A replica that is behind and has not moved for so long, beyond the pause between two syncs, is no longer well. */
   replicaStillMaxMs: 60_000,
+  /** A replica is looked at so often while nothing is written, where the config does not say: each costs two listings. */
+  replicaCheckMs: 300_000,
+  /** What is wrong still is said again after so long. */
+  saidAgainMs: 3_600_000,
   /** Nor is a database whose looks take so long, beyond the pause between two: a large checkpoint takes a while. */
   databaseUnseenMaxMs: 300_000,
   /** A second signal so soon after the first is the same wish, told by two: a supervisor and a terminal. */

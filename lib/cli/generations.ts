@@ -3,6 +3,7 @@ import { formatDuration } from "../config/duration.ts";
 import type { Platform } from "../platform/platform.ts";
 import { formatPosition, type Position } from "../position/position.ts";
 import type { GenerationCatalog } from "../store/generation_store.ts";
+import { recordedEnd } from "../store/newest.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import type { CommandContext } from "./command.ts";
 import { changedAtMs } from "../daemon/last_change.ts";
@@ -72,20 +73,14 @@ export function run(context: CommandContext): Promise<number> {
 export function summaryOf(catalog: GenerationCatalog): Omit<GenerationRow, "replica" | "lagMs"> {
   const { generation, snapshots, wals } = catalog;
   const whole = snapshots.filter((entry) => snapshotState(catalog, entry).kind === "whole");
-  const points = [
-    ...whole.map(({ index, stateIndex = index, record }) => ({ index: stateIndex, record })),
-    ...wals.map(({ index, lastRecord }) => ({ index, record: lastRecord })),
-  ].flatMap(({ index, record }) =>
-    record === undefined ? [] : [{ index, offset: record.end, ms: record.capturedAtMs }]
-  );
-  const last = points.toSorted((a, b) => a.index - b.index || a.offset - b.offset).at(-1);
+  const end = recordedEnd(catalog);
   return {
     generation,
     snapshots: whole.length,
     indexes: wals.length,
     firstMs: whole[0]?.record?.capturedAtMs,
-    lastMs: last?.ms,
-    end: last && { generation, index: last.index, offset: last.offset },
+    lastMs: end?.capturedAtMs,
+    end: end?.position,
     bytes: [...snapshots, ...wals].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
   };
 }

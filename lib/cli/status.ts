@@ -7,7 +7,7 @@ import { EXIT_CODES, judgeSafety, type ReplicaView, worstFirst } from "../daemon
 import { type DatabaseStatus, statusOf } from "../daemon/status.ts";
 import type { Generation } from "../position/generation.ts";
 import { comparePositions, type Position } from "../position/position.ts";
-import { brokenBecause } from "../restore/reach.ts";
+import { isUnread, reachOf } from "../restore/reach.ts";
 import { recallProof } from "../verify/proof_memory.ts";
 import { unknownDatabase } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
@@ -93,19 +93,21 @@ async function rowOf(
     const all = [];
     for (const generation of await store.generations()) {
       const catalog = await store.catalog(generation);
-      all.push({ ...summaryOf(catalog), broken: brokenBecause(catalog) });
+      all.push({ ...summaryOf(catalog), reach: reachOf(catalog), isUnread: isUnread(catalog) });
     }
     const own = all.find(({ generation }) => generation === writtenGeneration(status, url));
     const newest = own ?? all.toSorted((a, b) => (a.lastMs ?? 0) - (b.lastMs ?? 0)).at(-1);
     const first = all.flatMap(({ firstMs }) => firstMs ?? []);
-    const { end: position, lastMs, broken } = newest ?? {};
+    const { end: position, lastMs, reach } = newest ?? {};
     const isWhole = own !== undefined && isReached(position, status);
     const lagMs = isWhole ? 0 : lagOf(lastMs, changedAtMs(files, database.path), nowMs);
     const view: ReplicaView = {
       ...known,
       holdsGenerations: all.length > 0,
       ...(position === undefined ? {} : { position }),
-      ...(broken === undefined ? {} : { broken }),
+      ...(reach?.kind === "broken" ? { broken: reach.problem } : {}),
+      isBare: reach?.kind === "nothing",
+      isUnread: newest?.isUnread === true,
       ...(lastMs === undefined ? {} : { capturedAtMs: lastMs }),
       ...(lagMs === undefined ? {} : { lagMs }),
     };

@@ -83,6 +83,8 @@ export function adviceText(
       return command("replicate", ...configWords);
     case "verify":
       return command("verify", ...configWords, path);
+    case "snapshot":
+      return command("snapshot", ...configWords, "--replica", help.replica, path);
     case "process":
       return commandLine(["ps", "-fp", String(help.pid)]);
     case "advice":

@@ -88,6 +88,8 @@ export interface ReplicaConfig {
   readonly retentionMs: number;
   /** How often; never more than `retentionMs`, unless that is 0. */
   readonly retentionCheckIntervalMs: number;
+  /** Between two looks at what the replica holds, while nothing is written. */
+  readonly checkIntervalMs: number;
   /** 0: no snapshots but those that a generation or retention needs. */
   readonly snapshotIntervalMs: number;
   /** Present: nothing is written unencrypted. */

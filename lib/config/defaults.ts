@@ -27,6 +27,7 @@ export const replicaDefaults = {
   defaultLayout: "raw",
   retentionMs: 24 * HOUR_MS,
   retentionCheckIntervalMs: HOUR_MS,
+  checkIntervalMs: limits.replicaCheckMs,
   snapshotIntervalMs: 0,
 } as const satisfies Omit<ReplicaConfig, "type" | "name" | "path" | "url">;
 

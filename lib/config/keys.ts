@@ -406,6 +406,16 @@ export const CONFIG_KEYS = [
     meaning: "How often retention is looked at, at least once in `retention`.",
   },
   {
+    key: "replica-check-interval",
+    levels: ["global", "database", "replica"],
+    type: "duration",
+    min: 1,
+    default: "`5m`",
+    meaning:
+      "How often the daemon looks whether a replica holds what was written to it and leads to its end, and mends " +
+      "it if not. Each look costs two listings.",
+  },
+  {
     key: "snapshot-interval",
     levels: ["global", "database", "replica"],
     type: "duration",

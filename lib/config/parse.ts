@@ -277,6 +277,7 @@ class ConfigParser {
       syncIntervalMs: inherited("sync-interval", sections) ?? replicaDefaults.syncIntervalMs,
       ...layout,
       retentionMs,
+      checkIntervalMs: inherited("replica-check-interval", sections) ?? replicaDefaults.checkIntervalMs,
       retentionCheckIntervalMs: retentionMs === 0 ? checkMs : Math.min(checkMs, retentionMs),
       snapshotIntervalMs: snapshots.intervalMs ?? replicaDefaults.snapshotIntervalMs,
       ...(age === undefined ? {} : { age }),

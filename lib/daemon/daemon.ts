@@ -352,6 +352,7 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
       clock: platform.clock,
       log,
       syncIntervalMs: replica.syncIntervalMs,
+      checkIntervalMs: replica.checkIntervalMs,
       upkeep: replica,
     })
   );

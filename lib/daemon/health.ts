@@ -3,6 +3,7 @@ import { formatDuration } from "../config/duration.ts";
 import { limits } from "../base/limits.ts";
 import type { Position } from "../position/position.ts";
 import type { PulseFacts } from "../replica/pulse.ts";
+import type { LookFacts } from "../replica/replica_look.ts";
 import { type ProofMemory, standingFailure } from "../verify/proof_memory.ts";
 
 export interface DatabaseFacts {
@@ -35,6 +36,7 @@ export interface ReplicaFacts {
   /** Its first snapshot is being made. */
   readonly isSnapshotting: boolean;
   readonly pulse: PulseFacts;
+  readonly look: LookFacts;
   readonly trouble: string | undefined;
   readonly upkeepTrouble: string | undefined;
   readonly syncIntervalMs: number;
@@ -53,8 +55,8 @@ export interface Judged<Facts> {
   readonly problem?: string;
   /** The next command, or what to do. */
   readonly advice?: string;
-  /** What found the trouble of a replica: replication itself, or a verification. */
-  readonly cause?: "replication" | "proof";
+  /** What found the trouble of a replica: replication itself, a look at what it holds, or a verification. */
+  readonly cause?: "replication" | "look" | "proof";
 }
 
 export interface Health {
@@ -87,13 +89,22 @@ function judgeDatabase(facts: DatabaseFacts): Judged<DatabaseFacts> {
 }
 
 function judgeReplica(facts: ReplicaFacts, database: Condition): Judged<ReplicaFacts> {
-  const { pulse: { behindMs, stillMs }, proof, syncIntervalMs, isSnapshotting } = facts;
+  const { pulse: { behindMs, stillMs }, look, proof, syncIntervalMs, isSnapshotting } = facts;
   const wrong = facts.trouble ?? facts.upkeepTrouble;
+  if (look.brokenBecause !== undefined) {
+    const mending = wrong === undefined ? "" : `; mending it fails: ${wrong}`;
+    const problem = `it can no longer be restored to its end: ${look.brokenBecause}${mending}`;
+    return { facts, condition: "trouble", problem, cause: "look" };
+  }
   if (wrong !== undefined) return { facts, condition: "trouble", problem: wrong, cause: "replication" };
   const isBehind = behindMs === undefined || behindMs > 0;
   const patienceMs = limits.replicaStillMaxMs + syncIntervalMs;
   if (isBehind && database === "well" && Math.min(stillMs, behindMs ?? stillMs) > patienceMs) {
     const problem = `it is behind, and nothing has moved for ${span(stillMs)}`;
+    return { facts, condition: "trouble", problem, cause: "replication" };
+  }
+  if (look.lookingMs > limits.replicaStillMaxMs) {
+    const problem = `a look at what it holds has not ended for ${span(look.lookingMs)}`;
     return { facts, condition: "trouble", problem, cause: "replication" };
   }
   const failure = standingFailure(proof);

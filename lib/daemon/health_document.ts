@@ -26,7 +26,7 @@ export function healthDocument({ isHealthy, databases }: Health): HealthDocument
 }
 
 function replicaDocument({ facts, condition, problem, cause }: Judged<ReplicaFacts>): Record<string, unknown> {
-  const { name, url, position, pulse: { behindMs, currentAtMs, failures }, proof } = facts;
+  const { name, url, position, pulse: { behindMs, currentAtMs, failures }, look, proof } = facts;
   return {
     name,
     url,
@@ -37,6 +37,8 @@ function replicaDocument({ facts, condition, problem, cause }: Judged<ReplicaFac
     lag_ms: behindMs === undefined ? null : Math.round(behindMs),
     last_current_at: currentAtMs === undefined ? null : new Date(currentAtMs).toISOString(),
     failures,
+    last_look: look.lookedAtMs === undefined ? null : new Date(look.lookedAtMs).toISOString(),
+    broken: look.brokenBecause ?? null,
     last_proof: proofDocument(proof?.last),
     last_success: proofDocument(newestSuccess(proof)),
     standing_failure: proofDocument(standingFailure(proof)),

@@ -46,6 +46,18 @@ export function metricsPage(health: Health): string {
       "When the replica last held all that was captured: now, while it does; 0: never since the start",
       ofReplicas(({ pulse: { currentAtMs = 0 } }) => currentAtMs / 1_000),
     ),
+    gauge(
+      "replica_restorable",
+      "0 while a restore does not get to the end of what was written, as looks find it; nothing before the first look",
+      ofReplicas(({ look: { brokenBecause, lookedAtMs } }) =>
+        brokenBecause !== undefined ? 0 : lookedAtMs === undefined ? undefined : 1
+      ),
+    ),
+    gauge(
+      "replica_last_look_timestamp_seconds",
+      "When the daemon last looked at what the replica holds; 0: never since the start",
+      ofReplicas(({ look: { lookedAtMs = 0 } }) => lookedAtMs / 1_000),
+    ),
     counter("replica_failures", "Tries that failed since the start", ofReplicas(({ pulse }) => pulse.failures)),
     counter("replica_wal_bytes", "WAL written since the start", ofReplicas(({ pulse }) => pulse.walBytes)),
     gauge(

@@ -7,7 +7,7 @@ import { ExitCode } from "../base/errors.ts";
 import { troublesOf } from "../base/engine_event.ts";
 import { isFuture } from "../base/future.ts";
 import { limits } from "../base/limits.ts";
-import { comparePositions, type Position } from "../position/position.ts";
+import { type Position, stillHolds } from "../position/position.ts";
 import {
   exitCodeOfFailure,
   type KeptRun,
@@ -31,6 +31,10 @@ export interface ReplicaView {
   readonly position?: Position;
   /** Why that cannot be restored, by its listing alone. */
   readonly broken?: string;
+  /** It holds a generation, and nothing of it can be restored, though no damage is to be seen. */
+  readonly isBare?: boolean;
+  /** It is there, and nobody here can read where it ends. */
+  readonly isUnread?: boolean;
   /** When that was captured. */
   readonly capturedAtMs?: number;
   /** How much later the database changed; undefined when that is not known. */
@@ -69,6 +73,8 @@ export interface Unsafe {
 export type Help =
   | { readonly kind: "replicate" }
   | { readonly kind: "verify" }
+  /** Of that replica. */
+  | { readonly kind: "snapshot"; readonly replica: string }
   | { readonly kind: "process"; readonly pid: number }
   | { readonly kind: "advice"; readonly text: string };
 
@@ -151,36 +157,32 @@ function judgeReplica(view: ReplicaView, answer: DaemonAnswer | undefined, facts
 }
 
 /** An end that stands there is no proof that anything leads to it. */
-function judgeBroken({ broken }: ReplicaView): Omit<Unsafe, "replica"> | undefined {
-  return broken === undefined ? undefined : { grade: "damaged", why: broken, help: { kind: "verify" } };
+function judgeBroken({ name, broken }: ReplicaView): Omit<Unsafe, "replica"> | undefined {
+  return broken === undefined ? undefined : damaged(name, broken);
+}
+
+/** A snapshot of the newest state mends whatever is missing before it. */
+function damaged(replica: string, why: string): Omit<Unsafe, "replica"> {
+  return { grade: "damaged", why, help: { kind: "snapshot", replica } };
 }
 
 /** By the daemon that answered. */
-function judgeKept(view: ReplicaView, answer: DaemonAnswer): Unsafe | undefined {
+function judgeKept(view: ReplicaView, answer: DaemonAnswer): Omit<Unsafe, "replica"> | undefined {
   const own = answer.replicas.find(({ url }) => url === view.url);
   if (own === undefined) {
     return { grade: "stale", why: "the running daemon knows nothing of it, and must be started again" };
   }
+  if (own.condition === "trouble" && own.cause === "look") return damaged(view.name, own.problem ?? "it is damaged");
   if (own.condition === "trouble" && own.cause !== "proof") return { grade: "trouble", why: own.problem ?? "it fails" };
   if (own.condition === "snapshotting") return { grade: "stale", why: "its first snapshot is being made" };
   const limitMs = limits.replicaStillMaxMs + (view.syncIntervalMs ?? limits.objectSyncIntervalMs);
   if ((own.lagMs ?? 0) > limitMs) return { grade: "stale", why: `it is ${span(own.lagMs ?? 0)} behind` };
-  if (!view.holdsGenerations) return { grade: "stale", why: "it has received nothing yet" };
+  if (!view.holdsGenerations && own.position === undefined) return receivedNothing();
   if (own.lagMs === undefined) return { grade: "stale", why: "it is not known yet how it stands" };
-  if (isLost(own.position, view.position)) {
-    return { grade: "damaged", why: "it no longer holds what was written to it" };
+  if (own.position !== undefined && view.isUnread !== true && !stillHolds(view.position, own.position)) {
+    return damaged(view.name, "it no longer holds what was written to it");
   }
-  return undefined;
-}
-
-/**
- * What the daemon has written before the replica was looked at stands there, and no other history does in its place. Of an
- * index that just began, nothing stands there.
- */
-function isLost(written: Position | undefined, found: Position | undefined): boolean {
-  if (written === undefined) return false;
-  if (found?.generation !== written.generation) return true;
-  return written.offset !== 0 && comparePositions(found, written) < 0;
+  return view.isBare === true ? damaged(view.name, "nothing that it holds can be restored") : undefined;
 }
 
 /** Where nobody says how it is kept. */
@@ -190,10 +192,14 @@ function judgeUnkept(
 ): Unsafe | undefined {
   const [trouble] = troublesOf(recorded, { name, url });
   if (trouble !== undefined) return { grade: "trouble", why: `it failed when it was last written: ${trouble.message}` };
-  if (!holdsGenerations) return { grade: "stale", why: "it has received nothing yet" };
+  if (!holdsGenerations) return receivedNothing();
   if (lagMs === undefined) return { grade: "stale", why: "its age is not known" };
   if (lagMs === 0) return undefined;
   return { grade: "stale", why: lagMs < TOLD_MS ? "it may miss the last change" : `it misses the last ${span(lagMs)}` };
+}
+
+function receivedNothing(): Omit<Unsafe, "replica"> {
+  return { grade: "stale", why: "it has received nothing yet" };
 }
 
 /** A clock that was ahead makes what is old look new. */

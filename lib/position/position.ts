@@ -26,6 +26,15 @@ export function comparePositions(a: Position, b: Position): number {
   return a.index - b.index || a.offset - b.offset;
 }
 
+/**
+ * Whether what was found at the end of a replica shows that what was written still stands there. Another history proves
+ * nothing of it. Of an index that just began nothing stands there, but the one before it does.
+ */
+export function stillHolds(found: Position | undefined, written: Position): boolean {
+  if (found?.generation !== written.generation) return false;
+  return written.offset === 0 ? found.index >= written.index - 1 : comparePositions(found, written) >= 0;
+}
+
 /** `59c6b84cb3f732e9/0000000000000003:4152`: index in hex, offset in decimal. */
 export function formatPosition(position: Position): string {
   return `${position.generation}/${formatIndex(position.index)}:${position.offset}`;

@@ -36,6 +36,10 @@ export class AskedSnapshots {
     return promise;
   }
 
+  get isEmpty(): boolean {
+    return this.#asked.length === 0;
+  }
+
   /** The oldest, which is settled by who takes it; undefined when nothing is asked for. */
   take(): AskedSnapshot | undefined {
     return this.#asked.shift();

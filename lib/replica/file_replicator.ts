@@ -25,6 +25,7 @@ import { Pulse, type PulseFacts } from "./pulse.ts";
 import { withTurns } from "./image_turns.ts";
 import { catchUp } from "./catch_up.ts";
 import { settledOrDue } from "./settled_or_due.ts";
+import { type LookFacts, ReplicaLook } from "./replica_look.ts";
 import { decideStart } from "./start_decision.ts";
 import { gatherStart, type Start } from "./start_facts.ts";
 import { Upkeep, type UpkeepPolicy } from "./upkeep.ts";
@@ -43,6 +44,8 @@ export interface FileReplicatorOptions {
   readonly log: Logger;
   /** Pause between two syncs; 0: as soon as a commit is seen; undefined: as the replica's layout has it. */
   readonly syncIntervalMs: number | undefined;
+  /** Between two looks at what it holds; undefined: the default. */
+  readonly checkIntervalMs?: number;
   /** Snapshots now and then, and retention; neither when it is absent. */
   readonly upkeep?: UpkeepPolicy;
 }
@@ -76,6 +79,7 @@ export class FileReplicator {
   readonly #upkeep: Upkeep | undefined;
   readonly #pulse: Pulse;
   readonly #copier: WalCopier;
+  readonly #look: ReplicaLook;
 
   constructor(options: FileReplicatorOptions) {
     this.name = options.name ?? "file";
@@ -92,6 +96,12 @@ export class FileReplicator {
       pulse: this.#pulse,
       moved: (position) => this.#claim?.need(position),
       beginAnew: (reason) => this.#beginAnew(reason),
+    });
+    this.#look = new ReplicaLook({
+      ...options,
+      log: this.#log,
+      intervalMs: options.checkIntervalMs ?? limits.replicaCheckMs,
+      expectReplica: () => expectReplica(options.source, options.store, options.place),
     });
     this.#upkeep = options.upkeep && new Upkeep({
       policy: options.upkeep,
@@ -121,6 +131,11 @@ export class FileReplicator {
   /** What of its upkeep failed, and was not done since. */
   get upkeepTrouble(): string | undefined {
     return this.#upkeep?.trouble;
+  }
+
+  /** What was found when it was looked at. */
+  get look(): LookFacts {
+    return this.#look.facts;
   }
 
   get pulse(): PulseFacts {
@@ -215,9 +230,10 @@ export class FileReplicator {
       this.#lookBehind();
       try {
         await this.#sync();
+        this.#lookBehind();
+        if (!await this.#isHeld()) continue;
         this.#noteSuccess(backoff);
         this.#asked.noteSuccess();
-        this.#lookBehind();
         await this.#makeAsked(signal);
         if (await this.#upkeep?.run(signal) === false) continue; // A sync may have failed in it.
         await this.#changedOrDue(this.#asked.orAsked(changed), signal);
@@ -237,11 +253,36 @@ export class FileReplicator {
 
   /** A replica at rest keeps no file open. */
   async #changedOrDue(changed: Promise<void>, signal: AbortSignal): Promise<void> {
-    const dueMs = () => this.#upkeep?.dueInMs() ?? Infinity;
+    const dueMs = () =>
+      Math.min(this.#upkeep?.dueInMs() ?? Infinity, this.#isFollowed ? this.#look.dueInMs() : Infinity);
     const isChanged = await settledOrDue(this.#clock, changed, Math.min(dueMs(), limits.replicaRestsAfterMs), signal);
     if (isChanged || signal.aborted) return;
     await this.#rest();
     await settledOrDue(this.#clock, changed, dueMs(), signal);
+  }
+
+  get #isFollowed(): boolean {
+    const written = this.#copier.written;
+    return written !== undefined && written.generation === this.#source.generation();
+  }
+
+  /** Between two syncs: whether it holds what was written. If not, the next sync finds where it stands, and mends it. */
+  async #isHeld(): Promise<boolean> {
+    const written = this.#copier.written;
+    if (written === undefined || !this.#isFollowed || (!this.#look.isDue && this.#asked.isEmpty)) return true;
+    const outcome = await this.#look.look(written);
+    switch (outcome.kind) {
+      case "well":
+      case "given-up":
+        return true;
+      case "beyond-repair":
+        await this.#beginAnew(outcome.reason);
+        break;
+      case "harmed":
+        break;
+    }
+    this.#copier.forget();
+    return false;
   }
 
   async #rest(): Promise<void> {
@@ -274,10 +315,13 @@ export class FileReplicator {
   async #findPosition(generation: Generation): Promise<void> {
     this.#copier.forget();
     await expectReplica(this.#source, this.#store, this.#place);
-    const catalog = await this.#store.catalog(generation);
+    const catalog = await this.#look.catalogAnew(generation);
     this.#upkeep?.noteHeld(catalog);
     const start = await gatherStart(this.#source, this.#store, this.#place, catalog);
     if (start === undefined) return;
+    if (start.kind === "facts" && start.facts.brokenBecause !== undefined) {
+      this.#look.noteBroken(start.facts.brokenBecause, catalog);
+    }
     if (start.kind === "damaged") {
       await this.#cut(generation, start);
       return await this.#findPosition(generation);
@@ -328,6 +372,11 @@ export class FileReplicator {
     const { index, joined, pages, bytes } = await catchUp({ store: this.#store, generation, end, ...behind });
     await this.#copier.continueAtIndex(generation, index);
     this.#copier.join(joined);
+    this.#look.notePassedOver({ generation, index: end.index, offset: end.offset }, {
+      generation,
+      index,
+      offset: joined.offset,
+    });
     const seconds = Math.round(this.#clock.monotonicMs() - began) / 1_000;
     const position = formatPosition({ generation, index, offset: joined.offset });
     this.#log.info("Caught up", { position, pages, bytes, seconds });

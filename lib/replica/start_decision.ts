@@ -12,6 +12,8 @@ export interface StartFacts {
   readonly captured: { readonly index: Index; readonly offset: Offset };
   /** Whether shadow and replica agree at `end`; undefined when the shadow WAL does not hold that position. */
   readonly agrees: boolean | undefined;
+  /** The captured index, or a later one, has a snapshot that is never replaced, whatever state it is in. */
+  readonly isSnapshotNameTaken?: boolean;
   /** Why no restore from the newest snapshot gets to `end`; undefined when one does. */
   readonly brokenBecause?: string | undefined;
   /** The replica ends in a catch-up, and not in anything of the shadow WAL's. */
@@ -33,6 +35,15 @@ export type StartDecision =
 const GONE = "the WAL at the replica's end is no longer at hand";
 
 export function decideStart(facts: StartFacts): StartDecision {
+  const decision = decideWhereToGoOn(facts);
+  if (decision.kind !== "snapshot" || facts.isSnapshotNameTaken !== true) return decision;
+  return {
+    kind: "new-generation",
+    reason: `${decision.reason}, and the present index has a snapshot that does not serve`,
+  };
+}
+
+function decideWhereToGoOn(facts: StartFacts): StartDecision {
   const { end, captured, oldest, newestSnapshot } = facts;
   if (end === undefined) {
     if (newestSnapshot === undefined) return { kind: "snapshot", reason: "the replica has none of this generation" };

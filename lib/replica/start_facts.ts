@@ -4,8 +4,8 @@ import { equalBytes, viewOf } from "../base/bytes.ts";
 import { limits } from "../base/limits.ts";
 import type { DatabaseSource, PageChanges, WalMark } from "../database/source.ts";
 import type { Generation } from "../position/generation.ts";
-import { nameObject } from "../position/object_names.ts";
 import { asIndex, asOffset, type Offset } from "../position/position.ts";
+import { brokenBefore } from "../restore/reach.ts";
 import { DamagedSegment } from "../store/damaged_segment.ts";
 import type { GenerationCatalog, GenerationStore, ReplicaEnd, WalEntry } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
@@ -68,6 +68,9 @@ export async function gatherStart(
     captured,
     agrees,
     brokenBecause: end === undefined ? undefined : whyBroken(catalog, end),
+    isSnapshotNameTaken: catalog.snapshots.some((entry) =>
+      entry.index >= captured.index && entry.recordMissing !== true
+    ),
     isCatchUpUnfinished: end !== undefined && isCatchUpUnfinished(source, end),
   };
   if (end === undefined || agrees !== undefined || end.index >= basis.oldest || end.isRemembered === true) {
@@ -153,18 +156,10 @@ function newestSnapshot(catalog: GenerationCatalog) {
   return catalog.snapshots.findLast(isWhole)?.index;
 }
 
-/** Between the newest snapshot and the index that the replica ends in. */
+/** Behind a snapshot that is later than its end nothing is needed. */
 function whyBroken(catalog: GenerationCatalog, end: ReplicaEnd): string | undefined {
   const first = newestSnapshot(catalog);
-  if (first === undefined) return undefined;
-  for (let index: number = first; index < end.index; index++) {
-    const entry = catalog.wals.find((wal) => wal.index === index);
-    if (entry?.isUnread === true) continue;
-    const name = nameObject(catalog, asIndex(index), "wal");
-    if (entry === undefined) return `${name} is missing on the replica`;
-    if (entry.lastRecord === undefined || entry.promisedEnd !== undefined) return `${name} is damaged on the replica`;
-  }
-  return undefined;
+  return first !== undefined && first > end.index ? undefined : brokenBefore(catalog, end);
 }
 
 function isCatchUpUnfinished(source: StartSource, end: ReplicaEnd): boolean {

@@ -34,6 +34,7 @@ export class WalCopier {
   readonly #options: WalCopierOptions;
   readonly #buffer = new Uint8Array(limits.transferBytes);
   #position: Position | undefined;
+  #written: Position | undefined;
   #reader: ShadowReader | undefined;
   #known: WalTransfer["known"];
   #joined: JoinedRecords | undefined;
@@ -47,6 +48,11 @@ export class WalCopier {
   /** The end of what is durable on the replica; undefined while that is not known. */
   get position(): Position | undefined {
     return this.#position;
+  }
+
+  /** The end of the newest WAL that is durable there; where none is known yet, where it will begin. */
+  get written(): Position | undefined {
+    return this.#written;
   }
 
   /** `end` is what the replica says of that position. */
@@ -93,6 +99,7 @@ export class WalCopier {
     this.#reader?.close();
     this.#reader = undefined;
     this.#position = undefined;
+    this.#written = undefined;
     this.#known = undefined;
     this.#joined = undefined;
     this.#closedAt = undefined;
@@ -158,6 +165,7 @@ export class WalCopier {
 
   #moveTo(position: Position): void {
     this.#position = position;
+    if (position.offset > 0 || this.#written?.generation !== position.generation) this.#written = position;
     this.#options.moved(position);
     this.#options.log.debug("Replicated", { position: formatPosition(position) });
   }

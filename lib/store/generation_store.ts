@@ -6,6 +6,7 @@ import type { ByteSource, NextBytes } from "../base/byte_source.ts";
 import type { Generation } from "../position/generation.ts";
 import type { Layout, ObjectHome } from "../position/object_names.ts";
 import type { Index, Offset } from "../position/position.ts";
+import type { CatalogMemory } from "./catalog_memory.ts";
 import type { CommitRecord } from "./commit_record.ts";
 
 export interface GenerationStore {
@@ -21,8 +22,11 @@ export interface GenerationStore {
    * understood: `foreign` for newer objects of a kind that is not read here, unless a generation is chosen on purpose.
    */
   generations(chosen?: Generation): Promise<readonly Generation[]>;
-  /** What one generation holds now: values only, read from listings and the last record of each index. */
-  catalog(generation: Generation): Promise<GenerationCatalog>;
+  /**
+   * What one generation holds now: values only, read from listings and the last record of each index. With a memory of
+   * earlier ones, what a listing shows as it was is not read again.
+   */
+  catalog(generation: Generation, memory?: CatalogMemory): Promise<GenerationCatalog>;
   /**
    * The end of what the replica holds of this generation: the end of its last valid record whose end lies inside the
    * `.wal` (with no records at all in that index, its last valid commit frame). Undefined: no WAL yet.

@@ -8,6 +8,7 @@ import type { Generation } from "../position/generation.ts";
 import { formatSegmentKey, formatSnapshotKey } from "../position/litestream_names.ts";
 import type { Layout } from "../position/object_names.ts";
 import { asIndex, asOffset, type Index, type Offset } from "../position/position.ts";
+import { CatalogMemory, type ListedLook, lookOf } from "./catalog_memory.ts";
 import type { CommitRecord } from "./commit_record.ts";
 import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
@@ -80,18 +81,23 @@ export class LitestreamStore implements GenerationStore {
     return listGenerations(this.#client);
   }
 
-  async catalog(generation: Generation): Promise<GenerationCatalog> {
+  async catalog(generation: Generation, memory = new CatalogMemory()): Promise<GenerationCatalog> {
+    memory.begin();
     const listing = await this.#list(generation);
     const wals: WalEntry[] = [];
     const last = [...listing.segments.keys()].at(-1);
     for (const [index, segments] of listing.segments) {
-      const entry = await unlessGone(this.#walEntry(generation, index, segments, index === last), undefined);
+      const isLast = index === last;
+      const look = lookOf(segments.map(asListed), `${segments.at(-1)?.offset} ${isLast}`);
+      const read = () => unlessGone(this.#walEntry(generation, index, segments, isLast), undefined);
+      const entry = await memory.wals.entry(index, look, read);
       if (entry !== undefined) wals.push(entry);
     }
     // Removed in the other order: a snapshot that is there now has its WAL among what was looked at before.
     const snapshots: SnapshotEntry[] = [];
     for (const snapshot of listing.snapshots) {
-      const entry = await unlessGone(this.#snapshotEntry(snapshot), undefined);
+      const read = () => unlessGone(this.#snapshotEntry(snapshot), undefined);
+      const entry = await memory.snapshots.entry(snapshot.index, lookOf([asListed(snapshot)], snapshot.key), read);
       if (entry !== undefined) snapshots.push(entry);
     }
     const isEmpty = snapshots.length === 0 && wals.length === 0;
@@ -399,6 +405,10 @@ export class LitestreamStore implements GenerationStore {
       return { problem: problemOf(error) };
     }
   }
+}
+
+function asListed({ sizeBytes, createdAtMs }: ListedSnapshot | Segment): ListedLook {
+  return { size: sizeBytes, modifiedAtMs: createdAtMs };
 }
 
 /** Damage is what a catalog tells of; whatever else went wrong is nobody's to pass over. */

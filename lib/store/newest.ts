@@ -1,6 +1,18 @@
-import type { Index } from "../position/position.ts";
+import type { Index, Position } from "../position/position.ts";
 import type { CommitRecord } from "./commit_record.ts";
 import type { GenerationCatalog } from "./generation_store.ts";
+import { snapshotState } from "./snapshot_state.ts";
+
+/** The end of what records say that a generation holds; nothing says that anything leads to it. */
+export function recordedEnd(
+  catalog: GenerationCatalog,
+): { readonly position: Position; readonly capturedAtMs: number } | undefined {
+  const { generation, snapshots, wals } = catalog;
+  const whole = snapshots.filter((entry) => snapshotState(catalog, entry).kind === "whole");
+  const entries = [...wals.map((wal) => ({ ...wal, record: wal.lastRecord })), ...whole];
+  const last = entries.flatMap(timeAndPlace).toSorted((a, b) => a.index - b.index || a.offset - b.offset).at(-1);
+  return last && { position: { generation, index: last.index, offset: last.offset }, capturedAtMs: last.atMs };
+}
 
 /**
  * The time of the newest that anything in a generation speaks of, restorable or not; -Infinity for an empty one. The newest

@@ -13,6 +13,7 @@ import {
   readCommitLogEnd,
   unsupportedRecord,
 } from "./commit_log.ts";
+import { CatalogMemory, lookOf } from "./catalog_memory.ts";
 import {
   COMMIT_RECORD_SIZE,
   type CommitRecord,
@@ -67,18 +68,23 @@ export class RawStore implements GenerationStore {
     return listGenerations(this.#client);
   }
 
-  async catalog(generation: Generation): Promise<GenerationCatalog> {
+  async catalog(generation: Generation, memory = new CatalogMemory()): Promise<GenerationCatalog> {
+    memory.begin();
     const snapshots = await this.#list(generation, "snapshot", "record");
     // Listed after the snapshots, the WAL is never older than they are.
     const wals = await this.#list(generation, "wal", "commits");
     const isEmpty = snapshots.found.length === 0 && wals.found.length === 0;
     const unfinished = await unfinishedIn(this.#client, generation, [...snapshots.drafts, ...wals.drafts], isEmpty);
     // Removed in the other order: a snapshot that is whole now has its WAL among what was looked at before.
-    const walEntries = await inBatches(wals.found, this.#readsAtOnce, (found) => this.#walEntry(generation, found));
+    const walEntries = await inBatches(wals.found, this.#readsAtOnce, (found) => {
+      return memory.wals.entry(found.index, found.look, () => this.#walEntry(generation, found));
+    });
     return {
       layout: "raw",
       generation,
-      snapshots: await inBatches(snapshots.found, this.#readsAtOnce, (found) => this.#snapshotEntry(generation, found)),
+      snapshots: await inBatches(snapshots.found, this.#readsAtOnce, (found) => {
+        return memory.snapshots.entry(found.index, found.look, () => this.#snapshotEntry(generation, found));
+      }),
       wals: walEntries,
       ...unfinished,
     };
@@ -250,10 +256,15 @@ export class RawStore implements GenerationStore {
    */
   async #list(generation: Generation, suffix: RawSuffix, companion: RawSuffix): Promise<Listed> {
     const entries = await this.#client.list(formatRawFolderKey(generation, suffix));
-    const whole = indexesIn(entries, suffix);
-    const known = new Set(whole.map(({ index }) => index));
-    const orphans = indexesIn(entries, companion).filter(({ index }) => !known.has(index));
-    const missing = orphans.map(({ index, entry }) => ({ index, entry: { ...entry, size: 0 } }));
+    const companions = new Map(indexesIn(entries, companion).map(({ index, entry }) => [index, entry]));
+    const whole = indexesIn(entries, suffix).map(({ index, entry }) => {
+      const other = companions.get(index);
+      companions.delete(index);
+      return { index, entry, look: lookOf([entry, other]) };
+    });
+    const missing = [...companions].map(([index, entry]) => {
+      return { index, entry: { ...entry, size: 0 }, look: lookOf([undefined, entry]) };
+    });
     const found = missing.length === 0 ? whole : [...whole, ...missing].sort((a, b) => a.index - b.index);
     return { found, drafts: draftsIn(entries) };
   }
@@ -264,14 +275,19 @@ interface Listed {
   readonly drafts: readonly ObjectEntry[];
 }
 
-interface Found {
+interface Named {
   readonly index: Index;
   readonly entry: ObjectEntry;
 }
 
+interface Found extends Named {
+  /** Of it and its companion, as the listing shows them. */
+  readonly look: string;
+}
+
 const NO_RECORDS: CommitLogEnd = { recordCount: 0, validBytes: 0 };
 
-function indexesIn(entries: readonly ObjectEntry[], suffix: RawSuffix): Found[] {
+function indexesIn(entries: readonly ObjectEntry[], suffix: RawSuffix): Named[] {
   const found = entries.flatMap((entry) => {
     const index = entry.kind === "object" ? parseRawName(entry.name, suffix) : undefined;
     return index === undefined ? [] : [{ index, entry }];

@@ -9,6 +9,7 @@ import { formatGenerationKey, parseRawName } from "../position/keys.ts";
 import { parseSegmentName, parseSnapshotName } from "../position/litestream_names.ts";
 import type { Layout } from "../position/object_names.ts";
 import type { Index, Offset } from "../position/position.ts";
+import type { CatalogMemory } from "./catalog_memory.ts";
 import type { CommitRecord } from "./commit_record.ts";
 import { ForeignContent } from "./foreign_content.ts";
 import { listGenerations } from "./generation_folders.ts";
@@ -128,8 +129,8 @@ export class ReplicaStore implements GenerationStore {
     );
   }
 
-  async catalog(generation: Generation): Promise<GenerationCatalog> {
-    return (await this.#storeOf(generation)).catalog(generation);
+  async catalog(generation: Generation, memory?: CatalogMemory): Promise<GenerationCatalog> {
+    return (await this.#storeOf(generation)).catalog(generation, memory);
   }
 
   async end(generation: Generation): Promise<ReplicaEnd | undefined> {

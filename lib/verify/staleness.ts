@@ -1,7 +1,7 @@
 /** How far the newest state of a replica is behind its database, and whether that is too far. PURE. */
 import { isFuture } from "../base/future.ts";
 import { limits } from "../base/limits.ts";
-import { comparePositions, formatPosition, type Position } from "../position/position.ts";
+import { formatPosition, type Position, stillHolds } from "../position/position.ts";
 import type { NextCommand, ReportedPoint } from "./report.ts";
 
 /** The database that a replica is of, where it is at hand. */
@@ -100,22 +100,16 @@ function judgeAlone(changedAtMs: number, { nowMs, newestMs }: AgeFacts, limitMs:
 /** What a daemon says counts only as long as the replica holds what it believes to be there. */
 function heardLag({ newest, source }: AgeFacts): number | undefined {
   const { position, lagMs } = source?.heard ?? {};
-  return position !== undefined && newest !== undefined && isThere(newest, position) ? lagMs : undefined;
+  return position !== undefined && newest !== undefined && stillHolds(newest.position, position) ? lagMs : undefined;
 }
 
 /** However new it looks: it is an older copy, or another history in the place of the one that was written. */
 function lostOf({ newest, source }: AgeFacts): string | undefined {
   const { position } = source?.heard ?? {};
-  if (position === undefined || newest === undefined || isThere(newest, position)) return undefined;
+  if (position === undefined || newest === undefined || stillHolds(newest.position, position)) return undefined;
   return `the newest state is ${formatPosition(newest.position)}, and the daemon has written ${
     formatPosition(position)
   }`;
-}
-
-/** Of an index that just began, nothing stands there. */
-function isThere({ position }: ReportedPoint, written: Position): boolean {
-  return position.generation === written.generation &&
-    (written.offset === 0 || comparePositions(position, written) >= 0);
 }
 
 function tooOld(newestMs: number, how: string, limitMs: number): string {

@@ -46,6 +46,13 @@ Deno.test("troublesOf() tells replicas of one name apart by their URLs, and by t
   assertEquals(of("file:///b", reduceStatus([{ ...failed, message: "old" }])), ["old"]);
 });
 
+Deno.test("reduceStatus() has a replica as broken until a look finds it mended, whatever replication does", () => {
+  const broken = ["replica-broken", "near"] as const;
+  const [failed, recovered] = [["replica-failed", "near"], ["replica-recovered", "near"]] as const;
+  assertEquals(troublesIn(history(broken, failed, recovered)), { near: ["replica-broken 0"] });
+  assertEquals(troublesIn(history(broken, failed, ["replica-mended", "near"])), { near: ["replica-failed 1"] });
+});
+
 Deno.test("reduceStatus() knows since when something is in trouble, and what with by now", () => {
   const { replicas } = reduceStatus(history(["replica-failed", "near"], ["replica-failed", "near"]));
   assertEquals(replicas.get("near"), [{ sinceMs: 0, message: "replica-failed 1" }]);

@@ -42,6 +42,7 @@ Deno.test("CONFIG_KEYS gives the defaults that hold", () => {
   );
   assertEquals(limits.objectSyncIntervalMs, 1_000);
   assertEquals(parseDuration(writtenDefault("retention")), replicaDefaults.retentionMs);
+  assertEquals(parseDuration(writtenDefault("replica-check-interval")), replicaDefaults.checkIntervalMs);
   assertEquals(parseDuration(writtenDefault("retention-check-interval")), replicaDefaults.retentionCheckIntervalMs);
   assertEquals(parseDuration(writtenDefault("snapshot-interval")), replicaDefaults.snapshotIntervalMs);
   assertEquals(writtenDefault("enable-wal"), String(defaults.enableWal));

@@ -64,6 +64,7 @@ Deno.test("parseConfig() fills in the defaults", () => {
         defaultLayout: "raw",
         retentionMs: 86_400_000,
         retentionCheckIntervalMs: 3_600_000,
+        checkIntervalMs: 300_000,
         snapshotIntervalMs: 0,
       }],
     }],
@@ -100,6 +101,7 @@ dbs:
         url: "file:///mnt/backup"
         retention: 720h
         retention-check-interval: 2h
+        replica-check-interval: 90s
         snapshot-interval: 24h
         age:
           recipients: [${RECIPIENT}]
@@ -136,6 +138,7 @@ dbs:
   const [, far] = database?.replicas ?? [];
   assertEquals(far?.retentionMs, 720 * 3_600_000);
   assertEquals(far?.retentionCheckIntervalMs, 2 * 3_600_000);
+  assertEquals(far?.checkIntervalMs, 90_000);
   assertEquals(far?.snapshotIntervalMs, 24 * 3_600_000);
   assertEquals(far?.age?.recipients, [RECIPIENT]);
   assertEquals(far?.age?.identities.map((identity) => identity.reveal()), [IDENTITY]);

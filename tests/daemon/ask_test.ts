@@ -39,6 +39,7 @@ function factsOf(facts: Partial<DatabaseFacts> = {}): AnswerFacts {
         position: POSITION,
         isSnapshotting: false,
         pulse: { behindMs: 0, stillMs: 0, currentAtMs: undefined, failures: 0, walBytes: 0 },
+        look: { brokenBecause: undefined, lookedAtMs: undefined, lookingMs: 0 },
         trouble: undefined,
         upkeepTrouble: "Cannot delete: denied",
         syncIntervalMs: 0,

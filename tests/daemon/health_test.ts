@@ -8,6 +8,7 @@ import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts
 
 const POSITION = parsePosition("00000000000000aa/0000000000000003:4152");
 const PULSE = { behindMs: 0, stillMs: 0, currentAtMs: 1_700_000_000_500, failures: 0, walBytes: 0 };
+const LOOK = { brokenBecause: undefined, lookedAtMs: 1_700_000_000_000, lookingMs: 0 };
 const RUN = { rungs: {}, isAgainstLive: false, values: {} };
 const PASSED: KeptRun = { ...RUN, atMs: 1_700_000_000_000, outcome: "pass", reached: "structure" };
 const FAILED: KeptRun = { ...RUN, atMs: 1_700_000_100_000, outcome: "fail", reached: "chain", problem: "a bit" };
@@ -20,6 +21,7 @@ function replica(facts: Partial<ReplicaFacts> = {}): ReplicaFacts {
     position: POSITION,
     isSnapshotting: false,
     pulse: PULSE,
+    look: LOOK,
     trouble: undefined,
     upkeepTrouble: undefined,
     syncIntervalMs: 1_000,
@@ -87,6 +89,21 @@ Deno.test("judgeHealth(): each trouble is told where it is", () => {
   assertEquals(unseen.slice(0, 2), ["trouble", "it was not looked at for 5m1s"]);
 });
 
+Deno.test("judgeHealth(): a replica that leads to its end no more is in trouble, and so is one that no look comes back from", () => {
+  const looked = (facts: Partial<ReplicaFacts>) => judged(database({ replicas: [replica(facts)] })).slice(2);
+  const look = { ...LOOK, brokenBecause: "index 1 is missing" };
+  const problem = "it can no longer be restored to its end: index 1 is missing";
+  assertEquals(looked({ look }), ["trouble", problem]);
+  assertEquals(looked({ look, isSnapshotting: true, pulse: { ...PULSE, behindMs: 5 } }), ["trouble", problem]);
+  const trouble = "Cannot write: no space";
+  assertEquals(looked({ look, trouble }), ["trouble", `${problem}; mending it fails: ${trouble}`]);
+  assertEquals(looked({ look: { ...LOOK, lookingMs: limits.replicaStillMaxMs } }), ["well", undefined]);
+  assertEquals(looked({ look: { ...LOOK, lookingMs: 61_000 } }), [
+    "trouble",
+    "a look at what it holds has not ended for 1m1s",
+  ]);
+});
+
 Deno.test("judgeHealth(): a verification that failed is trouble as long as that stands, whatever ran last", () => {
   const withProof = (proof: ProofMemory) => judged(database({ replicas: [replica({ proof })] })).slice(2);
   assertEquals(withProof({ last: PASSED, success: PASSED, failures: [] }), ["well", undefined]);
@@ -126,9 +143,11 @@ Deno.test("metricsPage() has a line for each thing that is known, and none for w
     name: 'f"a\\r',
     trouble: "Cannot write: no space",
     pulse: { behindMs: 1_500, stillMs: 0, currentAtMs: undefined, failures: 3, walBytes: 4_152 },
+    look: { ...LOOK, brokenBecause: "index 1 is missing" },
     proof: FAILING,
   });
-  const starting = replica({ name: "new", pulse: { ...PULSE, behindMs: undefined, currentAtMs: undefined } });
+  const look = { ...LOOK, lookedAtMs: undefined };
+  const starting = replica({ name: "new", pulse: { ...PULSE, behindMs: undefined, currentAtMs: undefined }, look });
   const page = metricsPage(judgeHealth([database({ replicas: [replica(), far, starting] })]));
   const series = page.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   const [near, away, fresh] = ["near", 'f\\"a\\\\r', "new"].map((name) =>
@@ -146,6 +165,11 @@ Deno.test("metricsPage() has a line for each thing that is known, and none for w
     `tailrace_replica_last_current_timestamp_seconds${near} 1700000000.5`,
     `tailrace_replica_last_current_timestamp_seconds${away} 0`,
     `tailrace_replica_last_current_timestamp_seconds${fresh} 0`,
+    `tailrace_replica_restorable${near} 1`,
+    `tailrace_replica_restorable${away} 0`,
+    `tailrace_replica_last_look_timestamp_seconds${near} 1700000000`,
+    `tailrace_replica_last_look_timestamp_seconds${away} 1700000000`,
+    `tailrace_replica_last_look_timestamp_seconds${fresh} 0`,
     `tailrace_replica_failures_total${near} 0`,
     `tailrace_replica_failures_total${away} 3`,
     `tailrace_replica_failures_total${fresh} 0`,
@@ -165,8 +189,8 @@ Deno.test("metricsPage() has a line for each thing that is known, and none for w
 });
 
 Deno.test("healthDocument() has everything of every database and replica, null where nothing is known", () => {
-  const proof = FAILING;
-  const starting = replica({ name: "new", position: undefined, pulse: { ...PULSE, behindMs: undefined }, proof });
+  const [proof, look] = [FAILING, { ...LOOK, lookedAtMs: undefined }];
+  const starting = replica({ name: "new", position: undefined, pulse: { ...PULSE, behindMs: undefined }, look, proof });
   assertEquals(healthDocument(judgeHealth([database({ replicas: [replica(), starting] })])), {
     schema_version: 1,
     healthy: false,
@@ -187,6 +211,8 @@ Deno.test("healthDocument() has everything of every database and replica, null w
           lag_ms: 0,
           last_current_at: "2023-11-14T22:13:20.500Z",
           failures: 0,
+          last_look: "2023-11-14T22:13:20.000Z",
+          broken: null,
           last_proof: null,
           last_success: null,
           standing_failure: null,
@@ -201,6 +227,8 @@ Deno.test("healthDocument() has everything of every database and replica, null w
           lag_ms: null,
           last_current_at: "2023-11-14T22:13:20.500Z",
           failures: 0,
+          last_look: null,
+          broken: null,
           last_proof: {
             at: "2023-11-14T22:15:00.000Z",
             outcome: "fail",

@@ -74,8 +74,17 @@ function view(own: Partial<ReplicaView> = {}): ReplicaView {
 
 /** Exit code, replica and reason of each, the worst first. */
 function judged(facts: Partial<SafetyFacts> = {}): (readonly [number, string | undefined, string])[] {
-  const all = { status: answered(), nowMs: NOW, provenWithinMs: 48 * HOUR_MS, replicas: [view()], ...facts };
-  return judgeSafety(all).map(({ grade, replica, why }) => [EXIT_CODES[grade], replica, why] as const);
+  return judgeAll(facts).map(({ grade, replica, why }) => [EXIT_CODES[grade], replica, why] as const);
+}
+
+function judgeAll(facts: Partial<SafetyFacts>) {
+  return judgeSafety({
+    status: answered(),
+    nowMs: NOW,
+    provenWithinMs: 48 * HOUR_MS,
+    replicas: [view()],
+    ...facts,
+  });
 }
 
 const alone = (own: Partial<SafetyFacts["status"]> = {}) => ({ ...answered(), ...NOBODY, ...own });
@@ -145,7 +154,8 @@ Deno.test("judgeSafety(): how much is missed is said in whole amounts, and of le
 
 Deno.test("judgeSafety(): a replica that never received anything is not safe, with and without a daemon", () => {
   const empty = view({ holdsGenerations: false });
-  assertEquals(judged({ replicas: [empty] }), [[5, "near", "it has received nothing yet"]]);
+  const began = answered({}, { position: undefined, lagMs: undefined });
+  assertEquals(judged({ status: began, replicas: [empty] }), [[5, "near", "it has received nothing yet"]]);
   assertEquals(judged({ status: alone(), replicas: [empty, view({ name: "far" })] }), [
     [1, undefined, "no daemon follows it"],
     [5, "near", "it has received nothing yet"],
@@ -164,6 +174,12 @@ Deno.test("judgeSafety(): another history in the place of what was written is da
   const broken = [view({ broken: "index 1 is missing" })];
   assertEquals(judged({ replicas: broken }), [[4, "near", "index 1 is missing"]]);
   assertEquals(judged({ status: alone(), replicas: broken }).at(0), [4, "near", "index 1 is missing"]);
+  assertEquals(judged({ replicas: [view({ isBare: true })] }), [[4, "near", "nothing that it holds can be restored"]]);
+  assertEquals(judged({ replicas: [{ ...nowhere, holdsGenerations: false }] }), [[4, "near", why]]);
+  const looked = answered({}, { condition: "trouble", cause: "look", problem: "it is broken" });
+  assertEquals(judged({ status: looked }), [[4, "near", "it is broken"]]);
+  assertEquals(judged({ replicas: [{ ...nowhere, isUnread: true }] }), []);
+  for (const { help } of judgeAll({ replicas: broken })) assertEquals(help, { kind: "snapshot", replica: "near" });
 });
 
 Deno.test("judgeSafety(): a database that the daemon refuses, waits for or only takes up is not safe, and says why", () => {

@@ -9,6 +9,7 @@ import {
   parseIndex,
   parsePosition,
   type Position,
+  stillHolds,
 } from "../../lib/position/position.ts";
 
 function aPosition(index: number, offset: number): Position {
@@ -105,4 +106,18 @@ Deno.test("parseGeneration() takes sixteen lowercase hex digits and nothing else
   ) {
     assertEquals(parseGeneration(text), undefined, JSON.stringify(text));
   }
+});
+
+Deno.test("stillHolds() believes an end that was reached, of the same history; of an index that began, the one before it", () => {
+  const written = aPosition(3, 4152);
+  assertEquals([aPosition(3, 4152), aPosition(4, 0), aPosition(3, 32)].map((found) => stillHolds(found, written)), [
+    true,
+    true,
+    false,
+  ]);
+  const generation = parseGeneration("00000000000000bb");
+  assert(generation !== undefined);
+  assertEquals([stillHolds(undefined, written), stillHolds({ ...written, generation }, written)], [false, false]);
+  const began = aPosition(3, 0);
+  assertEquals([aPosition(2, 32), aPosition(1, 9_000)].map((found) => stillHolds(found, began)), [true, false]);
 });

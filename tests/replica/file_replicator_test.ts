@@ -146,7 +146,7 @@ test("leaves the snapshotting state on errors too, leaves no half snapshot, and 
   await stage.caughtUp();
   assertEquals(source.images, 3);
   assertEquals(stage.errors().length, 1, stage.lines.join("\n"));
-  assertEquals(replicator.trouble, undefined);
+  await until(() => replicator.trouble === undefined, "the end of the trouble");
   assertMatch(stage.lines.join("\n"), /The replica is well again/);
 });
 

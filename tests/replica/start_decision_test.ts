@@ -8,7 +8,9 @@ interface Numbers {
   readonly oldest?: number;
   readonly captured?: readonly [index: number, offset: number];
   readonly agrees?: boolean | undefined;
-  readonly more?: Partial<Pick<StartFacts, "brokenBecause" | "isCatchUpUnfinished" | "isEndComplete" | "catchUp">>;
+  readonly more?: Partial<
+    Pick<StartFacts, "brokenBecause" | "isSnapshotNameTaken" | "isCatchUpUnfinished" | "isEndComplete" | "catchUp">
+  >;
 }
 
 /** The replica holds the snapshot 2 and WAL up to 5:1000, the shadow WAL 4:0 to 6:500. */
@@ -109,6 +111,14 @@ const rows: readonly (readonly [string, Numbers, StartDecision])[] = [
     snapshot(`${gone}, and all pages changed since`),
   ],
   ["a gap in its middle", { more: { brokenBecause: "index 3 is missing" } }, snapshot("index 3 is missing")],
+  [
+    "a gap in its middle, and a snapshot of the present index that does not serve",
+    { more: { brokenBecause: "index 3 is missing", isSnapshotNameTaken: true } },
+    {
+      kind: "new-generation",
+      reason: "index 3 is missing, and the present index has a snapshot that does not serve",
+    },
+  ],
   [
     "a catch-up that was interrupted",
     { more: { isCatchUpUnfinished: true } },

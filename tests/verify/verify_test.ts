@@ -2,7 +2,7 @@ import { crc32c } from "../../lib/base/crc32c.ts";
 import { ReplicationError } from "../../lib/base/errors.ts";
 import type { Generation } from "../../lib/position/generation.ts";
 import type { Layout } from "../../lib/position/object_names.ts";
-import { asIndex, asOffset, formatPosition, type Index } from "../../lib/position/position.ts";
+import { asIndex, asOffset, formatPosition, type Index, type Position } from "../../lib/position/position.ts";
 import { viewChain } from "../../lib/verify/chain.ts";
 import { exitCodeFor } from "../../lib/verify/judgement.ts";
 import type { ReplicaReport } from "../../lib/verify/report.ts";
@@ -252,6 +252,25 @@ Deno.test("verifyReplica() tells what is old from what has not been written to",
       const closed = await verify(asked, { source: { ...changed(61_000), checksum } });
       assertEquals([closed.outcome, closed.recoveryPointMs], ["pass", 0]);
     }
+  }));
+
+Deno.test("verifyReplica() asks the daemon again before a second look: a generation may have begun since the first", () =>
+  withReplica("raw", async ({ verify, built }) => {
+    const { newest } = await verify({ level: "reach" });
+    assert(newest !== undefined);
+    const { generation: _, ...place } = newest.position;
+    const before = { ...place, generation: "00000000000000bb" as Generation };
+    const asking = (...positions: Position[]): SourceLook => ({
+      changedAtMs: () => built.lastMs + 3_600_000,
+      heard: () => Promise.resolve({ position: positions.length > 1 ? positions.shift() : positions[0], lagMs: 0 }),
+      checksum: () => Promise.resolve(undefined),
+      syncIntervalMs: 1_000,
+    });
+    const begun = await verify({ level: "reach" }, { source: asking(before, newest.position) });
+    assertEquals([begun.outcome, begun.recoveryPointMs], ["pass", 0]);
+    const lost = await verify({ level: "reach" }, { source: asking(before) });
+    assertEquals([lost.outcome, exitCodeFor(lost.findings)], ["fail", 5]);
+    assertMatch(lost.findings[0]?.problem ?? "", /, and the daemon has written 00000000000000bb\//);
   }));
 
 Deno.test("verifyReplica() takes a newest state from the future for as old as may be, and says so", () =>
