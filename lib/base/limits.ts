@@ -80,7 +80,7 @@ export const limits = {
   configMaxBytes: 4 << 20,
   /** A replica that is behind and has not moved for so long, beyond the pause between two syncs, is no longer well. */
   replicaStillMaxMs: 60_000,
-  /** A replica is looked at so often while nothing is written, where the config does not say: each costs two listings. */
+  /** A replica is looked at so often while nothing is written, where the config does not say: each costs four listings. */
   replicaCheckMs: 300_000,
   /** What is wrong still is said again after so long. */
   saidAgainMs: 3_600_000,

@@ -413,7 +413,7 @@ export const CONFIG_KEYS = [
     default: "`5m`",
     meaning:
       "How often the daemon looks whether a replica holds what was written to it and leads to its end, and mends " +
-      "it if not. Each look costs two listings.",
+      "it if not. Each look costs four listings.",
   },
   {
     key: "snapshot-interval",

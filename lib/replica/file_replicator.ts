@@ -193,7 +193,7 @@ export class FileReplicator {
     for (;;) {
       let failure: unknown;
       try {
-        if (await this.#reach(wanted)) return true;
+        while (await this.#reach(wanted)) if (await this.#isHeldAtLast()) return true;
       } catch (error) {
         failure = error;
         this.#copier.forget(); // What the replica holds now is looked up anew.
@@ -283,6 +283,20 @@ export class FileReplicator {
     }
     this.#copier.forget();
     return false;
+  }
+
+  /** What was harmed since the last look is mended once more. Where nobody can look, what was written counts. */
+  async #isHeldAtLast(): Promise<boolean> {
+    try {
+      this.#look.hasten();
+      if (!await this.#isHeld()) return false;
+    } catch (error) {
+      if (!isRetryable(error)) throw error;
+    }
+    const { brokenBecause } = this.#look.facts;
+    if (brokenBecause === undefined) return true;
+    const what = `Cannot rely on ${this.#store.description}: it can no longer be restored to its end`;
+    throw new ReplicationError("gap", `${what}: ${brokenBecause}`);
   }
 
   async #rest(): Promise<void> {

@@ -78,10 +78,15 @@ export class ReplicaLook {
     return Math.max(0, this.#dueAtMs - this.#options.clock.monotonicMs());
   }
 
+  /** The next look is due at once. */
+  hasten(): void {
+    this.#dueAtMs = -Infinity;
+  }
+
   /** A catalog that is read anew, and from which the next look goes on; that is due at once. */
   async catalogAnew(generation: Generation): Promise<GenerationCatalog> {
     this.#memory = new CatalogMemory();
-    this.#dueAtMs = -Infinity;
+    this.hasten();
     return await this.#options.store.catalog(generation, this.#memory);
   }
 
@@ -139,7 +144,7 @@ export class ReplicaLook {
       this.#harmed = 0;
       return { kind: "given-up" };
     }
-    this.#dueAtMs = -Infinity; // Whether it is mended is looked at next.
+    this.hasten(); // Whether it is mended is looked at next.
     return this.#harmed === 1 ? { kind: "harmed" } : { kind: "beyond-repair", reason: harm.reason };
   }
 
@@ -170,7 +175,7 @@ export class ReplicaLook {
     if (reach.kind === "broken") return { reason: reach.problem, ...reachableOf(reach) };
     try {
       const found = isUnread(catalog) ? await this.#rememberedEnd(generation) : recordedEnd(catalog)?.position;
-      if (reach.kind === "whole" && stillHolds(found, written)) return undefined;
+      if (stillHolds(found, written)) return reach.kind === "whole" ? undefined : { reason: reach.problem };
       return { reason: await this.#whyLost(found, written), ...(found === undefined ? {} : { reachable: found }) };
     } catch (error) {
       if (error instanceof ReplicationError && error.code === "corrupt") return { reason: messageOf(error) };

@@ -69,7 +69,8 @@ function decideWhereToGoOn(facts: StartFacts): StartDecision {
   // Of an index that it holds, the shadow WAL never holds less than a replica that was written from it.
   if (facts.agrees === undefined && end.index >= oldest) return ahead();
   if (newestSnapshot === undefined) {
-    return { kind: "snapshot", reason: facts.agrees === true ? "the replica has none of this generation" : GONE };
+    const none = facts.agrees === true ? "the replica has none of this generation" : GONE;
+    return { kind: "snapshot", reason: facts.brokenBecause ?? none };
   }
   if (facts.brokenBecause !== undefined) return { kind: "snapshot", reason: facts.brokenBecause };
   if (facts.agrees === true) return { kind: "continue", index: end.index, offset: end.offset };

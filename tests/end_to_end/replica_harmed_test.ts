@@ -192,6 +192,32 @@ for (const layout of ["raw", "litestream"] as const) {
   }
 }
 
+for (const layout of ["raw", "litestream"] as const) {
+  harmed("was harmed while no daemon runs is mended by what status advises", layout, async (scene) => {
+    const config = configOf(scene, "replica-check-interval: 24h");
+    await using daemon = await replicateAll(scene, config);
+    assertEquals(await daemon.stop(), 0);
+    HARMS.find(({ what }) => what.endsWith("in its middle"))?.harm(scene, await generationOf(scene));
+    const { code, advice } = await statusOf(config);
+    assertEquals([code, advice], [4, `tailrace snapshot --config ${config} --replica file ${scene.database}`]);
+    assertEquals((await runTailrace(advice.split(" ").slice(1))).code, 0);
+    assertEquals((await statusOf(config)).grade, "trouble"); // No daemon follows it, and nothing else.
+    await scene.end();
+    await expectRestored(scene);
+  });
+
+  harmed("was emptied since the last look is mended before the daemon ends with 0", layout, async (scene) => {
+    const config = configOf(scene, "replica-check-interval: 24h");
+    await using daemon = await replicateAll(scene, config);
+    const generation = await generationOf(scene);
+    await daemon.whileStopped(() => Deno.removeSync(`${scene.replica}/generations/${generation}`, { recursive: true }));
+    assertEquals(await daemon.stop(), 0);
+    assertEquals(daemon.saying("The replica can no longer be restored to its end").length, 1, daemon.text);
+    await scene.end();
+    await expectRestored(scene);
+  });
+}
+
 Deno.test({
   name:
     "a replica whose folder is empty may be one that is not mounted: it is trouble, and is begun anew on purpose only",

@@ -380,3 +380,19 @@ test("tells whoever asked for a snapshot of a fault of the program, and makes th
   assertEquals(first?.status === "rejected" && first.reason.message, "a fault");
   assertEquals(second?.status, "fulfilled");
 });
+
+test("begins anew where the present index has a snapshot that does not serve, and is never replaced", async (stage) => {
+  const { source, replicator } = stage;
+  source.capture(source.stage.life(2), 2);
+  await replicator.start();
+  await stage.caughtUp();
+  await replicator.stop();
+  const snapshot = `${stage.root}/generations/${GENERATION}/snapshots/${"0".repeat(16)}.snapshot`;
+  Deno.truncateSync(snapshot, 512);
+  await replicator.start();
+  await until(() => replicator.position?.generation === source.generation() && source.begun.length > 0, "a generation");
+  assertMatch(source.begun[0] ?? "", / bytes \(expected .*, and the present index has a snapshot that does not serve$/);
+  assertEquals([source.begun.length, Deno.statSync(snapshot).size], [1, 512]);
+  await until(() => stage.lines.some((line) => line.includes("can be restored to its end again")), "the mend");
+  assertEquals(replicator.look.brokenBecause, undefined);
+});
