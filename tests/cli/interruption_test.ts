@@ -1,7 +1,12 @@
 import type { CommandContext } from "../../lib/cli/command.ts";
+import { limits } from "../../lib/base/limits.ts";
 import { withSignals } from "../../lib/cli/interruption.ts";
 import type { StopSignal } from "../../lib/platform/process.ts";
 import { assertEquals } from "../support/assert.ts";
+import { runInProcess } from "../support/command_in_process.ts";
+import { ReplicaBuilder } from "../support/replica_builder.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+import { imageOf } from "../support/wal_builder.ts";
 
 interface Stage {
   readonly context: CommandContext;
@@ -54,4 +59,34 @@ Deno.test("withSignals() leaves at a second signal, after what the work holds wa
   );
   assertEquals(await ended, 143);
   assertEquals(removed, ["draft"]);
+});
+
+Deno.test({
+  name: "restore that hangs is left at a second signal, and nothing of it stays",
+  timeout: 30_000,
+  fn: () =>
+    withTemporaryFolder(async (folder) => {
+      await new ReplicaBuilder(`${folder}/replica`).snapshot(0, 0, imageOf(4096, 1, 2));
+      let send: (name: StopSignal) => void = () => {};
+      const hangs = Promise.withResolvers<void>();
+      const ended = runInProcess(["restore", "-o", `${folder}/app.db`, `${folder}/replica`], folder, {}, {
+        onSignal: (callback) => {
+          send = callback;
+          return () => {};
+        },
+        openLater: (path, open) => {
+          if (!path.endsWith(".snapshot")) return open();
+          hangs.resolve();
+          return new Promise(() => {});
+        },
+      });
+      const names = () => [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+      await hangs.promise;
+      assertEquals(names(), ["app.db.tailrace-restore.tmp", "replica"]);
+      send("SIGINT");
+      await new Promise((resolve) => setTimeout(resolve, limits.sameSignalMs + 100));
+      send("SIGINT");
+      assertEquals((await ended).code, 130);
+      assertEquals(names(), ["replica"]);
+    }),
 });

@@ -205,3 +205,25 @@ gone("Another file that comes beside the same WAL before we can look is not take
   again.close();
   await scene.expectEqual();
 });
+
+gone("The WAL of a file that was replaced goes into that file, not into the one that has its name now", async (
+  scene,
+  daemon,
+  application,
+) => {
+  const other = makeOther(scene, 5);
+  await scene.replicated();
+  await daemon.whileStopped(() => {
+    application.close();
+    Deno.renameSync(other, scene.database);
+  });
+  await daemon.line("was replaced by another file");
+  await daemon.line("Resynced");
+  const again = scene.connect();
+  assertEquals(rowsIn(again), 5);
+  insert(again, 5);
+  assertEquals(await daemon.stop(), 0, daemon.text);
+  assertEquals(rowsIn(again), 10);
+  again.close();
+  await scene.expectEqual();
+});

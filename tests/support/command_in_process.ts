@@ -23,13 +23,21 @@ export interface Seen {
 /** Longer waits are limits that are not meant to be reached; shorter ones are over at once. */
 const SHORT_MS = 60_000;
 
+/** What is otherwise than on the machine of the test. */
+export interface OtherWorld {
+  readonly onSignal?: Process["onSignal"];
+  /** Instead of opening files of replicas by the system's own. */
+  readonly openLater?: (path: string, open: () => Promise<FileHandle>) => Promise<FileHandle>;
+}
+
 export async function runInProcess(
   words: readonly string[],
   folder: string,
   environment: Readonly<Record<string, string>>,
+  { onSignal = () => () => {}, openLater = (_path, open) => open() }: OtherWorld = {},
 ): Promise<Seen> {
   const system = new SystemClock();
-  const [pings, files] = [[] as string[], new CountedFiles()];
+  const [pings, files] = [[] as string[], new CountedFiles(openLater)];
   let skippedMs = 0;
   const clock: Clock = {
     now: () => system.now(),
@@ -57,7 +65,7 @@ export async function runInProcess(
     userId: Deno.uid() ?? undefined,
     stdout,
     stderr,
-    onSignal: () => () => {},
+    onSignal,
     spawn: () => unexpected("spawn"),
     adoptOrphans: () => () => {},
     runAgain: async (words) => ({ ...await runInProcess(words, folder, environment), signal: undefined }),
@@ -94,8 +102,9 @@ class CountedFiles {
   most = 0;
   #open = 0;
 
-  constructor() {
-    const open = this.system.openLater.bind(this.system);
+  constructor(openLater: NonNullable<OtherWorld["openLater"]>) {
+    const systems = this.system.openLater.bind(this.system);
+    const open: typeof systems = (...words) => openLater(words[0], () => systems(...words));
     this.system.openLater = async (path, mode, permissions) => {
       if (mode !== "read") return await open(path, mode, permissions);
       this.#open++;
