@@ -172,6 +172,9 @@ for (const layout of ["raw", "litestream"] as const) {
           const error = await assertRejects(() => newest(written), WrongChecksum);
           assertEquals(error.code, "corrupt");
           assertMatch(error.message, /is not the one that was recorded, its checksum is [0-9a-f]{16} \(expected /);
+          // What it is made of is named; of `raw`, whose image has no sum of its own, what is damaged.
+          const suspect = layout === "raw" ? /\.snapshot is damaged/ : /\.snapshot\S* and the WAL behind it are whole$/;
+          assertMatch(error.message, suspect);
           assertEquals([...Deno.readDirSync(written.scene.folder)].filter(({ name }) => name.endsWith(".tmp")), []);
         }),
     });
