@@ -288,6 +288,9 @@ for (
         assertStringIncludes(problems[0]?.problem ?? "", reason);
         const { lines } = await shownBy(config);
         assertMatch(lines[0] ?? "", /^NOT SAFE: app.db: Cannot replicate /);
+        await daemon.stop("SIGKILL"); // What it has said is known when nobody can be asked, where there is a state folder.
+        const { trouble } = (await documentOf(config)).database;
+        if (what !== "that is a folder") assertStringIncludes(trouble?.message ?? "", reason);
       }),
   });
 }

@@ -105,6 +105,17 @@ trouble("replica full", async (scene) => {
   assertEquals(temporaryFiles(scene.replica), []);
 });
 
+trouble("replica full, with --once, which tries once", async (scene) => {
+  const application = scene.application();
+  insert(application, 20, 100_000);
+  application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  await using daemon = scene.daemon({ wrapper: LIMITED, flags: ["--once"] });
+  assertEquals(await daemon.ended(), 1);
+  assertMatch(daemon.lines.at(-1) ?? "", /^Cannot finish replica file of .*: Cannot write .*: the file would/);
+  assertEquals(daemon.saying("waiting for the last sync"), []);
+  application.close();
+});
+
 trouble("replica full when it is stopped, and freed a little later", async (scene) => {
   const application = scene.application();
   insert(application, 20, 100_000);

@@ -1,3 +1,4 @@
+import { product } from "../../lib/base/product.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { findForeign, makeBundle } from "../../scripts/bundle.ts";
@@ -32,6 +33,20 @@ Deno.test({
       Deno.writeTextFileSync(`${folder}/main.ts`, `console.log("something else");`);
       const problem = await makeBundle(`${folder}/main.ts`, `${folder}/out.js`);
       assertStringIncludes(problem ?? "", `it answers "something else" with code 0 to version`);
+    }),
+});
+
+Deno.test({
+  name: "makeBundle() asks for more than the version, which a program answers that can read no config",
+  timeout: 120_000,
+  fn: () =>
+    withTemporaryFolder(async (folder) => {
+      const text =
+        `if (Deno.args[0] === "version") console.log("${product.version}"); else throw new Error("no parser");`;
+      Deno.writeTextFileSync(`${folder}/main.ts`, text);
+      const problem = await makeBundle(`${folder}/main.ts`, `${folder}/out.js`);
+      assertStringIncludes(problem ?? "", "no parser");
+      assertStringIncludes(problem ?? "", "to databases -config config.yml");
     }),
 });
 
