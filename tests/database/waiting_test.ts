@@ -50,6 +50,12 @@ Deno.test("a database that is waited for is said once in passing, after a minute
     await application.runAll(["PRAGMA journal_mode = WAL", "CREATE TABLE entry(body)"]);
     await until(() => said().includes("info following"), "the database to be followed");
     assertEquals(database.absentMs, 0);
+
+    // Refused later on, which those who ask after this process are told by the kind of the event alone.
+    await application.close();
+    Deno.writeTextFileSync(`${path}.other`, "no database\n".repeat(20));
+    Deno.renameSync(`${path}.other`, path);
+    await until(() => said().includes("error refused"), "the database to be refused");
     await database.stop();
     await database.release();
   }));
