@@ -1,5 +1,5 @@
 import { createEncryption } from "../age/encryption.ts";
-import { ExitCode, ReplicationError, worstExitCode } from "../base/errors.ts";
+import { ExitCode, exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { createLogger, type Logger, type LogLevel } from "../base/log.ts";
 import { product } from "../base/product.ts";
@@ -16,7 +16,9 @@ import { hasWalResetBug, WAL_RESET_BUG } from "../sqlite/version.ts";
 import { selectDriver } from "../sqlite/select_driver.ts";
 import type { CommandContext } from "./command.ts";
 import { onStopSignals } from "./interruption.ts";
+import { writeLine } from "./output.ts";
 import { splitWords } from "./split_words.ts";
+import { printable } from "./table.ts";
 
 interface Plan {
   readonly databases: readonly DatabaseConfig[];
@@ -124,17 +126,30 @@ async function replicateOnce(
     for (const result of await daemon.finish()) if (!others.includes(result.database)) results.push(result);
   } catch (error) {
     if (!isBusy(error)) throw error;
+    results.push(...daemon.refused);
     await daemon.release();
   }
   report(context, results);
   const codes = [...results.map(({ exitCode }) => exitCode), reportAbsent(context, results)];
   if (daemon.busy.length > 0) {
     log.info("Another process replicates already; waiting for it");
-    const ends = await Promise.all(daemon.busy.map((database) => awaitDaemonOf(context.platform, database)));
+    const ends = await Promise.all(daemon.busy.map((database) => endOf(context, database)));
+    codes.push(...ends.filter((end) => typeof end === "number"));
     const left = daemon.busy.filter((_, slot) => ends[slot] === "left");
     if (left.length > 0) codes.push(await replicateOnce(context, left, daemonOf, log));
   }
   return worstExitCode(codes);
+}
+
+/** How the wait for the other process ended; the exit code where that is said. */
+async function endOf(context: CommandContext, database: DatabaseConfig): Promise<"held" | "left" | number> {
+  try {
+    return await awaitDaemonOf(context.platform, database);
+  } catch (error) {
+    if (!(error instanceof ReplicationError)) throw error;
+    writeLine(context.stderr, printable(error.message));
+    return exitCodeOf(error);
+  }
 }
 
 async function replicateUntilStopped(

@@ -1,5 +1,5 @@
 /** Makes a snapshot now: by the process that replicates the database, or, where there is none, by this one. */
-import { ExitCode, ReplicationError, worstExitCode } from "../base/errors.ts";
+import { ExitCode, exitCodeOf, messageOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { createLogger } from "../base/log.ts";
 import type { Config, DatabaseConfig } from "../config/config.ts";
 import { databasePathFromArgument } from "../config/from_arguments.ts";
@@ -32,18 +32,28 @@ export function run(context: CommandContext): Promise<number> {
 
 async function snapshot(context: CommandContext, signal: AbortSignal): Promise<number> {
   const config = await loadConfigForWriting(context);
+  const databases = await chooseDatabases(context, config);
+  for (const { path } of databases) {
+    if (context.platform.files.status(path) !== undefined) continue;
+    throw new ReplicationError("not-found", `Cannot make a snapshot of ${path}: there is no such database`);
+  }
   const made: Made[] = [];
-  for (const database of await chooseDatabases(context, config)) {
-    if (context.platform.files.status(database.path) === undefined) {
-      throw new ReplicationError("not-found", `Cannot make a snapshot of ${database.path}: there is no such database`);
+  const errors: ReplicationError[] = [];
+  for (const database of databases) { // What is wrong with one keeps no other from its snapshot.
+    try {
+      made.push(...await snapshotOf(context, config, database, signal));
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || databases.length === 1) throw error;
+      errors.push(error);
     }
-    made.push(...await snapshotOf(context, config, database, signal));
   }
   if (context.arguments.isOn("json")) {
     writeJson(context.stdout, SCHEMA_VERSION, { snapshots: made.map(documentOf) });
   }
-  for (const one of made) writeLine(context.stderr, printable(sentenceOf(one)));
-  return worstExitCode(made.map(exitCodeOfMade));
+  for (const sentence of [...made.map(sentenceOf), ...errors.map(messageOf)]) {
+    writeLine(context.stderr, printable(sentence));
+  }
+  return worstExitCode([...made.map(exitCodeOfMade), ...errors.map(exitCodeOf)]);
 }
 
 async function chooseDatabases(context: CommandContext, config: Config): Promise<readonly DatabaseConfig[]> {
@@ -73,6 +83,9 @@ async function snapshotOf(
     if (results !== undefined) return results.map((one) => madeOf(database, one, false));
     await platform.clock.sleep(TRY_AGAIN_MS, signal);
   }
+  if (signal.aborted) {
+    throw new ReplicationError("cancelled", `Cannot make a snapshot of ${database.path}: it was interrupted`);
+  }
   const what = "another process has it, and takes no orders (is it of an older version?)";
   throw new ReplicationError("busy", `Cannot make a snapshot of ${database.path}: ${what}`);
 }
@@ -99,8 +112,8 @@ async function ownSnapshot(
   try {
     await daemon.start();
   } catch (error) {
-    if (!isBusy(error)) throw error;
     await daemon.release();
+    if (!isBusy(error)) throw error;
     return undefined;
   }
   const results = await daemon.snapshot(database.path, order);

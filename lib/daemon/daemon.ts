@@ -131,6 +131,15 @@ export class Daemon {
     return this.#options.databases.filter(({ path }) => refused.includes(path));
   }
 
+  /** What else was refused, where `start` has rejected with the first refusal of all. */
+  get refused(): readonly FinalSync[] {
+    return this.#refusals.filter(({ error }) => !isBusy(error)).flatMap(({ database, error }) => {
+      const config = this.#options.databases.find(({ path }) => path === database);
+      const result = { database, problem: messageOf(error), absence: undefined, exitCode: exitCodeOf(error) };
+      return config?.replicas.map(({ name }) => ({ ...result, replica: name })) ?? [];
+    });
+  }
+
   /** Captures and replicates everything that is committed at this moment, and says what could not be. */
   async finish(): Promise<readonly FinalSync[]> {
     await this.#stopVerifying();

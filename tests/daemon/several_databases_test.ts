@@ -2,28 +2,30 @@
 import { DatabaseSync } from "node:sqlite";
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type Daemon, linesAmiss, startReplicate } from "../support/daemon.ts";
+import { runTailrace } from "../support/tailrace.ts";
 import { insert, Scene, withScene } from "../end_to_end/scene.ts";
 
+type Run = (first: Scene, second: Scene, config: string) => Promise<void>;
+
 /** Two scenes and a config that names both. */
-function several(name: string, run: (first: Scene, second: Scene, config: string) => Promise<void>): void {
-  Deno.test({
-    name: `replicate of several databases ${name}`,
-    timeout: 30_000,
-    fn: () =>
-      withScene(async (first) => {
-        const second = new Scene(`${first.folder}/second`);
-        const config = `${first.folder}/tailrace.yml`;
-        const entries = [first, second].map(({ database, replica }) =>
-          `  - path: ${database}\n    monitor-interval: 20ms\n    replicas: [{path: ${replica}}]\n`
-        );
-        Deno.writeTextFileSync(config, `dbs:\n${entries.join("")}`);
-        try {
-          await run(first, second, config);
-        } finally {
-          await second.end();
-        }
-      }),
+function withSeveral(run: Run): Promise<void> {
+  return withScene(async (first) => {
+    const second = new Scene(`${first.folder}/second`);
+    const config = `${first.folder}/tailrace.yml`;
+    const entries = [first, second].map(({ database, replica }) =>
+      `  - path: ${database}\n    monitor-interval: 20ms\n    replicas: [{path: ${replica}}]\n`
+    );
+    Deno.writeTextFileSync(config, `dbs:\n${entries.join("")}`);
+    try {
+      await run(first, second, config);
+    } finally {
+      await second.end();
+    }
   });
+}
+
+function several(name: string, run: Run): void {
+  Deno.test({ name: `replicate of several databases ${name}`, timeout: 30_000, fn: () => withSeveral(run) });
 }
 
 function troubles(daemon: Daemon): readonly string[] {
@@ -111,6 +113,18 @@ several("with --once ends with the code of one that is refused for good", async 
   await second.expectEqual();
 });
 
+several("with --once beside the daemon of one ends with the code of the other, which is refused", async (...all) => {
+  const [first, second, config] = all;
+  insert(first.application(), 10);
+  await using daemon = first.daemon();
+  await daemon.line("Snapshot done");
+  second.connect().exec("CREATE TABLE entry(n INTEGER PRIMARY KEY, body BLOB)");
+  await using once = startReplicate(["--once", "--config", config]);
+  assertEquals(await once.ended(), 2, once.text);
+  assertEquals(once.saying(`Cannot finish replica file of ${second.database}: `).length, 1, once.text);
+  assertEquals(await daemon.stop(), 0);
+});
+
 several("with --once waits beside a daemon for all of them", async (first, second, config) => {
   const applications = [first.application(), second.application()];
   await using daemon = startReplicate(["--config", config]);
@@ -124,6 +138,20 @@ several("with --once waits beside a daemon for all of them", async (first, secon
     assertEquals(countRows(`${scene.folder}/rows.db`), 10);
   }
   assertEquals(await daemon.stop(), 0);
+});
+
+Deno.test({
+  name: "snapshot of several databases makes those that it can, tells of each, and ends with the worst code",
+  timeout: 60_000,
+  fn: () =>
+    withSeveral(async (first, second, config) => {
+      first.connect().exec("CREATE TABLE entry(n INTEGER PRIMARY KEY, body BLOB)");
+      insert(second.application(), 10);
+      const { code, stderr } = await runTailrace(["snapshot", "--config", config]);
+      assertEquals(code, 2, stderr);
+      assertMatch(stderr, new RegExp(`Snapshot of ${second.database} on replica file: `));
+      assertMatch(stderr, new RegExp(`Cannot .*${first.database}: it is in rollback-journal mode`));
+    }),
 });
 
 function countRows(path: string): number {
