@@ -3,10 +3,7 @@ export class AssertionError extends Error {
   override readonly name = "AssertionError";
 }
 
+/** Throws an `AssertionError` that names the claim, in production too. */
 export function assert(condition: boolean, claim: string): asserts condition {
   if (!condition) throw new AssertionError(`Assertion failed: ${claim}`);
-}
-
-export function unreachable(value: never): never {
-  throw new AssertionError(`Assertion failed: unexpected value ${JSON.stringify(value)}`);
 }

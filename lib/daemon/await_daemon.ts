@@ -14,7 +14,7 @@ import { formatRawName, parseRawName } from "../position/keys.ts";
 import { asIndex, asOffset, comparePositions, type Index, type Position } from "../position/position.ts";
 import { brokenBecause } from "../restore/reach.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
-import { type DaemonAnswer } from "./answer_document.ts";
+import type { DaemonAnswer } from "./answer_document.ts";
 import { askDaemon } from "./ask.ts";
 import { openReplica } from "./open_replica.ts";
 import { statePathOf } from "./status.ts";
@@ -59,7 +59,7 @@ export async function awaitDaemonOf(
 }
 
 /** Whether the process that answered has found in its own life that each of these replicas holds that. */
-export function isConfirmed({ replicas }: DaemonAnswer, config: DatabaseConfig, wanted: Position): boolean {
+function isConfirmed({ replicas }: DaemonAnswer, config: DatabaseConfig, wanted: Position): boolean {
   return config.replicas.every(({ url }) => {
     const position = replicas.find((replica) => replica.url === url)?.position;
     return position?.generation === wanted.generation && comparePositions(position, wanted) >= 0;

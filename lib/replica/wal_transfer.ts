@@ -90,7 +90,7 @@ export class WalTransfer implements WalPieces {
 }
 
 /** One record for all that end at or before the offset. */
-export function joinRecords(
+function joinRecords(
   records: readonly CommitRecord[],
   { offset, capturedAtMs: notBeforeMs }: JoinedRecords,
 ): readonly CommitRecord[] {

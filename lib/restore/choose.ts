@@ -45,7 +45,7 @@ export async function findChoices(replicas: readonly RestoreReplica[], target: R
   return { candidates: sortByNewest(candidates), unfit };
 }
 
-export function sortByNewest(candidates: readonly Candidate[]): readonly Candidate[] {
+function sortByNewest(candidates: readonly Candidate[]): readonly Candidate[] {
   return candidates.toSorted((a, b) => b.plan.end.capturedAtMs - a.plan.end.capturedAtMs);
 }
 

@@ -10,11 +10,6 @@ import { DamagedSegment } from "./damaged_segment.ts";
 import type { Segment } from "./litestream_listing.ts";
 import type { ObjectContent } from "./stored_object.ts";
 
-export interface OpenSegment {
-  readonly content: ObjectContent;
-  readonly sizeBytes: number;
-}
-
 export class SegmentReader {
   readonly #generation: Generation;
   readonly #segments: readonly Segment[];

@@ -34,11 +34,6 @@ export function framesBefore(offset: Offset, pageSize: number): number {
   return offset === 0 ? 0 : (offset - WAL_HEADER_SIZE) / frameSize(pageSize);
 }
 
-/** How many whole frames a WAL of that many bytes can hold. */
-export function wholeFrames(sizeBytes: number, pageSize: number): number {
-  return sizeBytes < WAL_HEADER_SIZE ? 0 : Math.floor((sizeBytes - WAL_HEADER_SIZE) / frameSize(pageSize));
-}
-
 export function assertFrameAligned(offset: Offset, pageSize: number): void {
   assert(Number.isSafeInteger(offset), "offset is an integer");
   if (offset === 0) return;

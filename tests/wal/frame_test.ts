@@ -2,14 +2,7 @@ import { assertEquals, assertThrows } from "../support/assert.ts";
 import { AssertionError } from "../../lib/base/assert.ts";
 import { readGoldenWal } from "../golden/read.ts";
 import { asOffset } from "../../lib/position/position.ts";
-import {
-  assertFrameAligned,
-  framesBefore,
-  frameSize,
-  offsetAfter,
-  storedChecksum,
-  wholeFrames,
-} from "../../lib/wal/frame.ts";
+import { assertFrameAligned, framesBefore, frameSize, offsetAfter, storedChecksum } from "../../lib/wal/frame.ts";
 import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
 
 Deno.test("offsetAfter() and framesBefore() are twins; no frames stand at offset 0", () => {
@@ -29,17 +22,6 @@ Deno.test("assertFrameAligned() refuses offsets inside the header, inside a fram
   for (const offset of [1, 31, 33, 32 + 535, -504, 0.5, NaN, Infinity, 2 ** 53]) {
     assertThrows(() => assertFrameAligned(asOffset(offset), 512), AssertionError, "offset");
   }
-});
-
-Deno.test("wholeFrames() counts frames that are there to their last byte", () => {
-  assertEquals([0, 31, 32, 32 + 535, 32 + 536, 32 + 1072 + 1].map((size) => wholeFrames(size, 512)), [
-    0,
-    0,
-    0,
-    0,
-    1,
-    2,
-  ]);
 });
 
 Deno.test("storedChecksum() reads the sums of a frame that SQLite wrote", () => {

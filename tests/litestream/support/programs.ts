@@ -42,21 +42,3 @@ export function lz4WithSize(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     Deno.removeSync(path);
   }
 }
-
-export function unlz4(frame: Uint8Array): Uint8Array<ArrayBuffer> {
-  return filter("lz4", ["-d", "-c"], frame);
-}
-
-export function ageEncrypt(bytes: Uint8Array, recipients: readonly string[]): Uint8Array<ArrayBuffer> {
-  return filter("age", recipients.flatMap((recipient) => ["-r", recipient]), bytes);
-}
-
-export function ageDecrypt(bytes: Uint8Array, identities: readonly string[]): Uint8Array<ArrayBuffer> {
-  const path = Deno.makeTempFileSync({ prefix: "tailrace-age-" });
-  try {
-    Deno.writeTextFileSync(path, `${identities.join("\n")}\n`);
-    return filter("age", ["-d", "-i", path], bytes);
-  } finally {
-    Deno.removeSync(path);
-  }
-}

@@ -25,11 +25,6 @@ export function commitEnds(wal: Uint8Array): number[] {
   return ends;
 }
 
-/** The end of the last transaction: 0 for a WAL without header, 32 for one without transaction. */
-export function committedEnd(wal: Uint8Array): number {
-  return commitEnds(wal).at(-1) ?? (wal.length < WAL_HEADER_SIZE ? 0 : WAL_HEADER_SIZE);
-}
-
 /** The same WAL with other salts or the other byte order of its sums, all sums made anew. */
 export function resummed(
   wal: Uint8Array,
