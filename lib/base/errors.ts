@@ -99,7 +99,7 @@ const SEVERITY = [corrupt, fault, nothingThere, failed, stale, tryAgain];
 /** The one exit code of a run with several results: the worst, in the order 4, 70, 3, 1, 5, 75, 0; a wrong usage wins over all. */
 export function worstExitCode(codes: readonly number[]): number {
   if (codes.includes(ExitCode.usage)) return ExitCode.usage;
-  return SEVERITY.find((code) => codes.includes(code)) ?? ExitCode.done;
+  return SEVERITY.find((code) => codes.includes(code)) ?? codes.find((code) => code !== ExitCode.done) ?? ExitCode.done;
 }
 
 /** One line for a person, whatever was thrown. */

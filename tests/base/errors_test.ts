@@ -47,6 +47,7 @@ Deno.test("worstExitCode() takes the worst in the order 4, 70, 3, 1, 5, 75, 0, a
     assertEquals(worstExitCode(order.slice(worst).reverse()), order[worst]);
   }
   assertEquals(worstExitCode([]), 0);
+  assertEquals(worstExitCode([0, 143]), 143); // Of what has no place in the order it is no success either.
 });
 
 Deno.test("ReplicationError keeps its cause and its advice, and has neither when none is given", () => {

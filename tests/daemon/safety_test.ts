@@ -225,6 +225,8 @@ Deno.test("judgeSafety(): what the daemon wrote must stand on the replica", () =
   assertEquals(found("00000000000000aa/0000000000000004:32"), []);
   const begun = answered({}, { position: at("00000000000000aa/0000000000000004:0") });
   assertEquals(judged({ status: begun }), []);
+  const indexLost = answered({}, { position: at("00000000000000aa/0000000000000005:0") });
+  assertEquals(judged({ status: indexLost }), [[4, "near", "it no longer holds what was written to it"]]);
 });
 
 Deno.test("judgeSafety(): a replica that cannot be looked at is not safe, and damage wins", () => {

@@ -7,6 +7,8 @@ const NOW_MS = 1_700_000_000_000;
 const POSITION = parsePosition("00000000000000aa/0000000000000003:4152");
 const EARLIER = parsePosition("00000000000000aa/0000000000000002:4152");
 const LATER = parsePosition("00000000000000aa/0000000000000003:8304");
+const JUST_BEGUN = parsePosition("00000000000000aa/0000000000000004:0");
+const BEGUN_BEHIND_ANOTHER = parsePosition("00000000000000aa/0000000000000005:0");
 const OTHER = parsePosition("00000000000000bb/0000000000000002:4152");
 const HOUR_MS = 3_600_000;
 const LIMIT_MS = limits.unreplicatedMaxMs;
@@ -51,6 +53,16 @@ Deno.test("judgeAge() calls stale what nobody brings, what is behind, and what i
     [
       "a daemon says all is there, and it is not",
       { newestAgoMs: HOUR_MS, changedAgoMs: 0, heard: { position: LATER, lagMs: 0 } },
+      "stale",
+    ],
+    [
+      "a daemon says all is there, and its index has just begun",
+      { newestAgoMs: HOUR_MS, changedAgoMs: 0, heard: { position: JUST_BEGUN, lagMs: 0 } },
+      "fresh",
+    ],
+    [
+      "a daemon says all is there, and the index before the one that has just begun is not",
+      { newestAgoMs: HOUR_MS, changedAgoMs: 0, heard: { position: BEGUN_BEHIND_ANOTHER, lagMs: 0 } },
       "stale",
     ],
     [
