@@ -279,7 +279,8 @@ export class Daemon {
   }
 
   #finishCapture({ database, log }: Pair): Promise<Position | undefined> {
-    const patience = this.#patience(`the capture of ${database.path}`, log, () => "", () => Infinity);
+    const gained = () => positionText(database.position());
+    const patience = this.#patience(`the capture of ${database.path}`, log, gained, () => Infinity);
     return patience.during(async (tries) => {
       for (;;) {
         try {
@@ -310,7 +311,7 @@ export class Daemon {
     const patience = this.#patience(
       `replica ${replicator.name} of ${database.path}`,
       log.with({ replica: replicator.name }),
-      () => replicator.position === undefined ? "" : formatPosition(replicator.position),
+      () => positionText(replicator.position),
       () => replicator.pulse.stillMs,
     );
     try {
@@ -395,6 +396,10 @@ function ownStatePath(files: FileSystem, config: DatabaseConfig, user: number | 
   const [found, database] = [files.linkStatus(path), files.status(config.path)];
   if (found === undefined || database === undefined) return found?.owner === user ? path : undefined;
   return whyForeign(found, database, user) === undefined ? path : undefined;
+}
+
+function positionText(position: Position | undefined): string {
+  return position === undefined ? "" : formatPosition(position);
 }
 
 export function isBusy(error: unknown): boolean {
