@@ -1,53 +1,23 @@
-import { silentLogger } from "../../lib/base/log.ts";
 import { answerDocument, type AnswerFacts, parseAnswer } from "../../lib/daemon/answer_document.ts";
-import { Answers } from "../../lib/daemon/answers.ts";
+import type { Answers } from "../../lib/daemon/answers.ts";
 import { askDaemon } from "../../lib/daemon/ask.ts";
 import type { DatabaseFacts } from "../../lib/daemon/health.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
-import { parsePosition } from "../../lib/position/position.ts";
+import { startAnswers } from "../support/answers.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
+import { databaseFacts, POSITION, replicaFacts } from "../support/health_facts.ts";
 import { removeInUse } from "../support/remove_in_use.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
 const platform = { clock: new SystemClock(), files: new DenoFileSystem(), random: new SystemRandom() };
-const POSITION = parsePosition("00000000000000aa/0000000000000003:4152");
 
 function factsOf(facts: Partial<DatabaseFacts> = {}): AnswerFacts {
-  return {
-    mode: "follow",
-    startedAtMs: 1_700_000_000_000,
-    captured: POSITION,
-    facts: {
-      path: "/data/app.db",
-      isOpening: false,
-      trouble: undefined,
-      advice: undefined,
-      absence: undefined,
-      absentMs: 0,
-      absentAfterMs: 300_000,
-      unseenMs: 0,
-      monitorIntervalMs: 1_000,
-      position: POSITION,
-      databaseBytes: 8_192,
-      walBytes: undefined,
-      replicas: [{
-        name: "near",
-        url: "file:///backup/near",
-        position: POSITION,
-        isSnapshotting: false,
-        pulse: { behindMs: 0, stillMs: 0, currentAtMs: undefined, failures: 0, walBytes: 0 },
-        look: { brokenBecause: undefined, lookedAtMs: undefined, lookingMs: 0 },
-        trouble: undefined,
-        upkeepTrouble: "Cannot delete: denied",
-        syncIntervalMs: 0,
-        proof: undefined,
-      }],
-      ...facts,
-    },
-  };
+  const replicas = [replicaFacts({ upkeepTrouble: "Cannot delete: denied" })];
+  const database = databaseFacts({ replicas, ...facts });
+  return { mode: "follow", startedAtMs: 1_700_000_000_000, captured: POSITION, facts: database };
 }
 
 async function withAnswers(
@@ -56,15 +26,8 @@ async function withAnswers(
   await withTemporaryFolder(async (folder) => {
     const state = `${folder}/state`;
     let asked = 0;
-    const answers = new Answers({
-      ...platform,
-      log: silentLogger,
-      watchFolder: () => undefined,
-      userId: undefined,
-      carryOut: () => Promise.reject(new Error("nothing was ordered")),
-      statePath: () => state,
-      answer: () => Promise.resolve(answerDocument({ ...factsOf(), startedAtMs: ++asked })),
-    });
+    const answer = () => Promise.resolve(answerDocument({ ...factsOf(), startedAtMs: ++asked }));
+    const answers = startAnswers(state, { answer });
     try {
       await work(state, answers, () => asked);
     } finally {
@@ -166,15 +129,7 @@ Deno.test("Answers goes on when the state directory is made anew", () =>
 Deno.test("Answers of a second process says nothing while the first does", () =>
   withAnswers(async (state, answers) => {
     await served(state, answers);
-    const second = new Answers({
-      ...platform,
-      log: silentLogger,
-      watchFolder: () => undefined,
-      userId: undefined,
-      carryOut: () => Promise.reject(new Error("nothing was ordered")),
-      statePath: () => state,
-      answer: () => Promise.reject(new Error("the second one was asked")),
-    });
+    const second = startAnswers(state, {});
     for (let i = 0; i < 5; i++) assertEquals((await askDaemon(platform, state, 2_000)).kind, "answer");
     await second.stop();
   }));

@@ -2,52 +2,15 @@ import { limits } from "../../lib/base/limits.ts";
 import { type DatabaseFacts, judgeHealth, type ReplicaFacts } from "../../lib/daemon/health.ts";
 import { healthDocument } from "../../lib/daemon/health_document.ts";
 import { metricsPage } from "../../lib/daemon/metrics_page.ts";
-import { parsePosition } from "../../lib/position/position.ts";
 import type { KeptRun, ProofMemory } from "../../lib/verify/proof_memory.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { databaseFacts, replicaFacts } from "../support/health_facts.ts";
 
-const POSITION = parsePosition("00000000000000aa/0000000000000003:4152");
-const PULSE = { behindMs: 0, stillMs: 0, currentAtMs: 1_700_000_000_500, failures: 0, walBytes: 0 };
-const LOOK = { brokenBecause: undefined, lookedAtMs: 1_700_000_000_000, lookingMs: 0 };
+const { pulse: PULSE, look: LOOK } = replicaFacts();
 const RUN = { rungs: {}, isAgainstLive: false, values: {} };
 const PASSED: KeptRun = { ...RUN, atMs: 1_700_000_000_000, outcome: "pass", reached: "structure" };
 const FAILED: KeptRun = { ...RUN, atMs: 1_700_000_100_000, outcome: "fail", reached: "chain", problem: "a bit" };
 const FAILING = { last: FAILED, success: PASSED, failures: [FAILED] };
-
-function replica(facts: Partial<ReplicaFacts> = {}): ReplicaFacts {
-  return {
-    name: "near",
-    url: "file:///backup/near",
-    position: POSITION,
-    isSnapshotting: false,
-    pulse: PULSE,
-    look: LOOK,
-    trouble: undefined,
-    upkeepTrouble: undefined,
-    syncIntervalMs: 1_000,
-    proof: undefined,
-    ...facts,
-  };
-}
-
-function database(facts: Partial<DatabaseFacts> = {}): DatabaseFacts {
-  return {
-    path: "/data/app.db",
-    isOpening: false,
-    trouble: undefined,
-    advice: undefined,
-    absence: undefined,
-    absentMs: 0,
-    absentAfterMs: 300_000,
-    unseenMs: 10,
-    monitorIntervalMs: 1_000,
-    position: POSITION,
-    databaseBytes: 8_192,
-    walBytes: undefined,
-    replicas: [replica()],
-    ...facts,
-  };
-}
 
 /** Condition and problem of the database, then of its replica. */
 function judged(facts: DatabaseFacts): (string | undefined)[] {
@@ -60,37 +23,55 @@ function judged(facts: DatabaseFacts): (string | undefined)[] {
 const STILL = limits.replicaStillMaxMs + 1_000;
 
 Deno.test("judgeHealth(): a database that is followed, and a replica that holds everything or is on the way, are well", () => {
-  assertEquals(judged(database()), ["well", undefined, "well", undefined]);
+  assertEquals(judged(databaseFacts()), ["well", undefined, "well", undefined]);
   const behind = { ...PULSE, behindMs: 10 * STILL, stillMs: STILL };
-  assertEquals(judged(database({ replicas: [replica({ pulse: behind })] })), ["well", undefined, "well", undefined]);
+  assertEquals(judged(databaseFacts({ replicas: [replicaFacts({ pulse: behind })] })), [
+    "well",
+    undefined,
+    "well",
+    undefined,
+  ]);
   const idle = { ...PULSE, stillMs: 1e9 };
-  assertEquals(judged(database({ replicas: [replica({ pulse: idle })] })), ["well", undefined, "well", undefined]);
+  assertEquals(judged(databaseFacts({ replicas: [replicaFacts({ pulse: idle })] })), [
+    "well",
+    undefined,
+    "well",
+    undefined,
+  ]);
 });
 
 Deno.test("judgeHealth(): what is behind and does not move for too long is in trouble", () => {
   const stuck = { ...PULSE, behindMs: STILL + 1, stillMs: STILL + 1 };
   const trouble = ["well", undefined, "trouble", "it is behind, and nothing has moved for 1m1s"];
-  assertEquals(judged(database({ replicas: [replica({ pulse: stuck })] })), trouble);
-  assertEquals(judged(database({ replicas: [replica({ pulse: stuck, isSnapshotting: true })] })), trouble);
+  assertEquals(judged(databaseFacts({ replicas: [replicaFacts({ pulse: stuck })] })), trouble);
+  assertEquals(judged(databaseFacts({ replicas: [replicaFacts({ pulse: stuck, isSnapshotting: true })] })), trouble);
   const never = { ...stuck, behindMs: undefined, currentAtMs: undefined };
-  assertEquals(judged(database({ replicas: [replica({ pulse: never, position: undefined })] })), trouble);
+  assertEquals(judged(databaseFacts({ replicas: [replicaFacts({ pulse: never, position: undefined })] })), trouble);
   // An idle replica that is behind since a moment ago has not had the time to move.
   const fresh = { ...PULSE, behindMs: 5, stillMs: 1e9 };
-  assertEquals(judged(database({ replicas: [replica({ pulse: fresh })] })), ["well", undefined, "well", undefined]);
+  assertEquals(judged(databaseFacts({ replicas: [replicaFacts({ pulse: fresh })] })), [
+    "well",
+    undefined,
+    "well",
+    undefined,
+  ]);
 });
 
 Deno.test("judgeHealth(): each trouble is told where it is", () => {
   const refused = ["well", undefined, "trouble", "Cannot write: no space"];
-  assertEquals(judged(database({ replicas: [replica({ trouble: "Cannot write: no space" })] })), refused);
-  assertEquals(judged(database({ replicas: [replica({ upkeepTrouble: "Cannot write: no space" })] })), refused);
-  const gone = judged(database({ trouble: "the database is no longer there" }));
+  assertEquals(judged(databaseFacts({ replicas: [replicaFacts({ trouble: "Cannot write: no space" })] })), refused);
+  assertEquals(
+    judged(databaseFacts({ replicas: [replicaFacts({ upkeepTrouble: "Cannot write: no space" })] })),
+    refused,
+  );
+  const gone = judged(databaseFacts({ trouble: "the database is no longer there" }));
   assertEquals(gone.slice(0, 2), ["trouble", "the database is no longer there"]);
-  const unseen = judged(database({ unseenMs: limits.databaseUnseenMaxMs + 1_001 }));
+  const unseen = judged(databaseFacts({ unseenMs: limits.databaseUnseenMaxMs + 1_001 }));
   assertEquals(unseen.slice(0, 2), ["trouble", "it was not looked at for 5m1s"]);
 });
 
 Deno.test("judgeHealth(): a replica that leads to its end no more is in trouble, and so is one that no look comes back from", () => {
-  const looked = (facts: Partial<ReplicaFacts>) => judged(database({ replicas: [replica(facts)] })).slice(2);
+  const looked = (facts: Partial<ReplicaFacts>) => judged(databaseFacts({ replicas: [replicaFacts(facts)] })).slice(2);
   const look = { ...LOOK, brokenBecause: "index 1 is missing" };
   const problem = "it can no longer be restored to its end: index 1 is missing";
   assertEquals(looked({ look }), ["trouble", problem]);
@@ -105,7 +86,7 @@ Deno.test("judgeHealth(): a replica that leads to its end no more is in trouble,
 });
 
 Deno.test("judgeHealth(): a verification that failed is trouble as long as that stands, whatever ran last", () => {
-  const withProof = (proof: ProofMemory) => judged(database({ replicas: [replica({ proof })] })).slice(2);
+  const withProof = (proof: ProofMemory) => judged(databaseFacts({ replicas: [replicaFacts({ proof })] })).slice(2);
   assertEquals(withProof({ last: PASSED, success: PASSED, failures: [] }), ["well", undefined]);
   assertEquals(withProof(FAILING), ["trouble", "a verification failed: a bit"]);
   assertEquals(withProof({ ...FAILING, last: PASSED }), ["trouble", "a verification failed: a bit"]);
@@ -114,32 +95,32 @@ Deno.test("judgeHealth(): a verification that failed is trouble as long as that 
 
 Deno.test("judgeHealth(): what waits, starts, or makes its first snapshot is no trouble", () => {
   const pulse = { ...PULSE, behindMs: undefined, stillMs: 20 };
-  const replicas = [replica({ pulse, position: undefined, isSnapshotting: true })];
-  assertEquals(judged(database({ replicas })), ["well", undefined, "snapshotting", undefined]);
-  const started = [replica({ pulse })];
-  assertEquals(judged(database({ replicas: started })), ["well", undefined, "starting", undefined]);
-  assertEquals(judged(database({ isOpening: true, trouble: "it is not open yet", replicas })), [
+  const replicas = [replicaFacts({ pulse, position: undefined, isSnapshotting: true })];
+  assertEquals(judged(databaseFacts({ replicas })), ["well", undefined, "snapshotting", undefined]);
+  const started = [replicaFacts({ pulse })];
+  assertEquals(judged(databaseFacts({ replicas: started })), ["well", undefined, "starting", undefined]);
+  assertEquals(judged(databaseFacts({ isOpening: true, trouble: "it is not open yet", replicas })), [
     "starting",
     undefined,
     "starting",
     undefined,
   ]);
-  const waiting = [replica({ pulse: { ...pulse, stillMs: 1e9 }, isSnapshotting: true })];
+  const waiting = [replicaFacts({ pulse: { ...pulse, stillMs: 1e9 }, isSnapshotting: true })];
   const absent = { trouble: "it is empty", absence: "it is empty", absentMs: 300_000, replicas: waiting };
-  assertEquals(judged(database(absent)), [
+  assertEquals(judged(databaseFacts(absent)), [
     "waiting",
     "it is empty",
     "waiting",
     undefined,
   ]);
   // Not for ever: the path may be a wrong one.
-  const long = judged(database({ ...absent, absentMs: 301_000 }));
+  const long = judged(databaseFacts({ ...absent, absentMs: 301_000 }));
   assertEquals(long.slice(0, 2), ["trouble", "it is empty, for 5m1s"]);
-  assertEquals(judged(database({ ...absent, absentMs: 1e9, absentAfterMs: 0 }))[0], "waiting");
+  assertEquals(judged(databaseFacts({ ...absent, absentMs: 1e9, absentAfterMs: 0 }))[0], "waiting");
 });
 
 Deno.test("metricsPage() has a line for each thing that is known, and none for what is not", () => {
-  const far = replica({
+  const far = replicaFacts({
     name: 'f"a\\r',
     trouble: "Cannot write: no space",
     pulse: { behindMs: 1_500, stillMs: 0, currentAtMs: undefined, failures: 3, walBytes: 4_152 },
@@ -147,8 +128,12 @@ Deno.test("metricsPage() has a line for each thing that is known, and none for w
     proof: FAILING,
   });
   const look = { ...LOOK, lookedAtMs: undefined };
-  const starting = replica({ name: "new", pulse: { ...PULSE, behindMs: undefined, currentAtMs: undefined }, look });
-  const page = metricsPage(judgeHealth([database({ replicas: [replica(), far, starting] })]));
+  const starting = replicaFacts({
+    name: "new",
+    pulse: { ...PULSE, behindMs: undefined, currentAtMs: undefined },
+    look,
+  });
+  const page = metricsPage(judgeHealth([databaseFacts({ replicas: [replicaFacts(), far, starting] })]));
   const series = page.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
   const [near, away, fresh] = ["near", 'f\\"a\\\\r', "new"].map((name) =>
     `{database="/data/app.db",replica="${name}"}`
@@ -190,8 +175,14 @@ Deno.test("metricsPage() has a line for each thing that is known, and none for w
 
 Deno.test("healthDocument() has everything of every database and replica, null where nothing is known", () => {
   const [proof, look] = [FAILING, { ...LOOK, lookedAtMs: undefined }];
-  const starting = replica({ name: "new", position: undefined, pulse: { ...PULSE, behindMs: undefined }, look, proof });
-  assertEquals(healthDocument(judgeHealth([database({ replicas: [replica(), starting] })])), {
+  const starting = replicaFacts({
+    name: "new",
+    position: undefined,
+    pulse: { ...PULSE, behindMs: undefined },
+    look,
+    proof,
+  });
+  assertEquals(healthDocument(judgeHealth([databaseFacts({ replicas: [replicaFacts(), starting] })])), {
     schema_version: 1,
     healthy: false,
     databases: [{

@@ -5,23 +5,10 @@ import { Monitoring } from "../../lib/daemon/monitoring.ts";
 import { SystemWeb } from "../../lib/platform/web.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
+import { databaseFacts } from "../support/health_facts.ts";
 import { SimulatedClock } from "../support/simulated_clock.ts";
 
-const FACTS: DatabaseFacts = {
-  path: "/data/app.db",
-  isOpening: false,
-  trouble: undefined,
-  advice: undefined,
-  absence: undefined,
-  absentMs: 0,
-  absentAfterMs: 300_000,
-  unseenMs: 0,
-  monitorIntervalMs: 1_000,
-  position: undefined,
-  databaseBytes: 4_096,
-  walBytes: undefined,
-  replicas: [],
-};
+const FACTS = databaseFacts({ position: undefined, databaseBytes: 4_096, replicas: [] });
 
 function aMonitoring(hostname: string | undefined, port: number, look: () => readonly DatabaseFacts[]) {
   const lines: string[] = [];

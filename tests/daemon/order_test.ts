@@ -1,6 +1,5 @@
 import { ReplicationError } from "../../lib/base/errors.ts";
-import { silentLogger } from "../../lib/base/log.ts";
-import { Answers, type AnswersOptions } from "../../lib/daemon/answers.ts";
+import type { Answers, AnswersOptions } from "../../lib/daemon/answers.ts";
 import { isServed } from "../../lib/daemon/ask.ts";
 import {
   formatOrder,
@@ -16,6 +15,7 @@ import type { FileSystem } from "../../lib/platform/file_system.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
 import { parsePosition } from "../../lib/position/position.ts";
 import { NOBODY } from "../support/another_user.ts";
+import { startAnswers } from "../support/answers.ts";
 import { assertEquals, assertMatch } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
@@ -30,16 +30,9 @@ async function withAnswers(
   work: (state: string, answers: Answers) => Promise<void>,
 ): Promise<void> {
   await withTemporaryFolder(async (state) => {
-    const answers = new Answers({
-      ...platform,
-      log: silentLogger,
-      watchFolder: () => undefined,
-      userId: Deno.uid() ?? undefined,
-      statePath: () => state,
-      answer: () => Promise.resolve({}),
-      carryOut: () => Promise.resolve(DONE),
-      ...options,
-    });
+    const userId = Deno.uid() ?? undefined;
+    const answer = () => Promise.resolve({});
+    const answers = startAnswers(state, { userId, answer, carryOut: () => Promise.resolve(DONE), ...options });
     try {
       await until(() => isServed(platform.files, `${state}/asks`), "the place to be taken");
       await work(state, answers);

@@ -1,9 +1,7 @@
 /** `replicate` and `replicate --once` beside another process that has the same database. */
 import { DatabaseSync } from "node:sqlite";
 import { ReplicationError } from "../../lib/base/errors.ts";
-import { silentLogger } from "../../lib/base/log.ts";
 import { databaseConfigFromArguments } from "../../lib/config/from_arguments.ts";
-import { Answers } from "../../lib/daemon/answers.ts";
 import { askDaemon } from "../../lib/daemon/ask.ts";
 import { awaitDaemonOf } from "../../lib/daemon/await_daemon.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
@@ -11,6 +9,7 @@ import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { openFileEvents } from "../../lib/platform/file_events.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
 import { SystemWeb } from "../../lib/platform/web.ts";
+import { startAnswers } from "../support/answers.ts";
 import { assertEquals, assertRejects } from "../support/assert.ts";
 import { sleep, until } from "../support/daemon.ts";
 import { runTailrace } from "../support/tailrace.ts";
@@ -63,13 +62,8 @@ once("replicate --once beside a process that has not taken the database up yet i
 /** This process has the database, as a run of `--once` has it, or as one that says something else. */
 async function hold(scene: Scene, answer: () => Record<string, unknown>): Promise<() => Promise<void>> {
   const lock = PLATFORM.files.tryLock(`${scene.state}/lock`);
-  const answers = new Answers({
-    ...PLATFORM,
-    log: silentLogger,
+  const answers = startAnswers(scene.state, {
     watchFolder: (folder, listener) => EVENTS?.watchFolder(folder, listener),
-    userId: undefined,
-    carryOut: () => Promise.reject(new Error("nothing was ordered")),
-    statePath: () => scene.state,
     answer: () => Promise.resolve(answer()),
   });
   await until(async () => (await askDaemon(PLATFORM, scene.state, 2_000)).kind === "answer", "an answer");
