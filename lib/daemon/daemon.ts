@@ -18,6 +18,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { ChildOutput } from "../platform/process.ts";
 import { formatPosition, type Position } from "../position/position.ts";
 import { FileReplicator } from "../replica/file_replicator.ts";
+import { settledOrDue } from "../replica/settled_or_due.ts";
 import { answerDocument, type DaemonMode } from "./answer_document.ts";
 import { Answers } from "./answers.ts";
 import { askDaemon } from "./ask.ts";
@@ -59,6 +60,8 @@ export interface FinalSync {
   readonly exitCode: number;
 }
 
+/** Less than whoever asks waits for an answer (`limits.daemonAnswerMs`). */
+const CAPTURE_PATIENCE_MS = 2_000;
 /** Between two questions to a process that does not answer yet. */
 const ASK_AGAIN_MS = 100;
 
@@ -202,7 +205,7 @@ export class Daemon {
   #answersOf({ config, database, replicators }: Pair): Answers {
     const { platform: { clock, files }, watchFolder, userId, mode = "follow" } = this.#options;
     const answer = async () => {
-      const captured = await database.captureNow().then(({ position }) => position, () => undefined);
+      const captured = await this.#capturedInTime(database);
       const facts = factsOf(files, config, database, replicators);
       return answerDocument({ mode, startedAtMs: this.#startedAtMs, captured, facts });
     };
@@ -212,6 +215,17 @@ export class Daemon {
     const look = () => answers.look();
     database.opened.then(look, look);
     return answers;
+  }
+
+  /**
+   * Where all that is committed now is captured to; undefined where that is not known while whoever asks still waits: the
+   * database is being opened, or read whole.
+   */
+  async #capturedInTime(database: WatchedDatabase): Promise<Position | undefined> {
+    let captured: Position | undefined;
+    const capture = database.captureNow().then(({ position }) => void (captured = position), () => {});
+    await settledOrDue(this.#options.platform.clock, capture, CAPTURE_PATIENCE_MS, new AbortController().signal);
+    return captured;
   }
 
   async #stopAnswering(): Promise<void> {

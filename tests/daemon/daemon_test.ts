@@ -1,5 +1,6 @@
 import { silentLogger } from "../../lib/base/log.ts";
 import { databaseConfigFromArguments } from "../../lib/config/from_arguments.ts";
+import { askDaemon } from "../../lib/daemon/ask.ts";
 import { Daemon } from "../../lib/daemon/daemon.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
@@ -11,17 +12,20 @@ import { sleep, until } from "../support/daemon.ts";
 import { startOtherProcess } from "../support/other_process.ts";
 import { type Scene, withScene } from "../end_to_end/scene.ts";
 
+const platform = {
+  clock: new SystemClock(),
+  files: new DenoFileSystem(),
+  random: new SystemRandom(),
+  web: new SystemWeb(),
+};
+
 /** In this process, and without file events: a quiet database is looked at four times a second. */
-function daemonOf(scene: Scene): Daemon {
+function daemonOf(scene: Scene, driver = createNodeDriver(), enableWal = false): Daemon {
+  const config = databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder);
   return new Daemon({
-    platform: {
-      clock: new SystemClock(),
-      files: new DenoFileSystem(),
-      random: new SystemRandom(),
-      web: new SystemWeb(),
-    },
-    driver: createNodeDriver(),
-    databases: [databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder)],
+    platform,
+    driver,
+    databases: [{ ...config, enableWal }],
     log: silentLogger,
     watchFolder: () => undefined,
     userId: Deno.uid() ?? undefined,
@@ -83,5 +87,39 @@ Deno.test({
       await daemon.release();
       assertEquals(files(), before);
       await scene.expectEqual();
+    }),
+});
+
+Deno.test({
+  name: "Daemon answers whoever asks while it opens a database, however long that takes",
+  timeout: 60_000,
+  fn: () =>
+    withScene(async (scene) => {
+      await using application = startOtherProcess();
+      await application.open(scene.database, { create: true });
+      await application.run("CREATE TABLE entry(body)");
+      const real = createNodeDriver();
+      const opening = Promise.withResolvers<void>();
+      const prepareLater: typeof real.prepareLater = async (...words) => {
+        await opening.promise;
+        return await real.prepareLater(...words);
+      };
+      const daemon = daemonOf(scene, { ...real, prepareLater }, true);
+      const started = daemon.start();
+      const ask = async () => {
+        const asked = await askDaemon(platform, scene.state, 20_000);
+        assert(asked.kind !== "silent");
+        return asked.kind === "answer" ? asked.answer : undefined;
+      };
+      await until(() => platform.files.status(scene.state) !== undefined, "the state directory");
+      let answer = await ask();
+      while (answer === undefined) answer = await ask(); // Nobody answers yet.
+      assertEquals([answer.condition, answer.captured], ["starting", undefined]);
+      opening.resolve();
+      await started;
+      assert((await ask())?.captured !== undefined);
+      await daemon.finish();
+      await daemon.release();
+      await application.exit();
     }),
 });
