@@ -32,9 +32,10 @@ export async function openDatabase(
   path: string,
   settings: OpenSettings,
 ): Promise<OpenDatabase> {
-  const databaseFile = files.open(path, "read");
   const first = files.linkStatus(path)?.identity;
+  const databaseFile = files.open(path, "read");
   let walIndex: WalIndex | undefined;
+  let walFile: FileHandle | undefined;
   const hold = new ReadHold(
     () => {
       // A connection that is opened later must not be one to another file, beside this one's WAL.
@@ -58,13 +59,14 @@ export async function openDatabase(
     if (walIndex === undefined) {
       throw new ReplicationError("failed", `Cannot replicate ${path}: SQLite made no wal-index`);
     }
-    const walFile = files.open(`${path}-wal`, "read");
+    walFile = files.open(`${path}-wal`, "read");
     const open = { path, identity: identify(files, path), databaseFile, walFile, walIndex, hold };
     await prepared?.close();
     return open;
   } catch (error) {
     closeAll(driver, path, databaseFile, hold.surrender());
     await prepared?.close();
+    walFile?.close();
     walIndex?.close();
     databaseFile.close();
     throw translate(path, error);

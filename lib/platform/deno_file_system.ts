@@ -194,19 +194,25 @@ export class DenoFileSystem implements FileSystem {
   tryLock(path: string): PathLock | undefined {
     return translated("lock", path, () => {
       const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
-      if (!file.tryLockSync(true)) {
-        file.close();
-        return undefined;
+      let lock: PathLock | undefined;
+      try {
+        if (file.tryLockSync(true)) lock = this.#lockOf(file);
+      } finally {
+        if (lock === undefined) file.close();
       }
-      const own = file.statSync();
-      return {
-        isAt: (where) => {
-          const found = this.linkStatus(where);
-          return found !== undefined && found.device === own.dev && found.inode === own.ino;
-        },
-        release: () => file.close(),
-      };
+      return lock;
     });
+  }
+
+  #lockOf(file: Deno.FsFile): PathLock {
+    const own = file.statSync();
+    return {
+      isAt: (where) => {
+        const found = this.linkStatus(where);
+        return found !== undefined && found.device === own.dev && found.inode === own.ino;
+      },
+      release: () => file.close(),
+    };
   }
 }
 

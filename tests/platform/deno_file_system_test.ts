@@ -367,6 +367,22 @@ Deno.test("tryLock() has one holder at a time, also within one process", async (
   });
 });
 
+Deno.test("tryLock() leaves nothing open where the file system has no locks, or the file cannot be looked at", () =>
+  withTemporaryFolder((folder) => {
+    for (const method of ["tryLockSync", "statSync"] as const) {
+      const real = Deno.FsFile.prototype[method];
+      Deno.FsFile.prototype[method] = () => {
+        throw new Error("No locks available");
+      };
+      try {
+        assertThrows(() => files.tryLock(`${folder}/lock`), ReplicationError, "No locks available");
+      } finally {
+        Object.assign(Deno.FsFile.prototype, { [method]: real });
+      }
+      assertEquals(openBelow(folder), []);
+    }
+  }));
+
 Deno.test({
   name: "tryLock() is refused while another process holds the lock, and given when that process was killed",
   timeout: 60_000,
