@@ -196,24 +196,24 @@ export class DenoFileSystem implements FileSystem {
       const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
       let lock: PathLock | undefined;
       try {
-        if (file.tryLockSync(true)) lock = this.#lockOf(file);
+        if (file.tryLockSync(true)) lock = lockOf(this, file);
       } finally {
         if (lock === undefined) file.close();
       }
       return lock;
     });
   }
+}
 
-  #lockOf(file: Deno.FsFile): PathLock {
-    const own = file.statSync();
-    return {
-      isAt: (where) => {
-        const found = this.linkStatus(where);
-        return found !== undefined && found.device === own.dev && found.inode === own.ino;
-      },
-      release: () => file.close(),
-    };
-  }
+function lockOf(files: Pick<FileSystem, "linkStatus">, file: Deno.FsFile): PathLock {
+  const own = file.statSync();
+  return {
+    isAt: (where) => {
+      const found = files.linkStatus(where);
+      return found !== undefined && found.device === own.dev && found.inode === own.ino;
+    },
+    release: () => file.close(),
+  };
 }
 
 function later<T>(act: string, path: string, work: () => Promise<T>): Promise<T> {
