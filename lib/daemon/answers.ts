@@ -144,8 +144,13 @@ export class Answers {
     if (files.linkStatus(folder)?.kind !== "folder") return;
     const lock = files.tryLock(`${folder}/${SERVED}`);
     if (lock === undefined) return; // Another process answers, or somebody looks whether one does.
-    const watch = watchFolder(folder, () => this.#asked.notify());
-    this.#place = { folder, files, lock, identity: identityOf(files, folder), watch };
+    try {
+      const identity = identityOf(files, folder);
+      const watch = watchFolder(folder, () => this.#asked.notify());
+      this.#place = { folder, files, lock, identity, watch };
+    } finally {
+      if (this.#place === undefined) lock.release();
+    }
     this.#removeLeftBehind(() => true);
   }
 

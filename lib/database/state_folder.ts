@@ -106,17 +106,17 @@ export class StateFolder {
         `Cannot use the state folder ${path}: another process replicates this database`,
       );
     }
-    const state = new StateFolder(files, path, lock);
     try {
+      const state = new StateFolder(files, path, lock);
       await state.#checkVersion();
       files.makeFolder(state.shadowPath);
       for (const name of files.list(path)) if (name.startsWith(SCRATCH_PREFIX)) files.remove(`${path}/${name}`);
       state.#learn();
+      return state;
     } catch (error) {
       lock.release();
       throw error;
     }
-    return state;
   }
 
   /** The file system by which everything in this folder is made. */

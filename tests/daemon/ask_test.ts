@@ -126,6 +126,19 @@ Deno.test("Answers goes on when the state directory is made anew", () =>
     await served(state, answers);
   }));
 
+Deno.test("Answers takes its place again after it failed behind its lock", () =>
+  withTemporaryFolder(async (state) => {
+    let failures = 1;
+    const watchFolder = () => {
+      if (failures-- > 0) throw new Error("too many watches");
+      return undefined;
+    };
+    const answer = () => Promise.resolve(answerDocument(factsOf()));
+    const answers = startAnswers(state, { watchFolder, answer });
+    await served(state, answers);
+    await answers.stop();
+  }));
+
 Deno.test("Answers of a second process says nothing while the first does", () =>
   withAnswers(async (state, answers) => {
     await served(state, answers);

@@ -44,6 +44,25 @@ Deno.test("StateFolder does not take for written what could not be, and writes i
   });
 });
 
+Deno.test("StateFolder.open() that fails behind its lock gives it back", () =>
+  withTemporaryFolder(async (folder) => {
+    Deno.writeTextFileSync(`${folder}/app.db`, "");
+    const database = real.status(`${folder}/app.db`);
+    assert(database !== undefined);
+    for (let failing = 0, isOpened = false; !isOpened; failing++) {
+      let looks = 0;
+      const files: FileSystem = Object.create(real);
+      files.linkStatus = (path) => {
+        if (looks++ === failing) throw new ReplicationError("unavailable", "the device is away");
+        return real.linkStatus(path);
+      };
+      const opening = StateFolder.open(files, `${folder}/state`, database, undefined);
+      const code = await opening.then((state) => state.close(), (error) => error.code);
+      assert(code === undefined || code === "unavailable", code); // Never "busy".
+      isOpened = code === undefined;
+    }
+  }));
+
 Deno.test("StateFolder writes a removed file again as it was set last, whoever sets it meanwhile", () =>
   withState(() => false, async (state) => {
     const generation = (i: number) => asGeneration(`${i}`.padStart(16, "0"));
