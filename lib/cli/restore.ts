@@ -4,6 +4,7 @@ import { Progress } from "../base/progress.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { whoHasOpen } from "../platform/open_files.ts";
 import { decisiveError, findChoices, type RestoreReplica } from "../restore/choose.ts";
+import type { Draft } from "../restore/draft.ts";
 import { isNoDatabase } from "../restore/output.ts";
 import { restore, type RestoreRequest, type RestoreResult, type RestoreTools } from "../restore/restore.ts";
 import { withRestoreAdvice } from "./advice.ts";
@@ -91,11 +92,10 @@ async function showPlan(context: CommandContext, request: RestoreRequest): Promi
 }
 
 async function restoreNow(context: CommandContext, request: RestoreRequest): Promise<number> {
-  const drafts: Parameters<NonNullable<RestoreTools["holds"]>>[0][] = [];
-  const holds = (draft: typeof drafts[number]) => void drafts.push(draft);
+  const drafts: Pick<Draft, "remove">[] = [];
   const ended = await withSignals(
     context,
-    (signal) => restoreWatched(context, request, signal, holds),
+    (signal) => restoreWatched(context, request, signal, (draft) => void drafts.push(draft)),
     () => drafts.forEach((draft) => draft.remove()),
   );
   if (typeof ended === "number") return ended;
