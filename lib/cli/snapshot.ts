@@ -136,7 +136,10 @@ function madeOf({ path }: DatabaseConfig, result: SnapshotResult, byDaemon: bool
 }
 
 function sentenceOf({ database, replica, position, problem, byDaemon }: Made): string {
-  if (position === undefined) return `Cannot make a snapshot of ${database} on replica ${replica}: ${problem}`;
+  if (position === undefined) {
+    const on = replica === "" ? "" : ` on replica ${replica}`; // What is wrong with the order is said of all.
+    return `Cannot make a snapshot of ${database}${on}: ${problem}`;
+  }
   const by = byDaemon ? ", by the process that replicates it" : "";
   return `Snapshot of ${database} on replica ${replica}: ${formatPosition(position)}${by}`;
 }
