@@ -333,7 +333,9 @@ export class WatchedDatabase implements DatabaseSource {
         const mayPass = error instanceof ReplicationError && error.code === "unavailable";
         this.#refusal = error instanceof ReplicationError && !mayPass ? error : undefined;
         if (mayPass || this.#isFirstOpenKnown) {
-          this.#say(mayPass ? "info" : "error", error, mayPass ? undefined : "refused");
+          // With advice it is for a person to end.
+          const level = !mayPass ? "error" : error.advice === undefined ? "info" : "warn";
+          this.#say(level, error, mayPass ? undefined : "refused");
         } else this.#noteSaid(messageOf(error)); // By whoever awaits `opened`.
         if (!mayPass) this.#refuseFirstOpen(error);
         else this.#noteUnavailable();
@@ -549,7 +551,7 @@ export class WatchedDatabase implements DatabaseSource {
   }
 
   /** The same sentence is said once, then hourly, and again when something else was said in between. */
-  #say(level: "info" | "error", what: unknown, event: EventKind | undefined): void {
+  #say(level: "info" | "warn" | "error", what: unknown, event: EventKind | undefined): void {
     const message = messageOf(what);
     if (message === this.#lastSaid && this.#clock.monotonicMs() - this.#saidMs < REPEAT_MS) return;
     this.#noteSaid(message);

@@ -4,7 +4,7 @@ import type { FileHandle, FileSystem } from "../platform/file_system.ts";
 import { type Preparation, type SqliteConnection, type SqliteDriver, SqliteError } from "../sqlite/driver.ts";
 import { identify, type Identity, judgeHeader, movedError, rollbackJournalError } from "./identity.ts";
 import { prepareFirstRead } from "./first_read.ts";
-import { isAlone, keepFiles } from "./presence.ts";
+import { isAlone, keepFiles, usersOfWal } from "./presence.ts";
 import { ReadHold, truncatingCheckpoint } from "./read_hold.ts";
 import { WalIndex } from "./wal_index.ts";
 
@@ -23,6 +23,8 @@ export interface OpenSettings {
   readonly enableWal: boolean;
   /** The first bytes of an encrypted database are noise: then SQLite is asked. */
   readonly mayBeEncrypted: boolean;
+  /** Another file had the name before: whoever used that one may still do so, and `-wal` may be of that one. */
+  readonly hasReplaced: boolean;
 }
 
 /** Opens and takes the first hold. Nothing stays open when it fails. */
@@ -46,6 +48,7 @@ export async function openDatabase(
   );
   let prepared: Preparation | undefined;
   try {
+    if (settings.hasReplaced) refuseWalOfAnother(files, path, databaseFile);
     const judge = () => judgeHeader(databaseFile, path, settings.mayBeEncrypted);
     let mode = judge();
     if (mode === "rollback-journal" && !settings.enableWal) throw rollbackJournalError(path);
@@ -71,6 +74,31 @@ export async function openDatabase(
     databaseFile.close();
     throw translate(path, error);
   }
+}
+
+/**
+ * Whether a WAL belongs to a file that was put beside it only its user knows. SQLite replays it into whatever has the name,
+ * when the first one opens it: that must not be us.
+ */
+function refuseWalOfAnother(files: FileSystem, path: string, databaseFile: FileHandle): void {
+  const users = usersOfWal(files, path, databaseFile);
+  if (users.kind === "here") return;
+  if (users.kind === "none") {
+    const bytes = files.status(`${path}-wal`)?.size ?? 0;
+    if (bytes === 0) return;
+    throw new ReplicationError(
+      "unavailable",
+      `Cannot follow ${path}: another file has its name now, and a WAL of ${bytes} bytes, maybe of the file before, stands ` +
+        `beside it (nobody has it open)`,
+      { advice: `if it is of the file before, remove ${path}-wal and ${path}-shm; else open the database` },
+    );
+  }
+  const who = users.others.map(({ pid, command }) => `${command} ${pid}`).join(", ") || "another process";
+  throw new ReplicationError(
+    "unavailable",
+    `Cannot follow ${path}: ${who} still has the file open that had this name before, and its WAL stands beside this one`,
+    { advice: `stop ${who}, and see to ${path}-wal before the new file is opened` },
+  );
 }
 
 function openConnection(driver: SqliteDriver, path: string, databaseFile: FileHandle): SqliteConnection {

@@ -121,7 +121,8 @@ export class SessionOpener {
     let open: OpenDatabase | undefined;
     try {
       const { mayReadEncrypted: mayBeEncrypted } = this.#driver.capabilities;
-      open = await openDatabase(files, this.#driver, real, { enableWal, mayBeEncrypted });
+      const hasReplaced = state.hasReplaced(status);
+      open = await openDatabase(files, this.#driver, real, { enableWal, mayBeEncrypted, hasReplaced });
       const file = statusOfOpened(files, open);
       const databaseFile = state.compareDatabase(file);
       // Until what is captured stands for it: whoever is killed before knows of no file that it stands for.

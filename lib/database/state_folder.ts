@@ -5,7 +5,8 @@
  *     lock          held by the one process that may use it
  *     generation    the current generation, when and why it began, one fact a line
  *     boot          the boot of the machine that the shadow WAL was last written under
- *     database      "1", the file that was captured (device:inode), and when it was made; "1 unknown" where nothing is proof
+ *     database      "1", the file that was captured (device:inode), and when it was made; with "unknown" before these where
+ *                   nothing that stands there is proof
  *     seen          how that file looked when it was last known to hold what is captured (`seen_file.ts`)
  *     replicas      places that were written to, one a line
  *     shadow/<generation>/...
@@ -34,7 +35,7 @@ import { formatSeen, isUnwritten } from "./seen_file.ts";
 const STATE_VERSION = "1";
 /** Of the line in `database`. */
 const DATABASE_RECORD_VERSION = "1";
-const UNKNOWN_DATABASE = `${DATABASE_RECORD_VERSION} unknown\n`;
+const UNKNOWN_DATABASE = `${DATABASE_RECORD_VERSION} unknown`;
 const PAGES_PREFIX = "pages-";
 const SCRATCH_PREFIX = "catch-up-";
 /** What the one process that uses the folder knows by heart, and writes again where somebody has removed it. */
@@ -176,7 +177,14 @@ export class StateFolder {
     const known = this.#kept.get("database");
     if (known === databaseRecord(found)) return "same";
     const isReadable = known !== undefined && known.startsWith(`${DATABASE_RECORD_VERSION} `);
-    return isReadable && known !== UNKNOWN_DATABASE ? "other" : "unknown";
+    return isReadable && !known.startsWith(UNKNOWN_DATABASE) ? "other" : "unknown";
+  }
+
+  /** Whether another file had the database's name when one was captured last. */
+  hasReplaced(found: FileStatus): boolean {
+    const last = this.#kept.get("database")?.replace(UNKNOWN_DATABASE, DATABASE_RECORD_VERSION).trim();
+    const isKnown = last?.startsWith(`${DATABASE_RECORD_VERSION} `) === true;
+    return isKnown && last !== databaseRecord(found).trim();
   }
 
   /** What is captured stands for this file from now on. */
@@ -189,7 +197,13 @@ export class StateFolder {
   /** What stands under the database's name is no proof any more, whichever file it is, until `rememberDatabase()`. */
   forgetDatabase(): Promise<void> {
     return this.#oneAfterTheOther(async () => {
-      if (this.#kept.get("database") !== UNKNOWN_DATABASE) await this.#replace("database", UNKNOWN_DATABASE);
+      const known = this.#kept.get("database") ?? "";
+      if (known.startsWith(UNKNOWN_DATABASE)) return;
+      await this.#replace(
+        "database",
+        `${UNKNOWN_DATABASE}${known.slice(DATABASE_RECORD_VERSION.length).trimEnd()}
+`,
+      );
     });
   }
 

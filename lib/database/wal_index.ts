@@ -39,7 +39,7 @@ const BACKFILLED_AT = 2 * COPY_SIZE;
  */
 const CHECKPOINT_LOCK_AT = 121;
 const LAST_SLOT_AT = 127;
-const OPEN_LOCK_AT = 128;
+export const OPEN_LOCK_AT = 128;
 const READ_SIZE = BACKFILLED_AT + 4;
 
 const VERSION = 3_007_000;

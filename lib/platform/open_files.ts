@@ -46,6 +46,22 @@ export function lockHolder(path: string): number | undefined {
   return file === undefined ? undefined : lockHolders(readLocks(), file.dev, file.ino ?? 0, "FLOCK")[0];
 }
 
+/** The processes that hold a POSIX lock on that byte of the file; empty where nobody tells. */
+export function whoHasLocked(path: string, byte: number, locks = readLocks()): readonly FileUser[] {
+  if (Deno.build.os !== "linux") return [];
+  const file = node.fs.statSync(path, { throwIfNoEntry: false });
+  if (file === undefined) return [];
+  const wanted = `${formatDevice(file.dev)}:${file.ino}`;
+  const pids = new Set<number>();
+  for (const line of locks.split("\n")) {
+    const [, type, , , pid, locked, start, end] = line.trim().split(/\s+/);
+    if (type !== "POSIX" || locked !== wanted || !(Number(pid) > 0)) continue;
+    if (Number(start) <= byte && (end === "EOF" || byte <= Number(end))) pids.add(Number(pid));
+  }
+  pids.delete(Deno.pid);
+  return [...pids].sort((a, b) => a - b).map((pid) => ({ pid, command: commandOf(pid) }));
+}
+
 /** The processes that hold or await a lock of that type on the file, from the text of `/proc/locks`. */
 export function lockHolders(
   locks: string,

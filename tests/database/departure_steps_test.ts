@@ -36,7 +36,11 @@ function staged(name: string, run: (stage: Stage) => Promise<void> | void): void
       await using application = startOtherProcess();
       await application.open(path, { create: true });
       await application.runAll(["PRAGMA journal_mode = WAL", "CREATE TABLE entry (n)", "INSERT INTO entry VALUES (1)"]);
-      const open = await openDatabase(files, driver, path, { enableWal: false, mayBeEncrypted: false });
+      const open = await openDatabase(files, driver, path, {
+        enableWal: false,
+        mayBeEncrypted: false,
+        hasReplaced: false,
+      });
       await application.close();
       const doubts: string[] = [];
       const follower = {

@@ -1,7 +1,7 @@
 /** The database is moved away just before a connection to it is opened anew, as after the application's last close. */
 import type { SqliteDriver } from "../../lib/sqlite/driver.ts";
 import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
-import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { assert, assertMatch } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
 import { WatchedStage } from "./watched_stage.ts";
 
@@ -36,7 +36,7 @@ Deno.test("WatchedDatabase says that its database was moved away also where a ca
     assert(moving.isDone);
     assertMatch(stage.text, /WARN .*Letting go of the database .*app\.db was deleted or moved away/);
     // Whoever starts after a kill in this moment must not go on by what it finds.
-    assertEquals(Deno.readTextFileSync(`${stage.state}/database`), "1 unknown\n");
+    assertMatch(Deno.readTextFileSync(`${stage.state}/database`), /^1 unknown /);
     assert(!Deno.readDirSync(stage.folder).some(({ name }) => name === "app.db"), "nothing is made in its place");
   });
 });

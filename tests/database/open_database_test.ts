@@ -22,7 +22,11 @@ Deno.test("openDatabase() that fails at any look at the files leaves nothing ope
         if (looks++ === failing) throw new ReplicationError("unavailable", "the device is away");
         return real.linkStatus(path);
       };
-      const opening = openDatabase(files, driver, path, { enableWal: false, mayBeEncrypted: false });
+      const opening = openDatabase(files, driver, path, {
+        enableWal: false,
+        mayBeEncrypted: false,
+        hasReplaced: false,
+      });
       isOpened = await opening.then(() => looks <= failing, () => false);
       if (isOpened) break;
       await assertRejects(() => opening, ReplicationError, "the device is away");

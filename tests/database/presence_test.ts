@@ -1,5 +1,5 @@
 /** What SQLite's locks tell of other processes, and what locks of ours without a connection keep them from. */
-import { isAlone, keepFiles, keepWal } from "../../lib/database/presence.ts";
+import { isAlone, keepFiles, keepWal, usersOfWal } from "../../lib/database/presence.ts";
 import { WalIndex } from "../../lib/database/wal_index.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import type { FileHandle } from "../../lib/platform/file_system.ts";
@@ -128,4 +128,41 @@ staged("keepWal() takes nothing where a checkpoint has the slot for itself", asy
   const kept = keepFiles(stage.databaseFile); // What was taken of it was given back, and can be had.
   assert(kept !== undefined);
   kept.release();
+});
+
+Deno.test({
+  name: "usersOfWal() names who has the WAL open beside another database file, also among those who have this one",
+  timeout: 30_000,
+  fn: () =>
+    withTemporaryFolder(async (folder) => {
+      const files = new DenoFileSystem();
+      const path = `${folder}/app.db`;
+      const other = `${folder}/other.db`;
+      await using old = startOtherProcess();
+      await using young = startOtherProcess();
+      for (const made of [other, path]) {
+        await old.open(made, { create: true }, made);
+        await old.runAll(["PRAGMA journal_mode = WAL", "CREATE TABLE entry (n)"], made);
+        if (made === other) await old.close(made);
+      }
+      const ask = () => {
+        const databaseFile = files.open(path, "read");
+        try {
+          const users = usersOfWal(files, path, databaseFile);
+          return users.kind === "elsewhere" ? users.others.map(({ pid }) => pid) : users.kind;
+        } finally {
+          databaseFile.close();
+        }
+      };
+      assertEquals(ask(), "here");
+      Deno.renameSync(other, path);
+      assertEquals(ask(), [old.pid]);
+      await young.open(path);
+      await young.run("SELECT * FROM entry");
+      assertEquals(ask(), [old.pid]);
+      await old.close(path);
+      assertEquals(ask(), "here");
+      await young.close();
+      assertEquals(ask(), "none");
+    }),
 });

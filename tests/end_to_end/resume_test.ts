@@ -173,6 +173,8 @@ function putAnother(away: Away, put: (path: string, bytes: Uint8Array) => void):
   Deno.writeFileSync(scene.database, kept[0] ?? fail("There was no database"));
   Deno.writeFileSync(scene.wal, kept[1] ?? fail("There was no WAL"));
   put(scene.database, bytes);
+  // The application takes that WAL for the other one's.
+  scene.connect().prepare("SELECT * FROM other").all();
 }
 
 function renameInto(path: string, bytes: Uint8Array): void {
