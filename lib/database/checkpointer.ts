@@ -7,7 +7,7 @@ import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import { SqliteError } from "../sqlite/driver.ts";
-import { type CheckpointResult, passiveCheckpoint, type ReadHold } from "./read_hold.ts";
+import { type CheckpointResult, NOTHING_COPIED, passiveCheckpoint, type ReadHold } from "./read_hold.ts";
 
 export type CheckpointOutcome =
   /** Everything is copied; the next commit restarts the WAL unless another reader keeps it. */
@@ -48,7 +48,6 @@ const PAUSED_FRAMES_MAX = 4_000;
 /** More frames than these are not copied on the event loop, where every database would wait for them. */
 const BLOCKING_FRAMES_MAX = 10_000;
 const PUMP_MS = 2;
-const NOTHING_COPIED: CheckpointResult = { busy: true, log: -1, checkpointed: -1 };
 
 export class Checkpointer {
   readonly #work: CheckpointWork;
@@ -81,6 +80,7 @@ export class Checkpointer {
   /** Brings the hold's mark up to date and copies up to there, while everybody goes on. Undefined on doubt. */
   async #copy(): Promise<CheckpointResult | undefined> {
     if (!await this.#work.handOver()) return undefined;
+    if (this.#work.hold.isHeldUp) return NOTHING_COPIED;
     const isShort = this.#work.uncopiedFrames() <= BLOCKING_FRAMES_MAX;
     return isShort ? passiveCheckpoint(this.#work.hold.free) : await this.#copyBeside();
   }
@@ -125,6 +125,7 @@ export class Checkpointer {
 
   #tryToPause(burstMs: number): boolean {
     const start = this.#clock.monotonicMs();
+    if (this.#work.hold.isHeldUp) return false;
     const connection = this.#work.hold.free;
     do {
       try {

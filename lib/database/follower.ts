@@ -7,7 +7,7 @@ import { SqliteError } from "../sqlite/driver.ts";
 import { frameSize } from "../wal/frame.ts";
 import { equalSalts, type Salt } from "../wal/salt.ts";
 import type { OpenDatabase } from "./open_database.ts";
-import { type CheckpointResult, type HoldFacts, noopCheckpoint } from "./read_hold.ts";
+import { type CheckpointResult, type HoldFacts, noopCheckpoint, NOTHING_COPIED } from "./read_hold.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
 import type { CaptureOutcome, WalCapture } from "./wal_capture.ts";
 import type { WalIndexHeader } from "./wal_index.ts";
@@ -164,10 +164,11 @@ export class Follower {
   }
 
   #lookBySqlite(): CheckpointResult {
+    if (this.#open.hold.isHeldUp) return NOTHING_COPIED;
     try {
       return noopCheckpoint(this.#open.hold.free);
     } catch (error) {
-      if (error instanceof SqliteError && error.isBusy) return { busy: true, log: -1, checkpointed: -1 };
+      if (error instanceof SqliteError && error.isBusy) return NOTHING_COPIED;
       throw error;
     }
   }

@@ -48,6 +48,7 @@ export async function openDatabase(
   );
   let prepared: Preparation | undefined;
   try {
+    refuseHeldUp(files, path);
     if (settings.hasReplaced) refuseWalOfAnother(files, path, databaseFile);
     const judge = () => judgeHeader(databaseFile, path, settings.mayBeEncrypted);
     let mode = judge();
@@ -74,6 +75,18 @@ export async function openDatabase(
     databaseFile.close();
     throw translate(path, error);
   }
+}
+
+/** Asked before this process has any lock on the wal-index. */
+function refuseHeldUp(files: FileSystem, path: string): void {
+  if (files.linkStatus(`${path}-shm`) === undefined) return;
+  const walIndex = WalIndex.open(files, `${path}-shm`);
+  try {
+    if (!walIndex.isHeldUp()) return;
+  } finally {
+    walIndex.close();
+  }
+  throw new ReplicationError("unavailable", `Cannot open ${path}: its wal-index is held by another process`);
 }
 
 /**
@@ -152,7 +165,7 @@ function emptyAbandonedWal(files: FileSystem, open: OpenDatabase): void {
   if (!isOurs || hold.facts === undefined || walFile.size() === 0) return;
   try {
     hold.release();
-    if (isAlone(open)) truncatingCheckpoint(hold.free);
+    if (isAlone(open) && !hold.isHeldUp) truncatingCheckpoint(hold.free);
   } catch {
     // It stays as it is, as it would under a program that was killed.
   }

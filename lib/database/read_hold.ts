@@ -28,9 +28,12 @@ export interface CheckpointResult {
   readonly checkpointed: number;
 }
 
+export const NOTHING_COPIED: CheckpointResult = { busy: true, log: -1, checkpointed: -1 };
+
 export class ReadHold {
   readonly #open: () => SqliteConnection;
   readonly #walIndex: () => WalIndex;
+  #isIndexThere = false;
   #holding: SqliteConnection | undefined;
   #free: SqliteConnection | undefined;
   /** Holds already, while `#holding` still does. */
@@ -50,6 +53,11 @@ export class ReadHold {
 
   get facts(): HoldFacts | undefined {
     return this.#facts;
+  }
+
+  /** Whether a connection that reads now would keep the event loop waiting. Where there is no wal-index yet, nobody does. */
+  get isHeldUp(): boolean {
+    return this.#isIndexThere && this.#walIndex().isHeldUp();
   }
 
   /** A connection outside any transaction. */
@@ -110,9 +118,10 @@ export class ReadHold {
    */
   checkpointUnderPause(): { readonly result: CheckpointResult; readonly facts: HoldFacts } {
     const connection = this.#holding;
-    assert(connection !== undefined, "a hold is there");
+    assert(connection !== undefined && this.#facts !== undefined, "a hold is there");
+    if (this.isHeldUp) return { result: NOTHING_COPIED, facts: this.#facts };
     connection.execute("ROLLBACK");
-    let result: CheckpointResult = { busy: true, log: -1, checkpointed: -1 };
+    let result = NOTHING_COPIED;
     let failure: unknown;
     try {
       result = passiveCheckpoint(connection);
@@ -163,11 +172,15 @@ export class ReadHold {
   }
 
   #beginOn(connection: SqliteConnection): HoldFacts {
+    if (this.isHeldUp) {
+      throw new ReplicationError("unavailable", "Cannot read the database: its wal-index is held by another process");
+    }
     const before = this.#facts === undefined ? undefined : this.#walIndex().read();
     connection.execute("BEGIN");
     try {
       connection.values("PRAGMA user_version"); // BEGIN alone holds nothing.
       const after = this.#walIndex().read();
+      this.#isIndexThere = true;
       if (after === undefined) throw new ReplicationError("busy", "Cannot read the wal-index: it is being written");
       return { mark: after.mxFrame, salt: after.salt, onSlotZero: isOnSlotZero(before, after) };
     } catch (error) {

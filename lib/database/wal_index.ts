@@ -11,6 +11,7 @@
  *
  *   48  the second copy
  *   96  frames that have been copied into the database file (nBackfill)
+ *  100  the mark of each of the five slots of readers: frames that it reads to
  *
  * Invariant: the file is opened once and closed only after the last connection of this process, since closing any
  * descriptor of it drops this process's locks.
@@ -20,6 +21,7 @@ import { ReplicationError } from "../base/errors.ts";
 import type { ByteLock, FileHandle, FileSystem } from "../platform/file_system.ts";
 import { type Checksum, RunningChecksum } from "../wal/checksum.ts";
 import type { Salt } from "../wal/salt.ts";
+import { slotOfReader } from "./reader_slot.ts";
 
 const COPY_SIZE = 48;
 const VERSION_AT = 0;
@@ -33,14 +35,18 @@ const FRAME_CHECKSUM_AT = 24;
 const SALT_AT = 32;
 const CHECKSUM_AT = 40;
 const BACKFILLED_AT = 2 * COPY_SIZE;
+const MARKS_AT = BACKFILLED_AT + 4;
+const SLOTS = 5;
 /**
  * SQLite locks bytes behind the header: 120 for writing, 121 for checkpoints, 123 to 127 for the slots of readers, and 128,
  * shared, by every process that has the file open.
  */
+const WRITE_LOCK_AT = 120;
 const CHECKPOINT_LOCK_AT = 121;
+const FIRST_SLOT_AT = 123;
 const LAST_SLOT_AT = 127;
 export const OPEN_LOCK_AT = 128;
-const READ_SIZE = BACKFILLED_AT + 4;
+const READ_SIZE = MARKS_AT + 4 * SLOTS;
 
 const VERSION = 3_007_000;
 /** A writer is between its two copies for some nanoseconds; copies that stay unequal are those of a writer that was killed. */
@@ -90,6 +96,21 @@ export class WalIndex {
       if (this.#isWhole()) return this.#header();
     }
     return undefined;
+  }
+
+  /**
+   * Whether a connection that begins to read now would wait. SQLite tries again for up to 10 s, which no setting changes, while
+   * another process holds one of two locks for itself, each for microseconds, unless it was stopped within them: that of
+   * writers, between the two copies of the header, and that of the reader's slot, while its mark is set.
+   */
+  isHeldUp(): boolean {
+    const header = this.read();
+    if (header === undefined) return this.#file.isLockedByOthers(WRITE_LOCK_AT, "forItself") === true;
+    const isTaken = (slot: number) => this.#file.isLockedByOthers(FIRST_SLOT_AT + slot, "forItself") === true;
+    // A checkpoint may have slot 0 for itself for long; then a reader shares another one.
+    if (header.backfilled === header.mxFrame && !isTaken(0)) return false;
+    const marks = Array.from({ length: SLOTS }, (_, slot) => this.#uint32(MARKS_AT + 4 * slot));
+    return isTaken(slotOfReader(marks, header.mxFrame));
   }
 
   /** Whether a connection of another process is running a checkpoint; undefined where the system cannot tell. */

@@ -90,8 +90,8 @@ export class DescriptorHandle implements FileHandle {
     return this.#change("let go of", () => this.#system.forgetLater(this.#descriptor));
   }
 
-  isLockedByOthers(at: number): boolean | undefined {
-    return this.#system.isLockedByOthers(this.#descriptor, at);
+  isLockedByOthers(at: number, how?: "forItself"): boolean | undefined {
+    return this.#system.isLockedByOthers(this.#descriptor, at, how);
   }
 
   share(at: number, length: number): ByteLock | undefined {

@@ -30,8 +30,11 @@ export interface FileHandle {
   flush(): Promise<void>;
   /** Nobody will read soon what is on stable storage: it need not take the machine's memory. */
   forget(): Promise<void>;
-  /** Whether another process holds a POSIX lock on that byte; undefined where the system cannot tell. Takes none. */
-  isLockedByOthers(at: number): boolean | undefined;
+  /**
+   * Whether another process holds a POSIX lock on that byte, or, `forItself`, one that nobody may share; undefined where the
+   * system cannot tell. Takes none.
+   */
+  isLockedByOthers(at: number, how?: "forItself"): boolean | undefined;
   /**
    * Locks bytes against whoever wants them for himself alone, until released or the handle is closed. It is the handle's own
    * lock, not this process's: closing another descriptor of the file does not end it. Undefined when somebody has them so,

@@ -197,8 +197,8 @@ class LibcCalls implements SystemCalls {
     if (result < 0 && -result !== EINTR) throw this.#error(-result);
   }
 
-  isLockedByOthers(descriptor: number, at: number): boolean | undefined {
-    const bytes = lockBytes(F_WRLCK, at, 1);
+  isLockedByOthers(descriptor: number, at: number, how?: "forItself"): boolean | undefined {
+    const bytes = lockBytes(how === undefined ? F_WRLCK : F_RDLCK, at, 1);
     if (this.#libc.lock(descriptor, F_GETLK, bytes) !== 0) return undefined;
     return new Int16Array(bytes.buffer)[0] !== F_UNLCK;
   }

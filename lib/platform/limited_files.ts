@@ -83,8 +83,8 @@ class LimitedHandle implements FileHandle {
     return this.#handle.forget();
   }
 
-  isLockedByOthers(at: number): boolean | undefined {
-    return this.#handle.isLockedByOthers(at);
+  isLockedByOthers(at: number, how?: "forItself"): boolean | undefined {
+    return this.#handle.isLockedByOthers(at, how);
   }
 
   share(at: number, length: number): ByteLock | undefined {

@@ -34,8 +34,11 @@ export interface SystemCalls {
   forgetLater(descriptor: number): Promise<void>;
   close(descriptor: number): void;
   closeLater(descriptor: number): Promise<void>;
-  /** Whether another process has locked that byte in any way; undefined where it cannot be told. Takes no lock. */
-  isLockedByOthers(descriptor: number, at: number): boolean | undefined;
+  /**
+   * Whether another process has locked that byte in any way, or so that nobody may share it; undefined where it cannot be
+   * told. Takes no lock.
+   */
+  isLockedByOthers(descriptor: number, at: number, how?: "forItself"): boolean | undefined;
   /**
    * Locks bytes against whoever wants them for himself alone. The lock is the open file's, not this process's: closing
    * another descriptor of the file does not end it. False when somebody has them so, or there are no such locks.

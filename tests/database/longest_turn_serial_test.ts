@@ -131,6 +131,59 @@ turns("another process recovers the WAL", async (scene, application) => {
   });
 });
 
+/** Whoever reads then tries again for 10 s. */
+for (
+  const [what, action, ...parameters] of [
+    ["a writer stands still between the two copies of the header", "stopBetweenCopies"],
+    ["a reader stands still while it sets its mark", "stopAtSlot", 4],
+  ] as const
+) {
+  turns(what, async (scene, application) => {
+    await application.runAll([
+      "PRAGMA journal_mode = WAL",
+      "PRAGMA wal_autocheckpoint = 0",
+      "CREATE TABLE entry (body)",
+    ]);
+    await following(scene, false, async () => {
+      await followed(scene);
+      await application.run("INSERT INTO entry VALUES (1)");
+      await application.call(IN_THE_WAY, action, scene.database, ...parameters);
+      await sleep(1_500);
+      await application.kill();
+      await using next = startOtherProcess();
+      await next.open(scene.database, { busyTimeoutMs: 5_000 });
+      await next.run("INSERT INTO entry VALUES (2)");
+      await scene.replicated();
+    });
+    await scene.expectEqual();
+  });
+}
+
+for (
+  const [what, action, ...parameters] of [
+    ["a writer stood still between the two copies of the header", "stopBetweenCopies"],
+    ["a reader stood still while it set its mark", "stopAtSlot", 1],
+  ] as const
+) {
+  turns(`it starts where ${what}`, async (scene, application) => {
+    await application.runAll([
+      "PRAGMA journal_mode = WAL",
+      "PRAGMA wal_autocheckpoint = 0",
+      "CREATE TABLE entry (body)",
+      "INSERT INTO entry VALUES (1)",
+      "SELECT * FROM entry",
+    ]);
+    await application.call(IN_THE_WAY, action, scene.database, ...parameters);
+    await following(scene, false, async () => {
+      await sleep(1_500);
+      await application.kill();
+      await followed(scene);
+      await scene.replicated();
+    });
+    await scene.expectEqual();
+  });
+}
+
 turns("a long WAL is recovered, which is prepared", async (scene, application) => {
   await application.runAll([
     "PRAGMA journal_mode = WAL",
