@@ -7,6 +7,7 @@ import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import { SqliteError } from "../sqlite/driver.ts";
+import { decideCopyPlace, isSlowCopy } from "./copy_place.ts";
 import { type CheckpointResult, NOTHING_COPIED, passiveCheckpoint, type ReadHold } from "./read_hold.ts";
 
 export type CheckpointOutcome =
@@ -32,8 +33,9 @@ export interface CheckpointWork {
   syncAhead(): Promise<void>;
   /** Runs a PASSIVE checkpoint off the event loop. */
   readonly copyBeside: () => Promise<CheckpointResult>;
-  /** Frames that a checkpoint would have to copy into the database file. */
+  /** Frames that a checkpoint would have to copy into the database file, and the size of their pages. */
   uncopiedFrames(): number;
+  uncopiedBytes(): number;
   /** All of the WAL was copied just now. */
   noteCopied(): void;
 }
@@ -45,8 +47,6 @@ const BURST_AFTER_REFUSAL_MS = 25;
 const PATIENCE_MS = 2_000;
 /** Under the pause at most so many frames are copied: some 20 ms. */
 const PAUSED_FRAMES_MAX = 4_000;
-/** More frames than these are not copied on the event loop, where every database would wait for them. */
-const BLOCKING_FRAMES_MAX = 10_000;
 const PUMP_MS = 2;
 
 export class Checkpointer {
@@ -55,6 +55,7 @@ export class Checkpointer {
   readonly #log: Logger;
   readonly #lockBudgetMs: number;
   #tailMaxBytes: number = limits.pauseTailMaxBytes;
+  #isDeviceSlow = false;
 
   constructor(work: CheckpointWork, clock: Clock, log: Logger, lockBudgetMs: number) {
     this.#work = work;
@@ -78,18 +79,24 @@ export class Checkpointer {
   }
 
   /** Brings the hold's mark up to date and copies up to there, while everybody goes on. Undefined on doubt. */
-  async #copy(): Promise<CheckpointResult | undefined> {
+  async #copy(isHurried = false): Promise<CheckpointResult | undefined> {
     if (!await this.#work.handOver()) return undefined;
     if (this.#work.hold.isHeldUp) return NOTHING_COPIED;
-    const isShort = this.#work.uncopiedFrames() <= BLOCKING_FRAMES_MAX;
-    return isShort ? passiveCheckpoint(this.#work.hold.free) : await this.#copyBeside();
+    const start = this.#clock.monotonicMs();
+    const bytes = this.#work.uncopiedBytes();
+    try {
+      const place = decideCopyPlace({ bytes, isHurried, isDeviceSlow: this.#isDeviceSlow });
+      return place === "loop" ? passiveCheckpoint(this.#work.hold.free) : await this.#copyBeside();
+    } finally {
+      this.#isDeviceSlow = isSlowCopy(bytes, this.#clock.monotonicMs() - start);
+    }
   }
 
-  /** A large copy takes seconds: the hold goes on moving and transactions go on being captured meanwhile. */
+  /** A copy may take seconds: the hold goes on moving and transactions go on being captured meanwhile. */
   async #copyBeside(): Promise<CheckpointResult | undefined> {
     let isDone = false;
     const result = this.#work.copyBeside().catch((error) => {
-      this.#log.warn("A large checkpoint failed and is tried again", { reason: messageOf(error) });
+      this.#log.warn("A checkpoint failed and is tried again", { reason: messageOf(error) });
       return NOTHING_COPIED;
     }).finally(() => isDone = true);
     let isSound = true;
@@ -112,7 +119,7 @@ export class Checkpointer {
     while (this.#clock.monotonicMs() - start < PATIENCE_MS && !signal.aborted) {
       if (!await this.#work.pump()) return doubt();
       if (this.#work.uncopiedFrames() > PAUSED_FRAMES_MAX) {
-        if (await this.#copy() === undefined) return doubt();
+        if (await this.#copy(true) === undefined) return doubt();
       } else if (!isAhead) {
         await this.#work.syncAhead(); // Once: with each sync more is written, and the WAL would never be whole in the file.
         isAhead = true;

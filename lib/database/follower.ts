@@ -127,6 +127,10 @@ export class Follower {
     return index === undefined ? Number.MAX_SAFE_INTEGER : Math.max(0, index.mxFrame - index.backfilled);
   }
 
+  uncopiedBytes(): number {
+    return this.uncopiedFrames() * (this.#open.walIndex.read()?.pageSize ?? 1);
+  }
+
   /** SQLite's own count of the WAL's frames, as long as the wal-index does not move meanwhile. */
   agreesWithSqlite(): boolean {
     if (!this.#hasNoop) return true;

@@ -335,6 +335,7 @@ export class Watch {
       },
       noteCopied: () => this.#resting.begin(),
       uncopiedFrames: () => this.#follower.uncopiedFrames(),
+      uncopiedBytes: () => this.#follower.uncopiedBytes(),
       pump: () => this.#keeper.pump(),
       handOver: () => this.#keeper.handOver(),
       copyBeside: this.#settings.checkpointLater,
