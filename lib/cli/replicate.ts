@@ -49,12 +49,14 @@ export async function run(context: CommandContext): Promise<number> {
   }
   const events = openFileEvents();
   const isOnce = context.arguments.isOn("once");
+  const interrupted = new AbortController();
   const daemonOf = (databases: readonly DatabaseConfig[]) =>
     new Daemon({
       platform: context.platform,
       driver,
       databases,
       mode: isOnce ? "once" : "follow",
+      ...(isOnce ? { cancelled: interrupted.signal } : {}),
       log,
       watchFolder: (folder, listener) => events?.watchFolder(folder, listener),
       userId: context.userId,
@@ -63,7 +65,7 @@ export async function run(context: CommandContext): Promise<number> {
       ...(plan.source === undefined ? {} : { verify: verifier(context, plan.source) }),
     });
   return isOnce
-    ? await replicateOnce(context, plan.databases, daemonOf, log)
+    ? await replicateOnceUnlessStopped(context, plan.databases, daemonOf, log, interrupted)
     : await replicateUntilStopped(context, plan, daemonOf(plan.databases), log);
 }
 
@@ -111,17 +113,39 @@ function loggerFor(context: CommandContext, logging: LoggingConfig): Logger {
   });
 }
 
+/** A signal breaks off what is being written, of which nothing is left; what was written before stays. */
+async function replicateOnceUnlessStopped(
+  context: CommandContext,
+  databases: readonly DatabaseConfig[],
+  daemonOf: (databases: readonly DatabaseConfig[]) => Daemon,
+  log: Logger,
+  interrupted: AbortController,
+): Promise<number> {
+  const leave = Promise.withResolvers<number>();
+  onStopSignals(context, (name, leaveCode) => {
+    log.info(leaveCode === undefined ? "Stopping" : "Leaving at once", { signal: name });
+    if (leaveCode === undefined) interrupted.abort();
+    else leave.resolve(leaveCode);
+  });
+  const work = replicateOnce(context, databases, daemonOf, log, interrupted.signal);
+  return await Promise.race([work, leave.promise]);
+}
+
 /** What another process replicates is waited for, and taken up when that one ends before it is done. */
 async function replicateOnce(
   context: CommandContext,
   databases: readonly DatabaseConfig[],
   daemonOf: (databases: readonly DatabaseConfig[]) => Daemon,
   log: Logger,
+  signal: AbortSignal,
 ): Promise<number> {
   const daemon = daemonOf(databases);
   const results: FinalSync[] = [];
   try {
-    await daemon.start();
+    if (await startUnless(signal, daemon) === "interrupted") {
+      await daemon.abandon();
+      throw new ReplicationError("cancelled", "Cannot replicate once: it was interrupted");
+    }
     const others = daemon.busy.map(({ path }) => path);
     for (const result of await daemon.finish()) if (!others.includes(result.database)) results.push(result);
   } catch (error) {
@@ -132,24 +156,42 @@ async function replicateOnce(
   report(context, results);
   const codes = [...results.map(({ exitCode }) => exitCode), reportAbsent(context, results)];
   if (daemon.busy.length > 0) {
-    log.info("Another process replicates already; waiting for it");
-    const ends = await Promise.all(daemon.busy.map((database) => endOf(context, database)));
+    const count = daemon.busy.length;
+    const what = count === 1 ? "database" : `${count} databases`;
+    const who = `${daemon.holders().names}, which replicates the ${what} already`;
+    log.info(`Waiting until ${who}, has brought every replica what is committed now`);
+    const ends = await Promise.all(daemon.busy.map((database) => endOf(context, database, signal)));
     codes.push(...ends.filter((end) => typeof end === "number"));
+    const held = ends.filter((end) => end === "held").length;
+    if (held > 0) log.info("Every replica holds what was committed", { databases: held });
     const left = daemon.busy.filter((_, slot) => ends[slot] === "left");
-    if (left.length > 0) codes.push(await replicateOnce(context, left, daemonOf, log));
+    if (left.length > 0) codes.push(await replicateOnce(context, left, daemonOf, log, signal));
   }
   return worstExitCode(codes);
 }
 
 /** How the wait for the other process ended; the exit code where that is said. */
-async function endOf(context: CommandContext, database: DatabaseConfig): Promise<"held" | "left" | number> {
+async function endOf(
+  context: CommandContext,
+  database: DatabaseConfig,
+  signal: AbortSignal,
+): Promise<"held" | "left" | number> {
   try {
-    return await awaitDaemonOf(context.platform, database);
+    return await awaitDaemonOf(context.platform, database, { signal });
   } catch (error) {
     if (!(error instanceof ReplicationError)) throw error;
     writeLine(context.stderr, printable(error.message));
     return exitCodeOf(error);
   }
+}
+
+/** Whether a database can be taken up is found out without anything that would be left on a replica. */
+async function startUnless(signal: AbortSignal, daemon: Daemon): Promise<"started" | "interrupted"> {
+  const interrupted = new Promise<"interrupted">((resolve) => {
+    if (signal.aborted) resolve("interrupted");
+    signal.addEventListener("abort", () => resolve("interrupted"), { once: true });
+  });
+  return await Promise.race([daemon.start().then(() => "started" as const), interrupted]);
 }
 
 async function replicateUntilStopped(

@@ -79,7 +79,7 @@ async function snapshotOf(
     const statePath = statePathOf(platform.files, database);
     const ordered = await orderSnapshot(platform, statePath, order, signal, context.userId);
     if (ordered.kind === "done") return ordered.results.map((one) => madeOf(database, one, true));
-    const results = await ownSnapshot(context, config, database, order);
+    const results = await ownSnapshot(context, config, database, order, signal);
     if (results !== undefined) return results.map((one) => madeOf(database, one, false));
     await platform.clock.sleep(TRY_AGAIN_MS, signal);
   }
@@ -96,6 +96,7 @@ async function ownSnapshot(
   config: Config,
   database: DatabaseConfig,
   order: SnapshotOrder,
+  signal: AbortSignal,
 ): Promise<readonly SnapshotResult[] | undefined> {
   const { selectDriver } = await import("../sqlite/select_driver.ts");
   const events = openFileEvents();
@@ -104,6 +105,7 @@ async function ownSnapshot(
     driver: await selectDriver(config.sqliteLibrary),
     databases: [database],
     mode: "once",
+    cancelled: signal,
     shutdownTimeoutMs: 0,
     log: loggerFor(context),
     watchFolder: (folder, listener) => events?.watchFolder(folder, listener),

@@ -32,7 +32,7 @@ const ANSWER_PATIENCE_MS = 1_000;
 export async function awaitDaemonOf(
   platform: Platform,
   config: DatabaseConfig,
-  patienceMs: number = PATIENCE_MS,
+  { patienceMs = PATIENCE_MS, signal }: { readonly patienceMs?: number; readonly signal?: AbortSignal } = {},
 ): Promise<"held" | "left"> {
   const { clock, files } = platform;
   const stores = config.replicas.map((replica) => openReplica(files, replica));
@@ -42,7 +42,7 @@ export async function awaitDaemonOf(
   let wanted: Position | undefined;
   let problem = "";
   do {
-    const asked = await askDaemon(platform, statePath, Math.min(patienceMs, ANSWER_PATIENCE_MS));
+    const asked = await askDaemon(platform, statePath, Math.min(patienceMs, ANSWER_PATIENCE_MS), signal);
     if (asked.kind === "answer") {
       const { answer } = asked;
       // A generation may end: then what is captured by now is wanted, in the new one.
@@ -50,7 +50,11 @@ export async function awaitDaemonOf(
       if (wanted !== undefined && isConfirmed(answer, config, wanted) && await areHeld(stores, wanted)) return "held";
       problem = problemIn(answer, config);
     } else if (asked.kind === "none" && lockHolder(`${statePath}/lock`) === undefined) return "left";
-    await clock.sleep(pauseMs);
+    await clock.sleep(pauseMs, signal);
+    if (signal?.aborted === true) {
+      const text = "it was interrupted while another process replicates it";
+      throw new ReplicationError("cancelled", `Cannot wait for ${config.path}: ${text}`);
+    }
     pauseMs = Math.min(2 * pauseMs, LOOK_AGAIN_MAX_MS);
   } while (clock.monotonicMs() - start < patienceMs);
   const seconds = patienceMs / 1_000;

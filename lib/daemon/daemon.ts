@@ -2,6 +2,7 @@
  * All databases of a config and their replicas, started and stopped in order: databases first, then replicators; at the end
  * each database captures what is committed, then each replica gets it.
  */
+import { commandLine } from "../base/command_line.ts";
 import { ExitCode, exitCodeOf, isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { product } from "../base/product.ts";
@@ -42,6 +43,8 @@ export interface DaemonOptions {
   readonly userId: number | undefined;
   /** Where metrics and health are served; absent: nowhere. */
   readonly monitoring?: ListenAddress | undefined;
+  /** What is under way on replicas ends soon after it is aborted; absent: nothing is broken off. */
+  readonly cancelled?: AbortSignal;
   /** How long `finish()` goes on trying without any gain; 0: each thing is tried once. */
   readonly shutdownTimeoutMs: number;
   /** Runs `verify` over one database of the config; absent where nothing is verified on a schedule. */
@@ -102,9 +105,9 @@ export class Daemon {
   }
 
   /**
-   * Starts to follow everything, and what is not there yet as soon as it is. Rejects with the first refusal when every
-   * database is refused; as long as one is not, the others are tried again and again, loudly. So is one that
-   * `replicate --once` has just now.
+   * Starts to follow everything, and what is not there yet as soon as it is. Rejects when every database is refused; as long
+   * as one is not, the others are tried again and again, loudly. So is one that `replicate --once` has just now. With mode
+   * `once` it is no trouble that another process has one of them.
    */
   async start(): Promise<void> {
     this.#startMonitoring();
@@ -115,17 +118,41 @@ export class Daemon {
     this.#schedules = this.#pairs.flatMap((pair) => this.#scheduleOf(pair));
     this.#answers = this.#pairs.map((pair) => this.#answersOf(pair));
     const isOnly = this.#pairs.length === 1; // Then who awaits us says it.
+    const anyTaken = Promise.any(this.#pairs.map(({ database }) => database.opened)).then(() => true, () => false);
     const refusals = await Promise.all(this.#pairs.map(async ({ database }) => {
       const refusal = await refusalOf(database);
-      if (refusal !== undefined && !isOnly) this.#logRefusal(refusal); // At once: another one may take its time to open.
+      if (refusal === undefined || isOnly) return refusal;
+      // At once: another one may take its time to open. That others have all of them is said once, by who awaits us.
+      if (!isBusy(refusal.error)) this.#logRefusal(refusal);
+      else if (this.#options.mode !== "once") anyTaken.then((isAny) => isAny && this.#logRefusal(refusal));
       return refusal;
     }));
     this.#refusals = refusals.filter((refusal) => refusal !== undefined);
-    const [first] = refusals;
-    const isEveryRefused = first !== undefined && this.#refusals.length === refusals.length;
-    if (!isEveryRefused) return;
-    if (!await this.#isHeldForAWhile(first)) throw first.error;
-    if (isOnly) this.#logRefusal(first);
+    const [first] = this.#refusals;
+    if (first === undefined || this.#refusals.length < refusals.length) return;
+    const other = this.#refusals.find(({ error }) => !isBusy(error));
+    if (other !== undefined) throw other.error;
+    if (!await this.#isHeldForAWhile(first)) throw this.#busyError(first);
+    for (const refusal of this.#refusals) this.#logRefusal(refusal);
+  }
+
+  /** Of all databases in one sentence. */
+  #busyError({ error }: Refusal): unknown {
+    const { databases } = this.#options;
+    if (databases.length === 1) return error;
+    const { pids, names } = this.holders();
+    return new ReplicationError("busy", `Cannot replicate ${databases.length} databases: ${names} replicates them`, {
+      cause: error,
+      ...(pids.length === 0 ? {} : { advice: commandLine(["ps", "-fp", pids.join(",")]) }),
+    });
+  }
+
+  /** The processes that have what `busy` names, as far as they are known, and the same in words. */
+  holders(): { readonly pids: readonly number[]; readonly names: string } {
+    const { files } = this.#options.platform;
+    const all = this.busy.map((config) => lockHolder(`${statePathOf(files, config)}/lock`));
+    const pids = [...new Set(all)].filter((pid) => pid !== undefined);
+    return { pids, names: pids.map((pid) => `process ${pid}`).join(" or ") || "another process" };
   }
 
   /** Those that another process replicates, of what `start` took up. */
@@ -149,6 +176,13 @@ export class Daemon {
     const results = await Promise.all(this.#pairs.map((pair) => this.#finishPair(pair)));
     await this.#stopAnswering();
     return results.flat();
+  }
+
+  /** Ends what is under way, which `cancelled` breaks off. For a process that then ends. */
+  async abandon(): Promise<void> {
+    await this.#stopVerifying();
+    await Promise.all(this.#pairs.flatMap(({ replicators }) => replicators.map((replicator) => replicator.stop())));
+    await this.#stopAnswering();
   }
 
   /** Resolves when only a new process can go on with one of the databases. */
@@ -358,7 +392,7 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
   const database = new WatchedDatabase(
     platform,
     driver,
-    { ...config, userId, events },
+    { ...config, userId, events, mayBeBusy: options.mode === "once" },
     log.with({ database: config.path }),
     watchFolder,
   );
@@ -378,6 +412,7 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
       syncIntervalMs: replica.syncIntervalMs,
       checkIntervalMs: replica.checkIntervalMs,
       upkeep: replica,
+      ...(options.cancelled === undefined ? {} : { cancelled: options.cancelled }),
     })
   );
   return { config, database, replicators, log: log.with({ database: config.path }) };

@@ -333,9 +333,11 @@ export class WatchedDatabase implements DatabaseSource {
         const mayPass = error instanceof ReplicationError && error.code === "unavailable";
         this.#refusal = error instanceof ReplicationError && !mayPass ? error : undefined;
         if (mayPass || this.#isFirstOpenKnown) {
-          // With advice it is for a person to end.
-          const level = !mayPass ? "error" : error.advice === undefined ? "info" : "warn";
-          this.#say(level, error, mayPass ? undefined : "refused");
+          const isAwaited = error instanceof ReplicationError && error.code === "busy" &&
+            this.#settings.mayBeBusy === true;
+          // What passes by itself, unless a person has to end it.
+          const level = !mayPass && !isAwaited ? "error" : mayPass && error.advice !== undefined ? "warn" : "info";
+          this.#say(level, error, level === "error" ? "refused" : undefined);
         } else this.#noteSaid(messageOf(error)); // By whoever awaits `opened`.
         if (!mayPass) this.#refuseFirstOpen(error);
         else this.#noteUnavailable();

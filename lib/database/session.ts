@@ -46,6 +46,8 @@ export interface DatabaseSettings extends Omit<WatchSettings, "noopCheckpoint" |
   readonly maxStateSizeBytes: number;
   /** Of this process; undefined where the system has no such thing. */
   readonly userId: number | undefined;
+  /** Whether it is no trouble that another process has it. */
+  readonly mayBeBusy?: boolean;
   /** Where what happens is kept for those who ask later. */
   readonly events?: EventLog;
 }

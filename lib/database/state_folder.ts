@@ -21,6 +21,7 @@
  *
  * Folders 0700, files 0600, owned as the database's when run as root. A symbolic link or a foreign owner is refused.
  */
+import { commandLine } from "../base/command_line.ts";
 import { checksumName } from "../base/crc32c.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { isFuture } from "../base/future.ts";
@@ -28,6 +29,7 @@ import { basename, dirname, join } from "../base/path.ts";
 import { product } from "../base/product.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import type { FileLock, FileStatus, FileSystem } from "../platform/file_system.ts";
+import { lockHolder } from "../platform/open_files.ts";
 import { withOwner } from "../platform/owned_files.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
 import { formatSeen, isUnwritten } from "./seen_file.ts";
@@ -102,9 +104,12 @@ export class StateFolder {
     files.makeFolder(path);
     const lock = files.tryLock(`${path}/lock`);
     if (lock === undefined) {
+      const holder = lockHolder(`${path}/lock`);
+      const who = holder === undefined ? "another process" : `process ${holder}`;
       throw new ReplicationError(
         "busy",
-        `Cannot use the state folder ${path}: another process replicates this database`,
+        `Cannot use the state folder ${path}: ${who} replicates this database`,
+        holder === undefined ? {} : { advice: commandLine(["ps", "-fp", String(holder)]) },
       );
     }
     try {

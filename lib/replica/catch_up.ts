@@ -26,6 +26,8 @@ export interface CatchUpParts {
   /** The replica's header and chain at its end; undefined when nothing stands in its last index. */
   readonly known: { readonly header: WalHeader; readonly chain: Checksum } | undefined;
   readonly changes: PageChanges;
+  /** Before each piece; what it throws breaks it off. */
+  readonly turn: () => void;
 }
 
 export interface CaughtUp {
@@ -37,7 +39,7 @@ export interface CaughtUp {
   readonly bytes: number;
 }
 
-export async function catchUp({ store, generation, end, known, changes }: CatchUpParts): Promise<CaughtUp> {
+export async function catchUp({ store, generation, end, known, changes, turn }: CatchUpParts): Promise<CaughtUp> {
   const collected = await changes.collect();
   try {
     const first = end.closed ? asIndex(end.index + 1) : end.index;
@@ -48,7 +50,7 @@ export async function catchUp({ store, generation, end, known, changes }: CatchU
       const isFirst = index === first;
       const { header, chain } = isFirst && goesOn !== undefined ? goesOn : newWal(changes);
       const at = isFirst ? start : asOffset(0);
-      const pieces = new PagesAsWal(collected, isFirst ? collected.count : 1, header, chain, at);
+      const pieces = new PagesAsWal(collected, isFirst ? collected.count : 1, header, chain, at, turn);
       await store.appendWal(generation, asIndex(index), at, pieces);
       bytes += pieces.end - at;
     }
@@ -69,9 +71,18 @@ class PagesAsWal implements WalPieces {
   readonly #record: CommitRecord;
   readonly #start: Offset;
   readonly #pieces: Iterator<Uint8Array>;
+  readonly #turn: () => void;
   readonly end: Offset;
 
-  constructor(collected: CollectedPages, count: number, header: WalHeader, chain: Checksum, start: Offset) {
+  constructor(
+    collected: CollectedPages,
+    count: number,
+    header: WalHeader,
+    chain: Checksum,
+    start: Offset,
+    turn: () => void,
+  ) {
+    this.#turn = turn;
     this.#record = collected.record;
     this.#start = start;
     this.end = asOffset(Math.max(start, WAL_HEADER_SIZE) + count * frameSize(header.pageSize));
@@ -79,8 +90,11 @@ class PagesAsWal implements WalPieces {
   }
 
   next(): Promise<Uint8Array> {
-    const { value, done } = this.#pieces.next();
-    return Promise.resolve(done === true ? new Uint8Array(0) : value);
+    return Promise.try(() => {
+      this.#turn();
+      const { value, done } = this.#pieces.next();
+      return done === true ? new Uint8Array(0) : value;
+    });
   }
 
   records(): readonly CommitRecord[] {

@@ -48,6 +48,8 @@ export interface FileReplicatorOptions {
   readonly checkIntervalMs?: number;
   /** Snapshots now and then, and retention; neither when it is absent. */
   readonly upkeep?: UpkeepPolicy;
+  /** What is being written is broken off when it is aborted, and nothing is written any more. */
+  readonly cancelled?: AbortSignal;
 }
 
 /** What becomes of a last sync that has failed. */
@@ -80,6 +82,7 @@ export class FileReplicator {
   readonly #pulse: Pulse;
   readonly #copier: WalCopier;
   readonly #look: ReplicaLook;
+  readonly #cancelled: AbortSignal | undefined;
 
   constructor(options: FileReplicatorOptions) {
     this.name = options.name ?? "file";
@@ -90,10 +93,12 @@ export class FileReplicator {
     this.#log = options.log.with({ database: options.source.path, replica: this.name });
     this.#syncIntervalMs = options.syncIntervalMs;
     this.#pulse = new Pulse(options.clock);
+    this.#cancelled = options.cancelled;
     this.#copier = new WalCopier({
       ...options,
       log: this.#log,
       pulse: this.#pulse,
+      turn: () => this.#refuseCancelled(),
       moved: (position) => this.#claim?.need(position),
       beginAnew: (reason) => this.#beginAnew(reason),
     });
@@ -149,6 +154,7 @@ export class FileReplicator {
 
   /** One that was made after so many, where it is on the replica by then; else one more is made. */
   makeSnapshot(madeBefore: number): Promise<Position> {
+    if (this.#cancelled?.aborted === true) return Promise.reject(cancelled());
     return this.#asked.ask(madeBefore);
   }
 
@@ -241,6 +247,7 @@ export class FileReplicator {
         const pauseMs = await this.#pauseMs();
         if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
       } catch (error) {
+        if (this.#cancelled?.aborted === true) break;
         if (this.#source.generation() === undefined) this.#copier.forget(); // The database has let go, and says why itself.
         else this.#noteFailure(error, backoff);
         if (error instanceof ReplicationError) this.#asked.noteFailure(error);
@@ -249,6 +256,7 @@ export class FileReplicator {
         await this.#clock.sleep(backoff.nextMs(), signal); // And on it goes, without waiting for a change.
       }
     }
+    if (this.#cancelled?.aborted === true) this.#asked.close(cancelled());
   }
 
   /** A replica at rest keeps no file open. */
@@ -320,6 +328,7 @@ export class FileReplicator {
 
   /** To what is captured now; or not far beyond a position, while an application that never pauses goes on writing. */
   async #sync(until?: Position): Promise<void> {
+    this.#refuseCancelled();
     const generation = this.#source.generation();
     if (generation === undefined) return; // A state to wait in, not an error.
     if (this.position?.generation !== generation) await this.#findPosition(generation);
@@ -382,8 +391,9 @@ export class FileReplicator {
     const { end, behind } = start.kind === "facts" ? start : {};
     assert(end !== undefined && behind !== undefined, "the replica is behind");
     const began = this.#clock.monotonicMs();
+    const turn = () => this.#refuseCancelled();
     this.#log.info("Catching up by the pages that changed", { reason, pages: behind.changes.pages });
-    const { index, joined, pages, bytes } = await catchUp({ store: this.#store, generation, end, ...behind });
+    const { index, joined, pages, bytes } = await catchUp({ store: this.#store, generation, end, ...behind, turn });
     await this.#copier.continueAtIndex(generation, index);
     this.#copier.join(joined);
     this.#look.notePassedOver({ generation, index: end.index, offset: end.offset }, {
@@ -423,7 +433,11 @@ export class FileReplicator {
   ): Promise<WrittenSnapshot> {
     const began = this.#clock.monotonicMs();
     this.#log.info("Making a snapshot", { reason });
-    const noticed = withTurns(image, () => Promise.resolve(this.#pulse.noteMove()));
+    const noticed = withTurns(image, () =>
+      Promise.try(() => {
+        this.#refuseCancelled();
+        this.#pulse.noteMove();
+      }));
     const written = await this.#store.writeSnapshot(generation, noticed, bringWal);
     this.#snapshotsMade++;
     await this.#source.rememberReplica(this.#place);
@@ -503,6 +517,10 @@ export class FileReplicator {
     this.#resumeCheckpoints = undefined;
   }
 
+  #refuseCancelled(): void {
+    if (this.#cancelled?.aborted === true) throw cancelled();
+  }
+
   #noteSuccess(backoff: Backoff): void {
     if (this.#trouble !== undefined) this.#log.info("The replica is well again", {}, "replica-recovered");
     this.#trouble = undefined;
@@ -526,6 +544,10 @@ export class FileReplicator {
 
 function notFollowed(): ReplicationError {
   return new ReplicationError("unavailable", "Cannot make a snapshot: the database is not followed now");
+}
+
+function cancelled(): ReplicationError {
+  return new ReplicationError("cancelled", "Cannot go on: it was interrupted");
 }
 
 function stopped(): ReplicationError {

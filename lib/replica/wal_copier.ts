@@ -23,6 +23,8 @@ export interface WalCopierOptions {
   /** Where the replica is: one string for one place, remembered in the state. */
   readonly place: string;
   readonly log: Logger;
+  /** Before each piece of what is written; what it throws breaks it off. */
+  readonly turn: () => void;
   readonly pulse: Pulse;
   /** What is captured before that is no longer needed here. */
   readonly moved: (position: Position) => void;
@@ -141,6 +143,7 @@ export class WalCopier {
 
   #noticed(wal: WalPieces): WalPieces {
     const next = async () => {
+      this.#options.turn();
       const piece = await wal.next();
       this.#options.pulse.noteMove(piece.length);
       return piece;

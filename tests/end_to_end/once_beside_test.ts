@@ -11,9 +11,9 @@ import { SystemRandom } from "../../lib/platform/random.ts";
 import { SystemWeb } from "../../lib/platform/web.ts";
 import { startAnswers } from "../support/answers.ts";
 import { assertEquals, assertRejects } from "../support/assert.ts";
-import { sleep, until } from "../support/daemon.ts";
+import { sleep, startReplicate, until } from "../support/daemon.ts";
 import { runTailrace } from "../support/tailrace.ts";
-import { insert, type Scene, withScene } from "./scene.ts";
+import { insert, Scene, withScene } from "./scene.ts";
 
 const PLATFORM = {
   clock: new SystemClock(),
@@ -49,10 +49,10 @@ once("replicate --once beside a process that has not taken the database up yet i
   const { files } = PLATFORM;
   const lock = files.tryLock(`${scene.state}/lock`);
   const config = databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder);
-  const error = await assertRejects(() => awaitDaemonOf(PLATFORM, config, 300), ReplicationError);
+  const error = await assertRejects(() => awaitDaemonOf(PLATFORM, config, { patienceMs: 300 }), ReplicationError);
   assertEquals(error.code, "busy");
   lock?.release();
-  assertEquals(await awaitDaemonOf(PLATFORM, config, 300), "left");
+  assertEquals(await awaitDaemonOf(PLATFORM, config, { patienceMs: 300 }), "left");
   application.close();
   await using second = scene.daemon({ flags: ["--once"] });
   assertEquals(await second.ended(), 0);
@@ -98,7 +98,7 @@ once(
     for (const [captured, position, wanted] of rows) {
       answer = { ...ONCE_ANSWER, captured, condition: "well", replicas: [{ url: replica?.url, position }] };
       const patienceMs = wanted === "held" ? 20_000 : 500;
-      const end = await awaitDaemonOf(PLATFORM, config, patienceMs).catch((error) => error.code);
+      const end = await awaitDaemonOf(PLATFORM, config, { patienceMs }).catch((error) => error.code);
       assertEquals(end, wanted, `captured ${captured}, known to be held ${position}`);
     }
     await release();
@@ -113,7 +113,7 @@ once("replicate that starts while --once runs waits for it", async (scene) => {
   assertEquals(await before.ended(), 0);
   const release = await hold(scene, () => ONCE_ANSWER);
   await using daemon = scene.daemon();
-  await daemon.line("another process replicates this database");
+  await daemon.line(`process ${Deno.pid} replicates this database`);
   await sleep(300); // It has not ended.
   await release();
   await daemon.ready();
@@ -130,7 +130,7 @@ once("replicate --once takes up what another --once has left", async (scene) => 
   insert(application, 5);
   const release = await hold(scene, () => ONCE_ANSWER);
   await using second = scene.daemon({ flags: ["--once"] });
-  await second.line("waiting for it");
+  await second.line(`Waiting until process ${Deno.pid}, which replicates the database already`);
   await release();
   assertEquals(await second.ended(), 0);
   application.close();
@@ -153,11 +153,75 @@ once("replicate --once beside a daemon whose state folder lost its generation en
   assertEquals(restored.prepare("SELECT count(*) AS n FROM entry").get()?.["n"], 10);
 });
 
-once("replicate beside another daemon ends with 75", async (scene) => {
+once("replicate beside another daemon ends with 75, which it says once, and who that is", async (scene) => {
   insert(scene.application(), 5);
-  await using daemon = scene.daemon();
-  await daemon.ready();
-  await using second = scene.daemon();
+  const other = new Scene(`${scene.folder}/other`);
+  insert(other.application(), 5);
+  const dbs = [scene, other].map(({ database, replica }) => ({ path: database, replicas: [{ path: replica }] }));
+  const config = `${scene.folder}/both.yml`;
+  Deno.writeTextFileSync(config, JSON.stringify({ dbs }));
+  await using daemon = startReplicate(["--config", config]);
+  await daemon.until(() => daemon.saying("Snapshot done").length === 2, "both snapshots");
+  const environment = { TAILRACE_COMMAND: "tailrace" };
+  await using second = startReplicate(["--config", config], { environment });
   assertEquals(await second.ended(), 75);
+  assertEquals(second.lines.slice(1), [
+    `Cannot replicate 2 databases: process ${daemon.pid} replicates them`,
+    `Try: ps -fp ${daemon.pid}`,
+  ]);
+  await using third = scene.daemon({ environment });
+  assertEquals(await third.ended(), 75);
+  assertEquals(third.lines.slice(1), [
+    `Cannot use the state folder ${scene.state}: process ${daemon.pid} replicates this database`,
+    `Try: ps -fp ${daemon.pid}`,
+  ]);
+  await using onlyOnce = startReplicate(["--once", "--config", config]);
+  assertEquals(await onlyOnce.ended(), 0);
+  assertEquals(onlyOnce.lines.slice(1).map((line) => line.replace(/^\S+ /, "")), [
+    `INFO  Waiting until process ${daemon.pid}, which replicates the 2 databases already, has brought every replica ` +
+    "what is committed now",
+    "INFO  Every replica holds what was committed databases=2",
+  ]);
   assertEquals(await daemon.stop(), 0);
+  await other.end();
 });
+
+once("replicate --once that is stopped in its first snapshot ends with 1 and leaves no half of it", async (scene) => {
+  const application = scene.application();
+  application.exec("INSERT INTO entry(body) VALUES (zeroblob(150000000)); PRAGMA wal_checkpoint(TRUNCATE)");
+  application.close();
+  const files = () => [...walk(scene.replica)].filter((name) => /\.(snapshot|tmp)/.test(name));
+  await using daemon = scene.daemon({ flags: ["--once"] });
+  await daemon.until(() => files().some((name) => name.endsWith(".tmp")), "a snapshot that is being made");
+  await daemon.whileStopped(() => {
+    assertEquals(files().filter((name) => !name.endsWith(".tmp")), []);
+    daemon.signal("SIGTERM");
+  });
+  assertEquals(await daemon.ended(), 1, daemon.text);
+  assertEquals(files(), []);
+  assertEquals(daemon.saying(" ERROR "), []);
+  assertEquals(daemon.saying("interrupted").length, 1, daemon.text);
+  await using second = scene.daemon({ flags: ["--once"] });
+  assertEquals(await second.ended(), 0);
+  await scene.expectEqual();
+});
+
+once("replicate --once that is stopped while it waits for another process ends with 1", async (scene) => {
+  insert(scene.application(), 5);
+  await using before = scene.daemon({ flags: ["--once"] });
+  assertEquals(await before.ended(), 0);
+  const release = await hold(scene, () => ONCE_ANSWER);
+  await using second = scene.daemon({ flags: ["--once"] });
+  await second.line("Waiting until");
+  assertEquals(await second.stop("SIGINT"), 1);
+  assertEquals(second.saying("it was interrupted").length, 1);
+  await release();
+});
+
+function* walk(folder: string): Generator<string> {
+  if (PLATFORM.files.status(folder) === undefined) return;
+  for (const { name, isDirectory } of Deno.readDirSync(folder)) {
+    if (isDirectory) yield* walk(`${folder}/${name}`);
+    else yield `${folder}/${name}`;
+  }
+}

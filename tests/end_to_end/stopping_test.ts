@@ -335,14 +335,14 @@ stopping("replicate --once beside a daemon gives up with 75 when that one does n
   };
   const config = databaseConfigFromArguments(scene.database, [`file://${scene.replica}`], scene.folder);
   application.close(); // Reading -shm in this process would drop its locks.
-  const error = await assertRejects(() => awaitDaemonOf(platform, config, 300), ReplicationError);
+  const error = await assertRejects(() => awaitDaemonOf(platform, config, { patienceMs: 300 }), ReplicationError);
   assertEquals(error.code, "busy");
   assertEquals(
     error.message,
     `Cannot replicate ${scene.database} once: the process that replicates it did not finish within 0.3 s`,
   );
   daemon.signal("SIGCONT");
-  await awaitDaemonOf(platform, config, 10_000);
+  await awaitDaemonOf(platform, config, { patienceMs: 10_000 });
   assertEquals(await daemon.stop(), 0);
   await scene.expectEqual();
 });

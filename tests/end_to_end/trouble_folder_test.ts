@@ -114,7 +114,7 @@ trouble("two daemons on one database", async (scene) => {
   assertEquals(await second.ended(), 75);
   expectRefusal(
     second,
-    `Cannot use the state folder ${scene.state}: another process replicates this database`,
+    `Cannot use the state folder ${scene.state}: process ${first.pid} replicates this database`,
   );
   insert(application, 5);
   assertEquals(await first.stop(), 0);
@@ -133,7 +133,7 @@ trouble("two daemons on one database, the second through a symlink", async (scen
   Deno.symlinkSync(scene.database, link);
   await using second = startReplicate([link, `file://${scene.folder}/other-replica`]);
   assertEquals(await second.ended(), 75);
-  expectRefusal(second, `Cannot use the state folder ${scene.state}: another process replicates this database`);
+  expectRefusal(second, `Cannot use the state folder ${scene.state}: process ${first.pid} replicates this database`);
   assertEquals(await first.stop(), 0);
   application.close();
   await scene.expectEqual();
