@@ -208,8 +208,8 @@ async function replicateUntilStopped(
   context.adoptOrphans();
   onStopSignals(context, (name, leaveCode) => {
     isStopping = true;
-    log.info(leaveCode === undefined ? "Stopping" : "Leaving at once", { signal: name });
     child?.kill(signalForChild(name));
+    log.info(leaveCode === undefined ? "Stopping" : "Leaving at once", { signal: name });
     if (leaveCode === undefined) stop.resolve(name);
     else leave.resolve(leaveCode);
   });

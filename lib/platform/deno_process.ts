@@ -135,10 +135,14 @@ export class DenoProcess implements Process {
   }
 
   spawn(command: string, arguments_: readonly string[]): ChildHandle {
-    const child = this.#noted(startChild(command, arguments_));
+    const isApart = isInForeground();
+    const child = this.#noted(startChild(command, arguments_, isApart));
     return {
       status: child.status.then(({ code, signal }) => ({ code, signal: signal ?? undefined })),
-      kill: (signal) => killIfThere(child, signal),
+      kill: (signal) => {
+        if (!isApart || !TERMINAL_SIGNALS.includes(signal)) killIfThere(child, signal);
+        else if (this.#children.has(child.pid)) killGroupIfThere(child.pid, signal);
+      },
     };
   }
 
@@ -186,10 +190,23 @@ function ownCommandLine(words: readonly string[]): string[] {
   return ["run", "--allow-all", "--quiet", ...alone, Deno.mainModule, ...words];
 }
 
-function startChild(command: string, arguments_: readonly string[]): Deno.ChildProcess {
+/** What a terminal sends to all that runs in its foreground, also to what a child has started. */
+const TERMINAL_SIGNALS: readonly string[] = ["SIGINT", "SIGQUIT", "SIGHUP"];
+
+/** Whether a terminal sends its signals to us, and to whatever we start. */
+function isInForeground(): boolean {
+  if (!isLinux) return false;
+  const fields = Deno.readTextFileSync("/proc/self/stat").split(") ").at(-1)?.split(" ") ?? [];
+  const [, , group, , terminal, foreground] = fields;
+  return terminal !== "0" && group === foreground;
+}
+
+/** `isApart`: in a session of its own, so that a terminal's signals reach it by us alone. */
+function startChild(command: string, arguments_: readonly string[], isApart: boolean): Deno.ChildProcess {
   try {
     return new Deno.Command(command, {
       args: [...arguments_],
+      detached: isApart,
       stdin: "inherit",
       stdout: "inherit",
       stderr: "inherit",
@@ -207,6 +224,14 @@ function startChild(command: string, arguments_: readonly string[]): Deno.ChildP
 function killIfThere(child: Deno.ChildProcess, signal: StopSignal | "SIGKILL"): void {
   try {
     child.kill(signal);
+  } catch (error) {
+    if (!hasEnded(error)) throw error;
+  }
+}
+
+function killGroupIfThere(pid: number, signal: StopSignal | "SIGKILL"): void {
+  try {
+    Deno.kill(-pid, signal);
   } catch (error) {
     if (!hasEnded(error)) throw error;
   }

@@ -12,7 +12,8 @@ export interface Process {
   /** Calls back on every signal that asks to stop; what is returned ends that. Listening does not keep the program alive. */
   onSignal(callback: (name: StopSignal) => void): () => void;
   /**
-   * Starts a program that shares our stdin, stdout and stderr. Throws `ReplicationError` "usage" when it cannot be
+   * Starts a program that shares our stdin, stdout and stderr. In the foreground of a terminal it has a session of its own, so
+   * that what the terminal sends to us reaches it only when it is passed on. Throws `ReplicationError` "usage" when it cannot be
    * started. It outlives us unless somebody waits for it.
    */
   spawn(command: string, arguments_: readonly string[]): ChildHandle;

@@ -307,7 +307,7 @@ stopping("replicate --once beside a daemon ends with 0 when that one has replica
     if (round === 3) application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     await using once = scene.daemon({ flags: ["--once"] });
     assertEquals(await once.ended(), 0, once.text);
-    assertMatch(once.text, /Another process replicates already; waiting for it/);
+    assertMatch(once.text, /Waiting until process \d+, which replicates the database already/);
     assertEquals(
       (await restoredBodies(scene)).length,
       Number(application.prepare("SELECT count(*) AS n FROM entry").get()?.["n"]),
