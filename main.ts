@@ -14,7 +14,7 @@ import { SystemWeb } from "./lib/platform/web.ts";
 const process = new DenoProcess();
 
 function abandon(error: unknown): never {
-  process.stderr.write(describeFault(error));
+  process.stderr.writeLast(describeFault(error));
   Deno.exit(ExitCode.fault);
 }
 
@@ -29,4 +29,8 @@ const platform = {
   random: new SystemRandom(),
   web: new SystemWeb(),
 };
-run(Deno.args, process, platform).then((code) => Deno.exit(code)); // Not awaited: an await that can never end has no event.
+const ended = run(Deno.args, process, platform).then(async (code) => {
+  await process.stderr.drain();
+  return code;
+});
+ended.then((code) => Deno.exit(code)); // Not awaited: an await that can never end has no event.

@@ -78,6 +78,10 @@ export const limits = {
   periodMaxMs: 9_223_372_036_854,
   /** A config of thousands of databases stays below this; anything larger is some other file. */
   configMaxBytes: 4 << 20,
+  /** Of messages that nobody has read yet; more are lost. Some minutes of a log that says a lot. */
+  outputQueueMaxBytes: 256 << 10,
+  /** So long the end of the program waits for a reader of its messages that takes nothing. */
+  outputStillMaxMs: 1_000,
   /** A replica that is behind and has not moved for so long, beyond the pause between two syncs, is no longer well. */
   replicaStillMaxMs: 60_000,
   /** A replica is looked at so often while nothing is written, where the config does not say: each costs four listings. */

@@ -36,6 +36,7 @@ interface Plan {
 export async function run(context: CommandContext): Promise<number> {
   const plan = await planFor(context);
   const log = loggerFor(context, plan.logging);
+  context.stderr.neverWait?.((lines) => log.warn("Messages were lost, since nobody read them", { lines }));
   if (plan.databases.length === 0) {
     throw new ReplicationError("config-invalid", "Cannot replicate: the config names no database");
   }

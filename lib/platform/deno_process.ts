@@ -1,7 +1,9 @@
 import { cleanEnvironment } from "../base/environment_value.ts";
 import { product } from "../base/product.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { adoptOrphans } from "./orphans.ts";
+import { OutputQueue } from "./output_queue.ts";
 import {
   type ChildHandle,
   type ChildOutput,
@@ -12,6 +14,7 @@ import {
 } from "./process.ts";
 
 interface Terminal {
+  write(bytes: Uint8Array): Promise<number>;
   writeSync(bytes: Uint8Array): number;
   isTerminal(): boolean;
 }
@@ -32,6 +35,7 @@ class DenoOutput implements OutputStream {
   readonly #name: string;
   readonly #mayFail: boolean;
   #closed = false;
+  #queue: OutputQueue | undefined;
 
   constructor(terminal: Terminal, name: string, mayFail: boolean) {
     this.#terminal = terminal;
@@ -41,6 +45,10 @@ class DenoOutput implements OutputStream {
 
   /** Synchronous, because what is only queued is lost when the program ends by `Deno.exit`. */
   write(text: string): void {
+    if (this.#queue !== undefined) {
+      if (!this.#closed) this.#queue.add(text);
+      return;
+    }
     let rest = new TextEncoder().encode(text);
     while (rest.length > 0 && !this.#closed) {
       try {
@@ -49,6 +57,36 @@ class DenoOutput implements OutputStream {
         if (this.#isLost(error)) return;
       }
     }
+  }
+
+  neverWait(lost: (lines: number) => void): void {
+    this.#queue ??= new OutputQueue({
+      write: (bytes) => this.#closed ? Promise.resolve(bytes.length) : this.#terminal.write(bytes),
+      hasFailed: async (error) => {
+        if (!(error instanceof Deno.errors.WouldBlock)) return this.#isLost(error);
+        await pause(FULL_PIPE_PAUSE_MS);
+        return false;
+      },
+      lost,
+    });
+  }
+
+  /** Resolves when all is delivered, or the reader takes nothing for a while. */
+  async drain(): Promise<void> {
+    const queue = this.#queue;
+    if (queue === undefined) return;
+    const drained = queue.drained().then(() => "drained" as const);
+    for (let before = -1; before < queue.writtenBytes;) {
+      before = queue.writtenBytes;
+      if (await Promise.race([drained, pause(limits.outputStillMaxMs)]) === "drained") return;
+    }
+  }
+
+  /** Of a program that ends at once. Where others wait to be read, nobody reads. */
+  writeLast(text: string): void {
+    if (this.#queue !== undefined && !this.#queue.isEmpty) return;
+    this.#queue = undefined;
+    this.write(text);
   }
 
   get isTerminal(): boolean {
@@ -82,7 +120,7 @@ class DenoOutput implements OutputStream {
 export class DenoProcess implements Process {
   readonly stdout: OutputStream = new DenoOutput(Deno.stdout, "stdout", false);
   /** Messages that cannot be delivered must not stop replication. */
-  readonly stderr: OutputStream = new DenoOutput(Deno.stderr, "stderr", true);
+  readonly stderr: DenoOutput = new DenoOutput(Deno.stderr, "stderr", true);
   readonly runtimeVersion: string = Deno.version.deno;
   readonly userId: number | undefined = Deno.uid() ?? undefined;
   readonly environment = environment;
@@ -152,6 +190,10 @@ export class DenoProcess implements Process {
     child.status.then(forget, forget);
     return child;
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function asPath(word: string): string {

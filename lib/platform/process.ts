@@ -33,6 +33,11 @@ export interface OutputStream {
    * command ends with the exit code of its work.
    */
   write(text: string): void;
+  /**
+   * From now on no write waits for the reader: what it does not take is kept, as far as there is room. `lost` is called when
+   * there is room again after so many lines were lost.
+   */
+  neverWait?(lost: (lines: number) => void): void;
   readonly isTerminal: boolean;
   /** Width of the terminal in columns; undefined when it is none. */
   columns(): number | undefined;
