@@ -15,6 +15,7 @@ import type { ChildHandle, StopSignal } from "../platform/process.ts";
 import { hasWalResetBug, WAL_RESET_BUG } from "../sqlite/version.ts";
 import { selectDriver } from "../sqlite/select_driver.ts";
 import type { CommandContext } from "./command.ts";
+import { adviceLine } from "./advice.ts";
 import { onStopSignals } from "./interruption.ts";
 import { writeLine } from "./output.ts";
 import { splitWords } from "./split_words.ts";
@@ -38,7 +39,9 @@ export async function run(context: CommandContext): Promise<number> {
   const log = loggerFor(context, plan.logging);
   context.stderr.neverWait?.((lines) => log.warn("Messages were lost, since nobody read them", { lines }));
   if (plan.databases.length === 0) {
-    throw new ReplicationError("config-invalid", "Cannot replicate: the config names no database");
+    throw new ReplicationError("config-invalid", "Cannot replicate: the config names no database", {
+      advice: 'list them under "dbs"',
+    });
   }
   for (const { age } of plan.databases.flatMap(({ replicas }) => replicas)) {
     if (age !== undefined) await createEncryption(age).checkKeys(); // Before anything is written that nobody can read.
@@ -250,6 +253,8 @@ function report(context: CommandContext, results: readonly FinalSync[]): number 
   for (const { database, replica, problem } of failed) {
     context.stderr.write(`Cannot finish replica ${replica} of ${database}: ${problem}\n`);
   }
+  const advice = new Set(failed.flatMap(({ advice }) => advice ?? []));
+  for (const one of advice) context.stderr.write(`${printable(adviceLine(one, context.invocation))}\n`);
   return failed.length === 0 ? ExitCode.done : ExitCode.failed;
 }
 

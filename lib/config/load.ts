@@ -16,8 +16,21 @@ export interface ConfigSource extends Surroundings {
   readonly forWriting?: boolean;
 }
 
+/** The smallest that there is. */
+const EXAMPLE = "dbs: [{path: /data/app.db, replicas: [{path: /backup/app}]}]";
+
 /** Finds, reads and checks the config. Throws `ReplicationError` "config-invalid" for everything that is wrong with it. */
 export function loadConfig(files: FileSystem, source: ConfigSource): Config {
+  try {
+    return findAndRead(files, source);
+  } catch (error) {
+    if (!(error instanceof ReplicationError) || error.advice !== undefined) throw error;
+    const advice = `put that right; docs/config.md has every key, and the smallest config is ${EXAMPLE}`;
+    throw new ReplicationError(error.code, error.message, { cause: error, others: error.others, advice });
+  }
+}
+
+function findAndRead(files: FileSystem, source: ConfigSource): Config {
   const choice = chooseConfig(source.flag, source);
   const path = existingConfig(files, choice);
   const { config, placeOf, problems } = readConfig(readText(files, path), path, {
@@ -50,7 +63,10 @@ function existingConfig(files: FileSystem, choice: ConfigChoice): string {
   switch (choice.kind) {
     case "named":
       if (statusOf(files, choice.path) !== undefined) return choice.path;
-      throw invalid(`config ${choice.path}: there is no such file (named by ${choice.by})`);
+      throw invalid(
+        `config ${choice.path}: there is no such file (named by ${choice.by})`,
+        `write it, or name another one; the smallest is ${EXAMPLE}`,
+      );
     case "default": {
       const found = choice.paths.find((path) => statusOf(files, path) !== undefined);
       if (found !== undefined) return found;
@@ -59,6 +75,7 @@ function existingConfig(files: FileSystem, choice: ConfigChoice): string {
         `a config: there is none (neither --config nor ${variables} is set, and there is no ${
           choice.paths.join(" or ")
         })`,
+        `write ${choice.paths[0]}, or name one with --config; the smallest is ${EXAMPLE}`,
       );
     }
   }
@@ -87,10 +104,15 @@ function translated<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw new ReplicationError("config-invalid", messageOf(error), { cause: error });
+    const advice = error instanceof ReplicationError ? error.advice : undefined;
+    throw new ReplicationError("config-invalid", messageOf(error), { cause: error, ...(advice && { advice }) });
   }
 }
 
-function invalid(subjectAndProblem: string): ReplicationError {
-  return new ReplicationError("config-invalid", `Cannot read ${subjectAndProblem}`);
+function invalid(subjectAndProblem: string, advice?: string): ReplicationError {
+  return new ReplicationError(
+    "config-invalid",
+    `Cannot read ${subjectAndProblem}`,
+    advice === undefined ? {} : { advice },
+  );
 }

@@ -57,6 +57,8 @@ export interface FinalSync {
   readonly replica: string;
   /** Undefined when the replica holds everything. */
   readonly problem: string | undefined;
+  /** What to do about it; absent when nothing is known that would help. */
+  readonly advice?: string;
   /** Why there was never anything to replicate; undefined when there was. */
   readonly absence: string | undefined;
   /** Of one run over this replica alone; 0 when there is no problem. */
@@ -75,6 +77,7 @@ interface Refusal {
 
 interface Problem {
   readonly text: string;
+  readonly advice?: string | undefined;
   readonly exitCode: number;
 }
 
@@ -316,7 +319,9 @@ export class Daemon {
     } catch (error) {
       const text = database.trouble ?? `the last transactions are not captured: ${messageOf(error)}`;
       const { refusal } = database;
-      problem = refusal === undefined ? problemOf(error, text) : { text, exitCode: exitCodeOf(refusal) };
+      problem = refusal === undefined
+        ? problemOf(error, text)
+        : { text, exitCode: exitCodeOf(refusal), advice: refusal.advice };
     }
     const results = await Promise.all(
       replicators.map((replicator) => this.#finishReplica(pair, replicator, wanted, problem)),
@@ -375,7 +380,8 @@ export class Daemon {
       const position = replicator.position === undefined ? "none" : formatPosition(replicator.position);
       this.#log.info("Everything is replicated", { database: database.path, replica: replicator.name, position });
     }
-    return { ...names, problem: problem?.text, exitCode: problem?.exitCode ?? ExitCode.done };
+    const advice = problem?.advice === undefined ? {} : { advice: problem.advice };
+    return { ...names, problem: problem?.text, ...advice, exitCode: problem?.exitCode ?? ExitCode.done };
   }
 }
 
@@ -457,7 +463,8 @@ export function isBusy(error: unknown): boolean {
 
 function problemOf(error: unknown, text: string): Problem {
   const isForeign = error instanceof ReplicationError && error.code === "foreign";
-  return { text, exitCode: isRetryable(error) || isForeign ? exitCodeOf(error) : ExitCode.failed };
+  const advice = error instanceof ReplicationError ? error.advice : undefined;
+  return { text, exitCode: isRetryable(error) || isForeign ? exitCodeOf(error) : ExitCode.failed, advice };
 }
 
 /** Why a database cannot be followed as it is now; undefined when it is followed or waited for. */

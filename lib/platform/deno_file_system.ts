@@ -292,7 +292,9 @@ function decodeUtf8(bytes: Uint8Array, path: string): string {
     if (!isUtf8(bytes.subarray(from, to))) break;
     from = to + 1;
   }
-  throw new ReplicationError("corrupt", `Cannot read ${path}: line ${line} is not UTF-8 (it must be a text in UTF-8)`);
+  throw new ReplicationError("corrupt", `Cannot read ${path}: line ${line} is not UTF-8 (it must be a text in UTF-8)`, {
+    advice: "save it as UTF-8, as an editor or iconv does",
+  });
 }
 
 function isUtf8(bytes: Uint8Array): boolean {

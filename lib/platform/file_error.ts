@@ -38,13 +38,26 @@ const REASONS: Readonly<Record<string, string>> = {
   ENFILE: "too many open files on the whole system",
 };
 
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: "give the user who runs this access to it, or run this as its owner",
+  EPERM: "give the user who runs this access to it, or run this as its owner",
+  EROFS: "mount it for writing, or use another place",
+  ENOSPC: "make room on its device, or use another place",
+  EDQUOT: "remove what is not needed, or have the quota raised",
+  EFBIG: "raise the limit on the size of files (ulimit -f)",
+};
+
 export function fileError(act: string, path: string, error: unknown): ReplicationError {
   if (error instanceof ReplicationError) return error;
   const message = messageOf(error);
   const named = (error as { code?: unknown } | null)?.code;
   const errno = typeof named === "string" ? named : NUMBERS[/os error (\d+)/.exec(message)?.[1] ?? ""];
   const reason = (errno === undefined ? undefined : REASONS[errno]) ?? message;
-  return new ReplicationError(CODES[errno ?? ""] ?? "failed", `Cannot ${act} ${path}: ${reason}`, { cause: error });
+  const advice = ADVICE[errno ?? ""];
+  return new ReplicationError(CODES[errno ?? ""] ?? "failed", `Cannot ${act} ${path}: ${reason}`, {
+    cause: error,
+    ...(advice === undefined ? {} : { advice }),
+  });
 }
 
 export function translated<T>(act: string, path: string, work: () => T): T {

@@ -164,7 +164,7 @@ async function expectRefusal(text: string, sentence: string): Promise<void> {
     for (const words of [["databases"], ["replicate"], ["generations", "a.db"], ["restore", "a.db"]]) {
       const { code, stdout, stderr } = await run(...words);
       assertEquals(
-        { code, stdout, stderr: stderr.replaceAll(folder, "") },
+        { code, stdout, stderr: stderr.replaceAll(folder, "").replace(/Advice: put that right; .*\n$/, "") },
         { code: 2, stdout: "", stderr: `Cannot use config /litestream.yml:${sentence}\n` },
         words.join(" "),
       );

@@ -1,4 +1,5 @@
 /** The rows of the trouble table that a config causes: one clear sentence, exit code 2, and nothing is touched. */
+import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { keysOf } from "../../lib/config/keys.ts";
 import { assertEquals, assertMatch } from "../support/assert.ts";
 import { runTailrace } from "../support/tailrace.ts";
@@ -6,16 +7,24 @@ import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
 const timeout = 20_000;
 
-/** Runs both commands that read a config and do different things with it; they must say the same. */
-async function expectRefusal(text: string | undefined, message: string, prepare = (_folder: string) => {}) {
+const EXAMPLE = "dbs: [{path: /data/app.db, replicas: [{path: /backup/app}]}]";
+const PUT_RIGHT = `put that right; docs/config.md has every key, and the smallest config is ${EXAMPLE}`;
+
+/** Runs commands that read a config and do different things with it; they must say the same, and what to do. */
+async function expectRefusal(
+  text: string | undefined,
+  message: string,
+  prepare = (_folder: string) => {},
+  advice = PUT_RIGHT,
+) {
   await withTemporaryFolder(async (folder) => {
     prepare(folder);
     if (text !== undefined) Deno.writeTextFileSync(`${folder}/c.yml`, text);
     const before = namesIn(folder);
-    for (const command of ["databases", "replicate"]) {
+    for (const command of ["databases", "replicate", "status"]) {
       const { code, stdout, stderr } = await runTailrace([command, "--config", "c.yml"], { folder });
       const shown = stderr.replaceAll(folder, "");
-      assertEquals({ code, stdout, shown }, { code: 2, stdout: "", shown: `${message}\n` }, command);
+      assertEquals({ code, stdout, shown }, { code: 2, stdout: "", shown: `${message}\nAdvice: ${advice}\n` }, command);
     }
     assertEquals(namesIn(folder), before);
   });
@@ -97,7 +106,36 @@ Deno.test({
 Deno.test({
   name: "trouble: missing file",
   timeout,
-  fn: () => expectRefusal(undefined, "Cannot read config /c.yml: there is no such file (named by --config)"),
+  fn: () =>
+    expectRefusal(
+      undefined,
+      "Cannot read config /c.yml: there is no such file (named by --config)",
+      undefined,
+      `write it, or name another one; the smallest is ${EXAMPLE}`,
+    ),
+});
+
+Deno.test({
+  name: "trouble: an empty config",
+  timeout,
+  fn: () => expectRefusal("# nothing yet\n", 'Cannot use config /c.yml: it is empty (list the databases under "dbs")'),
+});
+
+Deno.test({
+  name: "trouble: no config at all",
+  timeout,
+  ignore: ["/etc/tailrace.yml", "/etc/litestream.yml"].some((path) => new DenoFileSystem().status(path) !== undefined),
+  fn: async () => {
+    for (const command of ["status", "replicate", "verify", "snapshot"]) {
+      const environment = { TAILRACE_CONFIG: "", LITESTREAM_CONFIG: "" };
+      const { code, stderr } = await runTailrace([command], { environment });
+      assertEquals(code, 2);
+      assertEquals(stderr.split("\n").slice(1), [
+        `Advice: write /etc/tailrace.yml, or name one with --config; the smallest is ${EXAMPLE}`,
+        "",
+      ]);
+    }
+  },
 });
 
 Deno.test({
@@ -122,7 +160,7 @@ Deno.test({
     expectRefusal(undefined, "Cannot read /c.yml: line 2 is not UTF-8 (it must be a text in UTF-8)", (folder) => {
       const latin1 = Uint8Array.from("dbs:\n  - path: caf\u00e9.db\n", (character) => character.charCodeAt(0));
       Deno.writeFileSync(`${folder}/c.yml`, latin1);
-    }),
+    }, "save it as UTF-8, as an editor or iconv does"),
 });
 
 Deno.test({

@@ -24,7 +24,8 @@ const IMPATIENT = ["--shutdown-timeout", "0"];
 
 async function expectUnfinished(scene: Scene, daemon: Daemon, problem: string): Promise<void> {
   assertEquals(await daemon.stop(), 1);
-  assertEquals(daemon.lines.at(-1), `Cannot finish replica file of ${scene.database}: ${problem}`);
+  assertEquals(daemon.lines.at(-2), `Cannot finish replica file of ${scene.database}: ${problem}`);
+  assertMatch(daemon.lines.at(-1) ?? "", /^Advice: ./);
 }
 
 trouble("replica path is a file", async (scene) => {
@@ -89,8 +90,8 @@ trouble("replica full", async (scene) => {
   insert(application, 20);
   assertEquals(await daemon.stop(), 1);
   assertMatch(
-    daemon.lines.at(-1) ?? "",
-    /^Cannot finish replica file of .*: Cannot write .*\/replica\/.*: the file would/,
+    daemon.lines.slice(-2).join("\n"),
+    /^Cannot finish replica file of .*: Cannot write .*\/replica\/.*: the file would.*\nAdvice: raise the limit/,
   );
 
   await using again = scene.daemon({ wrapper: LIMITED });
