@@ -1,3 +1,6 @@
+/** Objects looked at side by side: a listing of many is bound by waiting, not by work. */
+export const READS_AT_ONCE = 8;
+
 /**
  * What `look` makes of each, so many at once, in order. When one fails, the others that are under way are waited for before
  * its error goes on: nobody reads from a place that is believed to be left.

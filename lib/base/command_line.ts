@@ -11,6 +11,11 @@ export function ownCommandLine(words: readonly string[]): string {
   return commandLine([product.name, ...words]);
 }
 
+/** After the flags: what begins as a flag does, and is none. */
+export function operands(words: readonly string[]): readonly string[] {
+  return words.some((word) => word.startsWith("-")) ? ["--", ...words] : words;
+}
+
 /** Programs of others that advice names with everything they need. */
 const OTHER_PROGRAMS = ["ps", "sqlite3"];
 

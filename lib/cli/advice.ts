@@ -1,5 +1,5 @@
 /** What to do next, as it is printed: a line after "Try:" runs as it stands, anything else is a sentence. */
-import { asCalled, ownCommandLine } from "../base/command_line.ts";
+import { asCalled, operands, ownCommandLine } from "../base/command_line.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { formatPosition, type Position } from "../position/position.ts";
 import { Unrestorable } from "../restore/failure.ts";
@@ -16,7 +16,10 @@ const CONFIG_FLAGS = ["config", "no-expand-env"];
 
 /** Words by which the same replicas are found again. */
 export function replicaWords({ arguments: arguments_ }: CommandContext, database: string | undefined): string[] {
-  return [...arguments_.typed([...CONFIG_FLAGS, "replica"]), database ?? arguments_.positionals[0] ?? ""];
+  return [
+    ...arguments_.typed([...CONFIG_FLAGS, "replica"]),
+    ...operands([database ?? arguments_.positionals[0] ?? ""]),
+  ];
 }
 
 const STATE_FLAGS = ["at", "index", "position", "generation"];
@@ -37,7 +40,7 @@ function adviceFor(
   if (error instanceof Unrestorable) {
     const { generation, point } = error.reachable;
     const typed = arguments_.typed(undefined, STATE_FLAGS);
-    return restoreCommand({ generation, ...point }, [...typed, ...arguments_.positionals]);
+    return restoreCommand({ generation, ...point }, [...typed, ...operands(arguments_.positionals)]);
   }
   if (error instanceof WrongChecksum) return mendCommand(words, isOfDatabase);
   return undefined;

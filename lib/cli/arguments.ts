@@ -1,9 +1,11 @@
 import { assert } from "../base/assert.ts";
+import { ownCommandLine } from "../base/command_line.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { product } from "../base/product.ts";
 import { withoutUserInfo } from "../base/secret.ts";
 import { nearest } from "../base/suggest.ts";
 import type { Command, Flag, ParsedArguments } from "./command.ts";
+import { refusalOf } from "./refusal.ts";
 
 /** Every command has it. */
 export const HELP_FLAG: Flag = { name: "help", aliases: ["h"], meaning: "Show this help." };
@@ -50,7 +52,7 @@ export function parseArguments(command: Command, words: readonly string[]): Pars
   }
   checkPositionals(command, positionals);
   const parsed = new TableArguments(command, positionals, values);
-  const refusal = command.refuse?.(parsed);
+  const refusal = refusalOf(command.refusals ?? [], parsed) ?? command.refuse?.(parsed);
   if (refusal !== undefined) throw usage(command, refusal);
   return parsed;
 }
@@ -122,7 +124,7 @@ function usage(command: Command, subjectAndProblem: string, act = "use"): Replic
 }
 
 export function adviceFor(command: string): string {
-  return `${product.name} ${command} --help`;
+  return ownCommandLine([command, "--help"]);
 }
 
 class TableArguments implements ParsedArguments {
@@ -146,6 +148,11 @@ class TableArguments implements ParsedArguments {
       if (flag.value === undefined) return value === "true" ? [`--${flag.name}`] : [];
       return [`--${flag.name}`, value];
     });
+  }
+
+  isGiven(flag: string): boolean {
+    const isOff = findFlag(this.#flags, flag)?.value === undefined && this.#value(flag) === "false";
+    return this.#value(flag) !== undefined && !isOff;
   }
 
   isOn(flag: string): boolean {

@@ -1,5 +1,6 @@
 import type { Platform } from "../platform/platform.ts";
 import type { Process } from "../platform/process.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** What a command gets: the outside world, this process, and what was typed. */
 export interface CommandContext extends Process {
@@ -20,9 +21,11 @@ export interface Command {
   readonly examples: readonly string[];
   readonly flags: readonly Flag[];
   readonly positionals: Positionals;
-  /** Further lines of the help. */
+  /** Further paragraphs of the help. */
   readonly notes?: readonly string[];
-  /** What cannot be used together, as `<subject>: <what is> (<what should be>)`; undefined when all is well. */
+  /** Which flags cannot be used, and when. */
+  readonly refusals?: readonly Refusal[];
+  /** What is wrong besides, as `<subject>: <what is> (<what should be>)`; undefined when all is well. */
   readonly refuse?: (arguments_: ParsedArguments) => string | undefined;
   /** By a literal `import()`: starts fast, and a bundle holds it. */
   readonly load: () => Promise<CommandModule>;
@@ -63,6 +66,8 @@ export interface ParsedArguments {
    * are left out.
    */
   typed(names?: readonly string[], without?: readonly string[]): string[];
+  /** Whether the flag was typed, and does not only say that its switch is off. */
+  isGiven(flag: string): boolean;
   /** Whether the switch is on. */
   isOn(flag: string): boolean;
   /** The value as typed; undefined when the flag was not given. */

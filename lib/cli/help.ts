@@ -1,3 +1,4 @@
+import { ownCommandLine } from "../base/command_line.ts";
 import { ExitCode, ReplicationError } from "../base/errors.ts";
 import { product } from "../base/product.ts";
 import { nearest } from "../base/suggest.ts";
@@ -5,6 +6,8 @@ import { HELP_FLAG } from "./arguments.ts";
 import type { Command, CommandContext, Flag } from "./command.ts";
 import { COMMANDS, findCommand } from "./commands.ts";
 import { mayDecorate, paint } from "./output.ts";
+import { refusedWhen } from "./refusal.ts";
+import { wrap } from "./wrap.ts";
 
 export function run(context: CommandContext): Promise<number> {
   const isDecorated = mayDecorate(context.stdout, context.environment);
@@ -22,14 +25,16 @@ export function commandNamed(name: string): Command {
   const suggestion = nearest(name, COMMANDS.filter(isForPeople).map((known) => known.name));
   const help = suggestion === undefined ? "" : ` (did you mean "${suggestion}"?)`;
   throw new ReplicationError("usage", `Cannot run ${JSON.stringify(name)}: there is no such command${help}`, {
-    advice: suggestion === undefined ? `${product.name} help` : `${product.name} ${suggestion} --help`,
+    advice: suggestion === undefined ? ownCommandLine(["help"]) : ownCommandLine([suggestion, "--help"]),
   });
 }
 
 export function formatOverview(isDecorated: boolean): string {
   const heading = (text: string) => paint(text, "bold", isDecorated);
   return [
-    `${product.title} streams every committed SQLite transaction to a second place, and restores it from there.`,
+    ...wrap(
+      `${product.title} streams every committed SQLite transaction to a second place, and restores it from there.`,
+    ),
     "",
     heading("Examples:"),
     `  ${product.name} replicate app.db file:///backup/app`,
@@ -41,7 +46,7 @@ export function formatOverview(isDecorated: boolean): string {
     heading("Commands:"),
     ...indentPairs(COMMANDS.filter(isForPeople).map((command) => [command.name, command.summary])),
     "",
-    `Every command has --help. Exit codes are the same everywhere: docs/exit_codes.md.`,
+    ...wrap("Every command has --help. Exit codes are the same everywhere: docs/exit_codes.md."),
     "",
   ].join("\n");
 }
@@ -49,7 +54,7 @@ export function formatOverview(isDecorated: boolean): string {
 export function formatCommandHelp(command: Command, isDecorated: boolean): string {
   const heading = (text: string) => paint(text, "bold", isDecorated);
   return [
-    `${command.summary}.`,
+    ...wrap(`${command.summary}.`),
     "",
     heading("Examples:"),
     ...command.examples.map((example) => `  ${product.name} ${example}`),
@@ -58,9 +63,9 @@ export function formatCommandHelp(command: Command, isDecorated: boolean): strin
     ...command.usage.map((usage) => `  ${product.name} ${command.name} ${usage}`),
     "",
     heading("Flags:"),
-    ...indentPairs([...command.flags, HELP_FLAG].map((flag) => [formatFlag(flag), flag.meaning])),
+    ...indentPairs([...command.flags, HELP_FLAG].map((flag) => [formatFlag(flag), meaningOf(command, flag)])),
     "",
-    ...(command.notes === undefined ? [] : [...command.notes, ""]),
+    ...(command.notes === undefined ? [] : [...command.notes.flatMap((note) => wrap(note)), ""]),
   ].join("\n");
 }
 
@@ -75,7 +80,13 @@ function formatFlag(flag: Flag): string {
   return [short, ...others].join(", ") + (flag.value === undefined ? "" : ` ${flag.value}`);
 }
 
+/** With when it is refused: the parser does so by the same row. */
+function meaningOf({ refusals = [] }: Command, { name, meaning }: Flag): string {
+  const refused = refusedWhen(refusals, name);
+  return refused === undefined ? meaning : `${meaning} ${refused}`;
+}
+
 function indentPairs(pairs: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...pairs.map(([left]) => left.length));
-  return pairs.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
+  return pairs.flatMap(([left, right]) => wrap(right, `  ${left.padEnd(width)}  `, " ".repeat(width + 4)));
 }

@@ -1,5 +1,5 @@
 import { exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
-import { ownCommandLine } from "../base/command_line.ts";
+import { operands, ownCommandLine } from "../base/command_line.ts";
 import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { parseDuration } from "../config/duration.ts";
 import { openReplicaOf } from "../daemon/open_replica.ts";
@@ -106,7 +106,7 @@ function report(context: CommandContext, pruned: readonly PrunedReplica[], isDry
 
 function interrupted({ arguments: arguments_ }: CommandContext): ReplicationError {
   return new ReplicationError("cancelled", "Cannot prune to the end: it was interrupted (what is left is whole)", {
-    advice: ownCommandLine([arguments_.command, ...arguments_.typed(), ...arguments_.positionals]),
+    advice: ownCommandLine([arguments_.command, ...arguments_.typed(), ...operands(arguments_.positionals)]),
   });
 }
 

@@ -6,7 +6,13 @@ import { whoHasOpen } from "../platform/open_files.ts";
 import { decisiveError, findChoices, type RestoreReplica } from "../restore/choose.ts";
 import type { Draft } from "../restore/draft.ts";
 import { isNoDatabase } from "../restore/output.ts";
-import { restore, type RestoreRequest, type RestoreResult, type RestoreTools } from "../restore/restore.ts";
+import {
+  judgeOutput,
+  restore,
+  type RestoreRequest,
+  type RestoreResult,
+  type RestoreTools,
+} from "../restore/restore.ts";
 import { withRestoreAdvice } from "./advice.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
@@ -82,8 +88,15 @@ async function showPlan(context: CommandContext, request: RestoreRequest): Promi
   if (best === undefined) throw decisiveError(unfit) ?? new ReplicationError("not-found", "Cannot restore: no replica");
   for (const { replica, error } of unfit) note(context, `replica ${replica.name} cannot serve: ${error.message}`);
   for (const notice of best.plan.notices) note(context, notice);
+  const output = judgeOutput(request, { ...context.platform, whoHasOpen });
+  if (output.kind === "refuse") note(context, `nothing would be restored now: ${output.error.message}`);
+  else if (output.keepAside) note(context, `what is at ${request.output} would be kept under another name`);
   if (context.arguments.isOn("json")) {
-    writeJson(context.stdout, SCHEMA_VERSION, { restored: false, ...planDocument(best, request.output) });
+    const would = {
+      refused: output.kind === "refuse" ? output.error.message : null,
+      keeps: output.kind === "write" && output.keepAside,
+    };
+    writeJson(context.stdout, SCHEMA_VERSION, { restored: false, ...planDocument(best, request.output), ...would });
   } else {
     const nowMs = context.platform.clock.now().getTime();
     for (const line of planLines(best, request.output, nowMs)) writeLine(context.stdout, printable(line));

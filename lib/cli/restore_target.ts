@@ -5,7 +5,7 @@ import type { RestoreTarget } from "../restore/target.ts";
 import type { ParsedArguments } from "./command.ts";
 import { parseMoment } from "./moment.ts";
 
-/** From `--at`, `--index`, `--position` and `--generation`; the command's table has refused two of the first three. */
+/** From `--at`, `--index`, `--position` and `--generation`; the command's table has refused two that name a state. */
 export function targetFrom(arguments_: ParsedArguments, nowMs: number): RestoreTarget {
   const named = parseGeneration(arguments_.text("generation") ?? "");
   const generation = named === undefined ? {} : { generation: named };
@@ -14,12 +14,9 @@ export function targetFrom(arguments_: ParsedArguments, nowMs: number): RestoreT
   const position = parsePosition(arguments_.text("position") ?? "");
   if (at !== undefined) return { kind: "time", atMs: momentFrom(at, nowMs), ...generation };
   if (index !== undefined) return { kind: "index", index, ...generation };
-  if (position === undefined) return { kind: "latest", ...generation };
-  if (named === undefined || named === position.generation) {
-    return { kind: "position", position, generation: position.generation };
-  }
-  const problem = `it lies in generation ${position.generation} (--generation says ${named})`;
-  throw new ReplicationError("usage", `Cannot use --position ${arguments_.text("position")}: ${problem}`);
+  return position === undefined
+    ? { kind: "latest", ...generation }
+    : { kind: "position", position, generation: position.generation };
 }
 
 /** Throws `usage` for what is no moment. */

@@ -15,6 +15,7 @@ import { cutMiddle, fittedLine, shortPath } from "./fitted_text.ts";
 import { rounded } from "./generations.ts";
 import { timeCell, UNKNOWN } from "./listing.ts";
 import { type Column, formatTable, widthOf } from "./table.ts";
+import { COLUMNS, wrap } from "./wrap.ts";
 
 export interface Row {
   readonly view: ReplicaView;
@@ -30,7 +31,6 @@ export interface Shown {
   readonly unsafe: readonly Unsafe[];
 }
 
-const WIDTH = 80;
 const DATABASE_WIDTH = 22;
 const REPLICA_WIDTH = 12;
 
@@ -61,13 +61,13 @@ export function verdictLine(shown: readonly Shown[]): string {
     return `ALL SAFE: ${counted(shown.length, "database")}, ${counted(replicas, "replica")}`;
   }
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
-  return `${fittedLine(`NOT SAFE: ${first.text}`, WIDTH - widthOf(more), first.paths)}${more}`;
+  return `${fittedLine(`NOT SAFE: ${first.text}`, COLUMNS - widthOf(more), first.paths)}${more}`;
 }
 
 /** Everything that is not safe, where the line that judges could not say all of it. */
 export function whyLines(shown: readonly Shown[]): string[] {
   const all = inOrder(shown);
-  const isSaid = all.length === 1 && widthOf(`NOT SAFE: ${all[0]?.text}`) <= WIDTH;
+  const isSaid = all.length === 1 && widthOf(`NOT SAFE: ${all[0]?.text}`) <= COLUMNS;
   return isSaid ? [] : all.flatMap(({ text }) => wrap(text, "- ", "  "));
 }
 
@@ -77,14 +77,13 @@ export function adviceText(
   { path }: DatabaseConfig,
   configWords: readonly string[],
 ): string | undefined {
-  const command = (...words: string[]) => ownCommandLine(words);
   switch (help?.kind) {
     case "replicate":
-      return command("replicate", ...configWords);
+      return ownCommandLine(["replicate", ...configWords]);
     case "verify":
-      return command("verify", ...configWords, path);
+      return ownCommandLine(["verify", ...configWords, path]);
     case "snapshot":
-      return command("snapshot", ...configWords, "--replica", help.replica, path);
+      return ownCommandLine(["snapshot", ...configWords, "--replica", help.replica, path]);
     case "process":
       return commandLine(["ps", "-fp", String(help.pid)]);
     case "advice":
@@ -178,17 +177,4 @@ function namesOf(shown: readonly Shown[]): readonly string[] {
 
 function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
-}
-
-function wrap(text: string, first: string, further: string): string[] {
-  const lines: string[] = [];
-  let line = first;
-  for (const word of text.split(" ")) {
-    const isEmpty = line === first || line === further;
-    if (!isEmpty && widthOf(line) + 1 + widthOf(word) > WIDTH) {
-      lines.push(line);
-      line = further + word;
-    } else line += isEmpty ? word : ` ${word}`;
-  }
-  return [...lines, line];
 }

@@ -19,6 +19,7 @@ import { chooseReplicas, noSuchReplica } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { loadConfigFor } from "./load_config.ts";
 import { targetFrom } from "./restore_target.ts";
+import { idleUpTo } from "./verify_command.ts";
 
 export interface VerifyRequest extends ReplicaRequest {
   readonly pingUrl?: Secret;
@@ -48,6 +49,15 @@ async function requestTools(context: CommandContext, seed: number): Promise<Requ
 /** Of the database or URL that was named; without one, every replica of the config. */
 export async function requestsFrom(context: CommandContext, seed: number): Promise<VerifyRequest[]> {
   const requests = await chosenRequests(context, seed);
+  const highest = highestOf(requests.map(({ options }) => options.level));
+  const idle = idleUpTo(context.arguments, highest);
+  if (idle !== undefined) {
+    const [flag, rung] = idle;
+    throw new ReplicationError(
+      "usage",
+      `Cannot use --${flag}: the config goes no further than ${highest}, and it does nothing below ${rung} (add --level full)`,
+    );
+  }
   const isSampled = requests.some(({ options: { sample } }) => sample > 0);
   if (isSampled || context.arguments.text("seed") === undefined) return requests;
   throw new ReplicationError("usage", "Cannot use --seed: no past points are chosen (it should stand beside --sample)");

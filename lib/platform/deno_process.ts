@@ -132,7 +132,7 @@ export class DenoProcess implements Process {
     const named = environment(COMMAND_VARIABLE)?.text ?? "";
     if (named !== "") return named.split(" ");
     if (isOnPath(product.name)) return [product.name];
-    return [Deno.execPath(), ...ownCommandLine([]).map(asPath)];
+    return [Deno.execPath(), ...runtimeWords([]).map(asPath)];
   }
 
   currentFolder(): string {
@@ -154,7 +154,7 @@ export class DenoProcess implements Process {
 
   async runAgain(words: readonly string[], signal: AbortSignal): Promise<ChildOutput> {
     const command = new Deno.Command(EXECUTABLE, {
-      args: ownCommandLine(words),
+      args: runtimeWords(words),
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -226,7 +226,7 @@ function spawnAgain(command: Deno.Command): Deno.ChildProcess {
  * An executable is its own program; else the run-time is told which one. The one file needs no config of Deno's, and takes
  * none that lies beside it by chance.
  */
-function ownCommandLine(words: readonly string[]): string[] {
+function runtimeWords(words: readonly string[]): string[] {
   if (Deno.build.standalone) return [...words];
   const alone = Deno.mainModule.endsWith(".js") ? ["--no-config"] : [];
   return ["run", "--allow-all", "--quiet", ...alone, Deno.mainModule, ...words];

@@ -1,3 +1,4 @@
+import { commandLine } from "../base/command_line.ts";
 import { ReplicationError } from "../base/errors.ts";
 import type { DatabaseSource } from "../database/source.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
@@ -16,7 +17,9 @@ export async function expectReplica(
   throw new ReplicationError(
     "unavailable",
     `Cannot replicate to ${store.description}: nothing is there, though it was written before (is it mounted?)`,
-    { advice: `mount it; to begin anew on purpose: mkdir -p ${store.description}/generations` },
+    {
+      advice: `mount it; to begin anew on purpose: ${commandLine(["mkdir", "-p", `${store.description}/generations`])}`,
+    },
   );
 }
 

@@ -12,7 +12,7 @@ import { type Candidate, decisiveError, findChoices, type RestoreReplica, type U
 import { diagnose } from "./diagnosis.ts";
 import { Draft } from "./draft.ts";
 import { restoreError } from "./failure.ts";
-import { decideOutput, inspectOutput, makeFolders, type OutputFacts } from "./output.ts";
+import { decideOutput, inspectOutput, makeFolders, type OutputDecision, type OutputFacts } from "./output.ts";
 import { putInPlace } from "./put_in_place.ts";
 import type { RestoreTarget } from "./target.ts";
 import { expectChecksum } from "./wrong_checksum.ts";
@@ -108,6 +108,14 @@ async function build(
     await writer?.close();
     await handle.closeLater();
   }
+}
+
+/** What a restore would find at the place it writes to, at this moment. */
+export function judgeOutput(
+  request: RestoreRequest,
+  tools: Pick<RestoreTools, "files" | "whoHasOpen">,
+): OutputDecision {
+  return decideOutput(inspectOutput(tools.files, tools.whoHasOpen, request.output), request.force);
 }
 
 function writableOutput(request: RestoreRequest, tools: RestoreTools): OutputFacts & { readonly keepAside: boolean } {

@@ -1,3 +1,4 @@
+import { inBatches, READS_AT_ONCE } from "../base/batches.ts";
 import { assert } from "../base/assert.ts";
 import type { NextBytes } from "../base/byte_source.ts";
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
@@ -52,6 +53,7 @@ export class LitestreamStore implements GenerationStore {
   readonly #client: ReplicaClient;
   readonly #encryption: Encryption | undefined;
   readonly #memory: ReplicaMemory | undefined;
+  readonly #readsAtOnce: number;
   /** Objects can be written and not be read. */
   readonly #isBlind: boolean;
   /** As listed last; what is read by position belongs to it. */
@@ -61,7 +63,13 @@ export class LitestreamStore implements GenerationStore {
   readonly #contents = new Map<string, Promise<ObjectContent>>();
 
   /** `memory`: for a replica that this host may not be able to read. */
-  constructor(client: ReplicaClient, encryption?: Encryption, memory?: ReplicaMemory) {
+  constructor(
+    client: ReplicaClient,
+    encryption?: Encryption,
+    memory?: ReplicaMemory,
+    readsAtOnce: number = READS_AT_ONCE,
+  ) {
+    this.#readsAtOnce = readsAtOnce;
     this.#client = client;
     this.#encryption = encryption;
     this.#memory = memory;
@@ -94,12 +102,11 @@ export class LitestreamStore implements GenerationStore {
       if (entry !== undefined) wals.push(entry);
     }
     // Removed in the other order: a snapshot that is there now has its WAL among what was looked at before.
-    const snapshots: SnapshotEntry[] = [];
-    for (const snapshot of listing.snapshots) {
+    const looked = await inBatches(listing.snapshots, this.#readsAtOnce, (snapshot) => {
       const read = () => unlessGone(this.#snapshotEntry(snapshot), undefined);
-      const entry = await memory.snapshots.entry(snapshot.index, lookOf([asListed(snapshot)], snapshot.key), read);
-      if (entry !== undefined) snapshots.push(entry);
-    }
+      return memory.snapshots.entry(snapshot.index, lookOf([asListed(snapshot)], snapshot.key), read);
+    });
+    const snapshots = looked.flatMap((entry) => entry ?? []);
     const isEmpty = snapshots.length === 0 && wals.length === 0;
     const unfinished = await unfinishedIn(this.#client, generation, listing.files.drafts, isEmpty);
     return { layout: "litestream", generation, snapshots, wals, ...unfinished };

@@ -1,4 +1,4 @@
-import { inBatches } from "../base/batches.ts";
+import { inBatches, READS_AT_ONCE } from "../base/batches.ts";
 import { assert } from "../base/assert.ts";
 import { ReplicationError } from "../base/errors.ts";
 import type { ObjectEntry, ReplicaClient } from "../clients/client.ts";
@@ -38,9 +38,6 @@ import { findLastCommit } from "./last_commit.ts";
 import { expectThere, once, RawAppender } from "./raw_appender.ts";
 import { endOf, followsResync } from "./resynced.ts";
 import { draftsIn, removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
-
-/** Objects looked at side by side: a listing of many indexes is bound by waiting, not by work. */
-const READS_AT_ONCE = 8;
 
 /** The `raw` layout: a snapshot is the database file itself, the WAL of an index one growing file. */
 export class RawStore implements GenerationStore {

@@ -69,7 +69,7 @@ export class ReplicaStore implements GenerationStore {
     this.#client = client;
     this.#chooseLayout = chooseLayout;
     this.#raw = new RawStore(client, readsAtOnce);
-    this.#litestream = new LitestreamStore(client, encryption, memory);
+    this.#litestream = new LitestreamStore(client, encryption, memory, readsAtOnce);
   }
 
   exists(): Promise<boolean> {

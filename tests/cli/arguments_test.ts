@@ -135,11 +135,20 @@ Deno.test("parseArguments() refuses a wrong number of positionals", () => {
 Deno.test("parseArguments() refuses what contradicts itself", () => {
   assertStringIncludes(problemOf("replicate", "--config", "c", "a", "file:///b"), "--config beside DB and URL");
   assertStringIncludes(problemOf("replicate", "--once", "--exec", "x"), "--once beside --exec");
-  assertStringIncludes(problemOf("restore", "--at", "-1m", "--index", "1", "a"), "--at and --index together");
-  assertStringIncludes(problemOf("restore", "--force", "--if-db-not-exists", "a"), "--force and --if-db-not-exists");
+  assertStringIncludes(
+    problemOf("restore", "--at", "-1m", "--index", "1", "a"),
+    "--at beside --index: each names a state",
+  );
+  assertStringIncludes(
+    problemOf("restore", "--force", "--if-db-not-exists", "a"),
+    "--force beside --if-db-not-exists: one replaces",
+  );
   assertStringIncludes(problemOf("restore", "file:///b"), "without -o");
-  assertStringIncludes(problemOf("restore", "-o", "x", "--config", "c", "file:///b"), "--config beside a replica URL");
-  assertStringIncludes(problemOf("wal", "--replica", "r", "file:///b"), "--replica beside a replica URL");
+  assertStringIncludes(
+    problemOf("restore", "-o", "x", "--config", "c", "file:///b"),
+    "--config with a URL: a URL needs no config",
+  );
+  assertStringIncludes(problemOf("wal", "--replica", "r", "file:///b"), "--replica with a URL");
 });
 
 Deno.test("parseArguments() shows no user-info of a URL", () => {

@@ -2,9 +2,9 @@
 import { parseArguments } from "../../lib/cli/arguments.ts";
 import { COMMANDS, findCommand } from "../../lib/cli/commands.ts";
 import { ReplicationError } from "../../lib/base/errors.ts";
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
-import { runTailrace } from "../support/tailrace.ts";
+import { runInProcess } from "../support/command_in_process.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { imageOf } from "../support/wal_builder.ts";
 
@@ -32,6 +32,9 @@ Deno.test("parseArguments() refuses flags that could do nothing beside the other
     ["verify", "--level", "intact", "--position", "00000000000000aa/0000000000000000:0"],
     ["verify", "--level", "intact", "--index", "0"],
     ["verify", "--level", "intact", "--keep"],
+    ["verify", "--level", "intact", "--scratch", "x"],
+    ["verify", "--generation", "00000000000000aa", "--position", "00000000000000aa/0000000000000000:0"],
+    ["status", "--long", "--json"],
     ["verify", "--level", "restore", "--against-live"],
     ["verify", "--quiet", "--format", "json"],
   ];
@@ -66,14 +69,27 @@ Deno.test({
         [name, "--replica", "typo", "near", ...(name === "restore" ? ["-o", "copy.db"] : [])],
       ]);
       for (const words of runs) {
-        const { code, stderr } = await runTailrace(words, { folder });
+        const { code, stderr } = await runInProcess(words, folder, {});
         assertEquals(code, 2, `${words.join(" ")}: ${stderr}`);
         if (words.includes("--config")) assertStringIncludes(stderr, 'the replica "typo"');
       }
-      const one = await runTailrace(["verify", "--config", "config.yml", "--replica", "near", "--level", "chain"], {
-        folder,
-      });
+      const near = ["verify", "--config", "config.yml", "--replica", "near", "--level", "chain"];
+      const one = await runInProcess(near, folder, { TMPDIR: folder });
       assertEquals(one.code, 0);
-      assertEquals((await runTailrace(["verify", "--against-live", "near"], { folder })).code, 2);
+      assertEquals((await runInProcess(["verify", "--against-live", "near"], folder, {})).code, 2);
+
+      Deno.writeTextFileSync(
+        `${folder}/low.yml`,
+        `verify: {level: chain}\n${Deno.readTextFileSync(`${folder}/config.yml`)}`,
+      );
+      const verify = (...words: string[]) =>
+        runInProcess(["verify", "--config", "low.yml", ...words], folder, { TMPDIR: folder });
+      for (const idle of [["--sample", "3"], ["--keep"], ["--scratch", "x"], ["--slice", "1/2"], ["--index", "0"]]) {
+        const { code, stderr } = await verify(...idle);
+        assertEquals(code, 2, `${idle}: ${stderr}`);
+        assertMatch(stderr, /^Cannot use --\S+: the config goes no further than chain, and it does nothing below \w+/);
+      }
+      assertEquals((await verify("--sample", "3", "--level", "restore")).code, 0);
+      assertEquals((await verify()).code, 0);
     }),
 });

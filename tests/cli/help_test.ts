@@ -3,7 +3,14 @@ import { parseArguments } from "../../lib/cli/arguments.ts";
 import { COMMANDS } from "../../lib/cli/commands.ts";
 import { commandNamed, formatCommandHelp, formatOverview } from "../../lib/cli/help.ts";
 import { mayDecorate, paint } from "../../lib/cli/output.ts";
-import { assert, assertEquals, assertFalse, assertStringIncludes, assertThrows } from "../support/assert.ts";
+import {
+  assert,
+  assertEquals,
+  assertFalse,
+  assertMatch,
+  assertStringIncludes,
+  assertThrows,
+} from "../support/assert.ts";
 
 Deno.test("COMMANDS has exactly the commands of this version, and each has examples", () => {
   assertEquals(COMMANDS.map((command) => command.name), [
@@ -76,4 +83,22 @@ Deno.test("mayDecorate() allows colour on a terminal only, and obeys NO_COLOR an
   assertFalse(decorates(true, { TERM: "dumb" }));
   assertFalse(decorates(false, {}));
   assertEquals(paint("x", "red", false), "x");
+});
+
+Deno.test("formatCommandHelp() and formatOverview() fit 80 columns, and break no word", () => {
+  for (const text of [formatOverview(false), ...COMMANDS.map((command) => formatCommandHelp(command, false))]) {
+    for (const line of text.split("\n")) {
+      assert(line.length <= 80 && line === line.trimEnd(), `${line.length}: ${line}`);
+    }
+  }
+});
+
+Deno.test("formatCommandHelp() says beside each flag when it is refused", () => {
+  for (const command of COMMANDS) {
+    const words = formatCommandHelp(command, false).split(/\s+/).join(" ");
+    for (const { flag, when } of command.refusals ?? []) {
+      const own = new RegExp(`--${flag}\\b[^]*?Refused [^.]*?${RegExp.escape(when)}`);
+      assertMatch(words, own, `${command.name} --${flag}`);
+    }
+  }
 });

@@ -239,7 +239,7 @@ endToEnd(
         const [words, point] of [
           [["--at", time], middle],
           [["-timestamp", time.replace("Z", "+00:00")], middle],
-          [["--position", position, "--generation", GENERATION], middle],
+          [["--position", position], middle],
           [["--index", middle.index.toString(16)], endOfIndex],
         ] as const
       ) {
@@ -265,11 +265,14 @@ endToEnd(
   () =>
     withReplica(async ({ url, output, restore }) => {
       const cases: readonly (readonly [readonly string[], string])[] = [
-        [["--at", "-1m", "--index", "1"], "--at and --index together"],
+        [["--at", "-1m", "--index", "1"], "--at beside --index"],
         [["--at", "2025-06-01T12:00:00"], "it is no such moment (expected 2026-11-30T02:10:00Z"],
         [["--at", "2025-02-30T12:00:00Z"], "it is no such moment"],
         [["--at", "+15m"], "-15m or -1d for so long ago"],
-        [["--generation", "00000000000000bb", "--position", `${GENERATION}/0:0`], "it lies in generation"],
+        [
+          ["--generation", "00000000000000bb", "--position", `${GENERATION}/0:0`],
+          "--generation beside --position: a position names its generation",
+        ],
         [["--position", "nonsense"], "--position"],
         [["--index", "xyz"], "--index"],
       ];
@@ -301,12 +304,15 @@ endToEnd(
       assertMatch(done.stderr, /^Restored /);
       const { duration_ms, kept_as, checksum, ...restored } = JSON.parse(done.stdout);
       assertEquals([typeof duration_ms, kept_as, checksum], ["number", null, "absent"]);
-      assertEquals({ ...restored, restored: false }, planned);
+      assertEquals({ ...restored, restored: false, refused: null, keeps: false }, planned);
       assertEquals(restored.schema_version, 1);
       assertEquals([restored.index, restored.offset], [last?.index, last?.offset]);
       assertEquals(restored.index_hex, (last?.index ?? 0).toString(16).padStart(16, "0"));
       assertEquals(restored.position, `${GENERATION}/${restored.index_hex}:${restored.offset}`);
       assertEquals(restored.bytes, Deno.statSync(output).size);
+      const again = await restore("--dry-run", "-o", output, url);
+      assertEquals(again.code, 0);
+      assertMatch(again.stderr, /^Note: nothing would be restored now: Cannot restore to \S+: it exists already \(/);
       const skipped = await restore("--json", "--if-db-not-exists", "-o", output, url);
       assertEquals(JSON.parse(skipped.stdout), { schema_version: 1, restored: false, reason: "database-exists" });
     }),

@@ -20,6 +20,9 @@ export interface Seen {
   readonly openAtOnce: number;
 }
 
+/** It is then in every run, and no time passes but what is waited for: the same words write the same. */
+const BEGIN_MS = Date.now();
+
 /** Longer waits are limits that are not meant to be reached; shorter ones are over at once. */
 const SHORT_MS = 60_000;
 
@@ -40,8 +43,8 @@ export async function runInProcess(
   const [pings, files] = [[] as string[], new CountedFiles(openLater)];
   let skippedMs = 0;
   const clock: Clock = {
-    now: () => system.now(),
-    monotonicMs: () => system.monotonicMs() + skippedMs,
+    now: () => new Date(BEGIN_MS + skippedMs),
+    monotonicMs: () => skippedMs,
     yield: () => system.yield(),
     sleep: (ms, signal) => {
       if (ms > SHORT_MS) return system.sleep(ms, signal);

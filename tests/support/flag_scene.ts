@@ -52,14 +52,18 @@ async function generation(root: string, generation: string, startMs: number): Pr
   }
 }
 
-/** Another folder like it, for a run that may change it; everything was written when the first record was. */
-export function copyFlagScene(from: string, to: string): void {
+/**
+ * Another folder like it, for a run that may change it; everything was written when the first record was. For one that makes and
+ * removes files, and writes into none that is there, links will do, and take a tenth of the time.
+ */
+export function copyFlagScene(from: string, to: string, isLinked: boolean): void {
   Deno.mkdirSync(to);
   for (const { name, isDirectory } of Deno.readDirSync(from)) {
     const [source, copy] = [`${from}/${name}`, `${to}/${name}`];
-    if (isDirectory) copyFlagScene(source, copy);
+    if (isDirectory) copyFlagScene(source, copy, isLinked);
     else {
-      Deno.copyFileSync(source, copy);
+      if (isLinked) Deno.linkSync(source, copy);
+      else Deno.copyFileSync(source, copy);
       Deno.utimeSync(copy, new Date(EPOCH_MS), new Date(EPOCH_MS));
     }
   }
