@@ -10,6 +10,7 @@ export type ErrorCode =
   | "gap" // Bytes that should be there are missing.
   | "foreign" // What is there is of a kind that this version cannot read, and is as new as anything else, or newer.
   | "busy" // Somebody else has it; try again.
+  | "contested" // Another program writes to the same place of a replica.
   | "unavailable" // The store or the database cannot be reached; try again.
   | "denied" // The system refuses access.
   | "no-space" // The device is full.
@@ -51,9 +52,11 @@ export function refuseAll(problems: readonly ReplicationError[]): void {
   });
 }
 
+const RETRYABLE: readonly ErrorCode[] = ["busy", "contested", "unavailable"];
+
 /** Whether the same call may succeed later without anybody changing anything. */
 export function isRetryable(error: unknown): boolean {
-  return error instanceof ReplicationError && (error.code === "busy" || error.code === "unavailable");
+  return error instanceof ReplicationError && RETRYABLE.includes(error.code);
 }
 
 /** Exit codes, the same for every command; `docs/exit_codes.md` is the table for people. */
@@ -82,6 +85,7 @@ export function exitCodeOf(error: unknown): number {
     case "foreign":
       return ExitCode.corrupt;
     case "busy":
+    case "contested":
     case "unavailable":
       return ExitCode.tryAgain;
     case "denied":

@@ -18,12 +18,18 @@ export interface ReplicaClient {
   /** The same object over many reads, looked up once; the caller closes it. What replaces it meanwhile is not seen. */
   open(key: string): Promise<OpenObject>;
   /** A whole object. `fill` is asked for bytes until it returns an empty array; what it returns may be reused by it. */
-  write(key: string, fill: () => Promise<Uint8Array>): Promise<void>;
+  write(key: string, fill: () => Promise<Uint8Array>, place?: WritePlace): Promise<void>;
   /**
    * Writes in place from `offset` on, making the object when it is absent: only on devices that can (files). Bytes before
-   * `offset` stay; the object is never made shorter; an object shorter than `offset` is an error.
+   * `offset` stay; the object is never made shorter; an object shorter than `offset` is an error, and so is one that another
+   * program appends to (`contested`).
    */
   append?(key: string, offset: number, fill: () => Promise<Uint8Array>, at?: AppendPlace): Promise<void>;
+  /**
+   * Until `rest()` nobody else appends to the object, if it is there: throws `contested` when another program has it. Only on
+   * devices that can append; where they cannot tell, nothing is promised.
+   */
+  occupy?(key: string): Promise<void>;
   /** Nothing is appended for a while: what was kept open for it is closed. */
   rest?(): Promise<void>;
   /**
@@ -37,6 +43,9 @@ export interface ReplicaClient {
   /** Removes a folder that holds nothing; one that does, or is not there, is left: only on devices that have folders. */
   removeEmptyFolder?(folder: string): Promise<void>;
 }
+
+/** `a-new-name`: an object that is there is left, and is an error (`contested`), also when it has come meanwhile. */
+export type WritePlace = "any-name" | "a-new-name";
 
 /** `its-end`: an object of any other size is an error, before anything is asked of `fill`. */
 export type AppendPlace = "anywhere" | "its-end";

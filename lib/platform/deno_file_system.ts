@@ -106,6 +106,24 @@ export class DenoFileSystem implements FileSystem {
     return later("rename", from, () => Deno.rename(from, to));
   }
 
+  renameToNewLater(from: string, to: string): Promise<boolean> {
+    return later("rename", from, async () => {
+      try {
+        await Deno.link(from, to);
+      } catch {
+        const there = await this.linkStatusLater(to);
+        if (there === undefined) { // The device knows no second names, or what is wrong shows in this call.
+          await Deno.rename(from, to);
+          return true;
+        }
+        // A server that was asked twice may have done it at the first time.
+        if (there.identity !== (await this.linkStatusLater(from))?.identity) return false;
+      }
+      await this.system.removeLater(from);
+      return true;
+    });
+  }
+
   remove(path: string): void {
     translated("remove", path, () => this.system.remove(path));
   }

@@ -101,6 +101,14 @@ export class DescriptorHandle implements FileHandle {
     };
   }
 
+  identityLater(): Promise<string | undefined> {
+    return this.#later("look at", () => this.#system.identityLater(this.#descriptor));
+  }
+
+  lockLater(at: number): Promise<boolean | undefined> {
+    return this.#later("lock", () => this.#system.lockLater(this.#descriptor, at));
+  }
+
   close(): void {
     this.#assertUnchanging();
     translated("close", this.#path, () => this.#system.close(this.#descriptor));

@@ -41,6 +41,13 @@ export interface FileHandle {
    * or the system has no such locks.
    */
   share(at: number, length: number): ByteLock | undefined;
+  /**
+   * Locks a byte for this handle alone, off the event loop, until it is closed. False when another handle has it, in whatever
+   * process; undefined where the device has no such locks.
+   */
+  lockLater(at: number): Promise<boolean | undefined>;
+  /** Which file it is, whatever has its name by now (`FileStatus.identity`); undefined where it cannot be told. */
+  identityLater(): Promise<string | undefined>;
   close(): void;
   /** Closing may wait for a device, too: it is told what is still unwritten, and that the file is no longer open. */
   closeLater(): Promise<void>;
@@ -108,6 +115,11 @@ export interface FileSystem {
   makeFolderLater(path: string, permissions?: number): Promise<void>;
   rename(from: string, to: string): void;
   renameLater(from: string, to: string): Promise<void>;
+  /**
+   * The same for a name that nothing has. False when something has it, which is left: on a device that knows second names of
+   * a file nobody else can come in between.
+   */
+  renameToNewLater(from: string, to: string): Promise<boolean>;
   remove(path: string): void;
   removeLater(path: string): Promise<void>;
   /** Removes a folder that holds nothing. False when something is in it, or it is not there. */

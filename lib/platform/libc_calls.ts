@@ -59,6 +59,8 @@ const NAMES: Readonly<Record<number, string>> = {
   122: "EDQUOT",
 };
 const EINTR = 4;
+/** EAGAIN and EACCES. */
+const LOCKED_BY_OTHERS: readonly number[] = [11, 13];
 const EINVAL = 22;
 
 const O_RDONLY = 0;
@@ -94,6 +96,11 @@ const FLOCK_LENGTH_AT = 16;
 const STATFS_BYTES = 256;
 const BLOCK_SIZE_WORD = 1;
 const AVAILABLE_WORD = 4;
+
+/** struct stat begins with words of 64 bits, too, on the machines of `raw_calls.ts`. */
+const STAT_BYTES = 256;
+const DEVICE_WORD = 0;
+const INODE_WORD = 1;
 
 const ACCESS_MODES = { read: 4, write: 2 } as const;
 
@@ -159,6 +166,12 @@ class LibcCalls implements SystemCalls {
     return this.#done(() => Number(this.#libc.seek(descriptor, 0n, SEEK_END)));
   }
 
+  async identityLater(descriptor: number): Promise<string> {
+    const words = new BigUint64Array(STAT_BYTES / 8);
+    await this.#doneLater(() => this.#raw.status(descriptor, new Uint8Array(words.buffer)));
+    return `${words[DEVICE_WORD]}:${words[INODE_WORD]}`;
+  }
+
   truncate(descriptor: number, size: number): void {
     this.#done(() => this.#libc.truncate(descriptor, BigInt(size)));
   }
@@ -209,6 +222,15 @@ class LibcCalls implements SystemCalls {
 
   unshare(descriptor: number, at: number, length: number): void {
     this.#done(() => this.#libc.lock(descriptor, F_OFD_SETLK, lockBytes(F_UNLCK, at, length)));
+  }
+
+  async lockLater(descriptor: number, at: number): Promise<boolean | undefined> {
+    const bytes = lockBytes(F_WRLCK, at, 1);
+    for (;;) {
+      const result = await this.#raw.control(descriptor, F_OFD_SETLK, bytes);
+      if (result === 0) return true;
+      if (-result !== EINTR) return LOCKED_BY_OTHERS.includes(-result) ? false : undefined;
+    }
   }
 
   remove(path: string): void {

@@ -91,6 +91,14 @@ class LimitedHandle implements FileHandle {
     return this.#handle.share(at, length);
   }
 
+  identityLater(): Promise<string | undefined> {
+    return this.#handle.identityLater();
+  }
+
+  lockLater(at: number): Promise<boolean | undefined> {
+    return this.#handle.lockLater(at);
+  }
+
   close(): void {
     this.#handle.close();
   }

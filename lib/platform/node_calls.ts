@@ -74,6 +74,14 @@ export class NodeCalls implements SystemCalls {
 
   unshare(): void {}
 
+  identityLater(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  lockLater(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   remove(path: string): void {
     if (Deno.lstatSync(path).isDirectory) throw isFolder(path);
     Deno.removeSync(path);

@@ -21,7 +21,16 @@ interface Machine {
   readonly numbers: Readonly<Record<CallName, bigint>>;
 }
 
-type CallName = "openat" | "close" | "pread64" | "pwrite64" | "ftruncate" | "fdatasync" | "unlinkat";
+type CallName =
+  | "openat"
+  | "close"
+  | "pread64"
+  | "pwrite64"
+  | "ftruncate"
+  | "fdatasync"
+  | "unlinkat"
+  | "fcntl"
+  | "fstat";
 
 const MACHINES: Readonly<Record<string, Machine>> = {
   x86_64: {
@@ -42,6 +51,8 @@ const MACHINES: Readonly<Record<string, Machine>> = {
       ftruncate: 77n,
       fdatasync: 75n,
       unlinkat: 263n,
+      fcntl: 72n,
+      fstat: 5n,
     },
   },
   aarch64: {
@@ -62,6 +73,8 @@ const MACHINES: Readonly<Record<string, Machine>> = {
       ftruncate: 46n,
       fdatasync: 83n,
       unlinkat: 35n,
+      fcntl: 25n,
+      fstat: 80n,
     },
   },
 };
@@ -81,6 +94,10 @@ export interface RawCalls {
   syncData(descriptor: number): Promise<number>;
   unlink(path: Uint8Array<ArrayBuffer>): Promise<number>;
   rmdir(path: Uint8Array<ArrayBuffer>): Promise<number>;
+  /** `into`: a `struct stat`. */
+  status(descriptor: number, into: Uint8Array<ArrayBuffer>): Promise<number>;
+  /** `lock`: a `struct flock`. */
+  control(descriptor: number, command: number, lock: Uint8Array<ArrayBuffer>): Promise<number>;
 }
 
 /** Undefined on machines that are not listed, and where no foreign code may be made. */
@@ -93,7 +110,8 @@ export function openRawCalls(): RawCalls | undefined {
   const ofFile = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "i64"], ...later });
   const ofBytes = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "buffer", "usize", "i64"], ...later });
   const ofPath = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "buffer", "i32", "u32"], ...later });
-  const { openat, close, pread64, pwrite64, ftruncate, fdatasync, unlinkat } = machine.numbers;
+  const ofLock = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "i32", "buffer"], ...later });
+  const { openat, close, pread64, pwrite64, ftruncate, fdatasync, unlinkat, fcntl, fstat } = machine.numbers;
   return {
     open: (path, flags, permissions) => ofPath.call(openat, AT_FDCWD, path, flags, permissions),
     close: (descriptor) => ofFile.call(close, descriptor, 0n),
@@ -102,6 +120,8 @@ export function openRawCalls(): RawCalls | undefined {
     truncate: (descriptor, size) => ofFile.call(ftruncate, descriptor, BigInt(size)),
     syncData: (descriptor) => ofFile.call(fdatasync, descriptor, 0n),
     unlink: (path) => ofPath.call(unlinkat, AT_FDCWD, path, 0, 0),
+    status: (descriptor, into) => ofBytes.call(fstat, descriptor, into, 0n, 0n),
+    control: (descriptor, command, lock) => ofLock.call(fcntl, descriptor, command, lock),
     rmdir: (path) => ofPath.call(unlinkat, AT_FDCWD, path, AT_REMOVEDIR, 0),
   };
 }

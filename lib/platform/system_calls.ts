@@ -20,6 +20,8 @@ export interface SystemCalls {
   write(descriptor: number, bytes: Uint8Array, position: number): number;
   writeLater(descriptor: number, bytes: Uint8Array, position: number): Promise<number>;
   size(descriptor: number): number;
+  /** Device and inode, as `FileStatus.identity` has them; undefined where it cannot be told. */
+  identityLater(descriptor: number): Promise<string | undefined>;
   truncate(descriptor: number, size: number): void;
   truncateLater(descriptor: number, size: number): Promise<void>;
   /** The data, and what is needed to read it, is on stable storage. An error is told once: it is never tried again. */
@@ -45,6 +47,11 @@ export interface SystemCalls {
    */
   share(descriptor: number, at: number, length: number): boolean;
   unshare(descriptor: number, at: number, length: number): void;
+  /**
+   * Locks a byte for oneself alone, as the open file's lock. False when somebody else has it; undefined where the device has
+   * no such locks.
+   */
+  lockLater(descriptor: number, at: number): Promise<boolean | undefined>;
   /** A file or a link, never a folder. */
   remove(path: string): void;
   removeLater(path: string): Promise<void>;

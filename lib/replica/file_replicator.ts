@@ -331,8 +331,17 @@ export class FileReplicator {
     this.#refuseCancelled();
     const generation = this.#source.generation();
     if (generation === undefined) return; // A state to wait in, not an error.
-    if (this.position?.generation !== generation) await this.#findPosition(generation);
-    await this.#copier.copyCaptured(until);
+    try {
+      if (this.position?.generation !== generation) await this.#findPosition(generation);
+      await this.#copier.copyCaptured(until);
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || error.code !== "contested") throw error;
+      // Two copies of one state, as of a cloned machine: what each of them captures stands by itself.
+      this.#copier.forget();
+      await this.#rest();
+      await this.#beginAnew(error.message);
+      await this.#sync(until);
+    }
   }
 
   async #findPosition(generation: Generation): Promise<void> {

@@ -298,7 +298,7 @@ export class LitestreamStore implements GenerationStore {
   async #write(key: string, next: NextBytes, tail: () => Parameters<typeof formatObjectTail>[0]): Promise<void> {
     const frame = encodeFrame(next, () => withTrailerEnding(formatObjectTail(tail())));
     try {
-      await this.#client.write(key, this.#encryption?.encrypt(frame.next) ?? frame.next);
+      await this.#client.write(key, this.#encryption?.encrypt(frame.next) ?? frame.next, "a-new-name");
     } finally {
       frame.close();
     }

@@ -44,6 +44,7 @@ export class RawAppender {
     const appended = this.#appended;
     this.#appended = undefined; // Until this append has succeeded nothing is known.
     const known = appended?.commitsKey === commitsKey && appended.end === start ? appended.sizeBytes : undefined;
+    if (known === undefined) await this.#client.occupy?.(walKey); // What the records say stays so.
     const held = known === undefined ? await this.#heldRecords(objects, start) : { keptBytes: known, again: [] };
     const pieces = new CheckedPieces(wal, walKey, start, held.again.at(-1)?.end ?? start, read);
     const given = async () => {

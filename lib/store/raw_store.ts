@@ -152,7 +152,8 @@ export class RawStore implements GenerationStore {
   /** The records alone: what they do not speak of counts for nobody, and is overwritten. */
   async cutWal(generation: Generation, index: Index, offset: Offset): Promise<void> {
     if (offset === 0) return await this.removeWal(generation, index);
-    const { commitsKey } = this.#objects(generation, index);
+    const { walKey, commitsKey } = this.#objects(generation, index);
+    await this.#client.occupy?.(walKey);
     const records = await this.records(generation, index);
     this.#appender.forget();
     const kept = records.filter(({ end, indexClosed }) => end <= offset && !indexClosed);

@@ -10,6 +10,7 @@ import {
 } from "../../lib/base/errors.ts";
 
 const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
+  contested: 75,
   "usage": 2,
   "config-invalid": 2,
   "not-found": 3,
@@ -35,7 +36,7 @@ Deno.test("exitCodeOf() gives each error code its exit code, and everything else
 
 Deno.test("isRetryable() is true of what may pass by itself, and of nothing else", () => {
   for (const code of Object.keys(EXIT_CODES)) {
-    const expected = code === "busy" || code === "unavailable";
+    const expected = ["busy", "contested", "unavailable"].includes(code);
     assertEquals(isRetryable(new ReplicationError(code as ErrorCode, "Cannot read x: y")), expected, code);
   }
   assertFalse(isRetryable(new Error("busy")));

@@ -74,7 +74,7 @@ Deno.test("append() syncs the folder when the file is new, and only then", () =>
     assertEquals(notes.slice(-3), ["open create-new /a/1", "sync /a/1", "sync folder /a"]);
     notes.length = 0;
     await client.append("a/1", 1, pieces("y"));
-    assertEquals(notes, ["open write /a/1", "sync /a/1"]);
+    assertEquals(notes, ["sync /a/1"]);
     await client.rest();
   }));
 
@@ -165,6 +165,58 @@ Deno.test("append() at its end refuses an object of any other size, and asks for
     await client.rest();
   }));
 
+Deno.test("append(), occupy() and write() refuse what another program writes, until it rests, and change nothing", () =>
+  withTemporaryFolder(async (folder) => {
+    const root = `${folder}/replica`;
+    const [own, other] = [0, 1].map(() => new FileReplicaClient(new DenoFileSystem(), root)) as [
+      FileReplicaClient,
+      FileReplicaClient,
+    ];
+    const isRefused = async (attempt: () => Promise<void>, what: string) => {
+      const error = await assertRejects(attempt, ReplicationError);
+      assertEquals([error.code, error.message], ["contested", `Cannot ${what}: another program writes there, too`]);
+    };
+    await own.append("a/1", 0, pieces("x"));
+    await isRefused(() => other.append("a/1", 1, pieces("other")), `append to ${root}/a/1`);
+    await isRefused(() => other.occupy("a/1"), `append to ${root}/a/1`);
+    await own.append("a/1", 1, pieces("y"));
+    assertEquals(await textOf(own, "a/1"), "xy");
+    await own.rest();
+    await other.occupy("a/1");
+    await isRefused(() => own.append("a/1", 2, pieces("z")), `append to ${root}/a/1`);
+    await other.rest();
+    await own.write("a/2", async () => {
+      await isRefused(() => other.write("a/2", pieces("other")), `write ${root}/a/2.tmp`);
+      return new Uint8Array();
+    });
+    assertEquals(await textOf(own, "a/2"), "");
+    await own.assemble("a/draft.tmp", async (draft) => {
+      await draft.writeAt(new TextEncoder().encode("own"), 0);
+      const key = { key: "a/3", sizeBytes: 0 };
+      await isRefused(() => other.assemble("a/draft.tmp", () => Promise.resolve(key)), `write ${root}/a/draft.tmp`);
+      return { key: "a/3", sizeBytes: 3 };
+    });
+    assertEquals(await textOf(own, "a/3"), "own");
+  }));
+
+Deno.test("write() to a new name leaves what is there, and what has come meanwhile", () =>
+  withTemporaryFolder(async (folder) => {
+    const root = `${folder}/replica`;
+    const client = new FileReplicaClient(new DenoFileSystem(), root);
+    await client.write("a/1", pieces("first"), "a-new-name");
+    assertEquals(Deno.statSync(`${root}/a/1`).nlink, 1);
+    const late = () => {
+      Deno.writeTextFileSync(`${root}/a/2`, "other");
+      return Promise.resolve(new Uint8Array());
+    };
+    for (const [key, fill] of [["a/1", pieces("second")], ["a/2", late]] as const) {
+      const error = await assertRejects(() => client.write(key, fill, "a-new-name"), ReplicationError);
+      assertEquals(error.code, "contested");
+    }
+    assertEquals([await textOf(client, "a/1"), await textOf(client, "a/2")], ["first", "other"]);
+    assertEquals([...Deno.readDirSync(`${root}/a`)].map(({ name }) => name).sort(), ["1", "2"]);
+  }));
+
 Deno.test("append() syncs the folder of a file that an earlier process may have left without that", () =>
   withTemporaryFolder(async (folder) => {
     const root = `${folder}/replica`;
@@ -191,6 +243,7 @@ Deno.test("FileReplicaClient never makes a root again that has vanished, nor wha
       Deno.mkdirSync(`${root}/a`, { recursive: true }); // Mounted again.
       await client.append("a/b/1", 0, pieces("y"));
       assertEquals(await textOf(client, "a/b/1"), "y");
+      await client.rest();
     }
   }));
 

@@ -62,6 +62,29 @@ Deno.test("share() is refused at once where another process has one of the bytes
     handle.close();
   }));
 
+Deno.test("lockLater() takes a byte for its own handle alone, until that is closed, whoever else asks", () =>
+  withFile(async (path) => {
+    const [own, other] = [await files.openLater(path, "write"), await files.openLater(path, "write")];
+    assertEquals([await own.lockLater(30), await own.lockLater(30)], [true, true]);
+    assertEquals(locksOn(path, "OFDLCK"), [{ pid: -1, access: "WRITE", start: 30, end: 30 }]);
+    assertEquals([await other.lockLater(30), await other.lockLater(31)], [false, true]);
+    await own.closeLater();
+    assertEquals(await other.lockLater(30), true);
+    await other.closeLater();
+    assertEquals(locksOn(path, "OFDLCK"), []);
+  }));
+
+Deno.test("identityLater() tells which file is open, whatever has its name by now", () =>
+  withFile(async (path) => {
+    const handle = await files.openLater(path, "read");
+    const identity = files.linkStatus(path)?.identity;
+    Deno.renameSync(path, `${path}-moved`);
+    Deno.writeTextFileSync(path, "another");
+    assertEquals(await handle.identityLater(), identity);
+    assert(files.linkStatus(path)?.identity !== identity);
+    await handle.closeLater();
+  }));
+
 Deno.test("isOpenElsewhere() tells of another process's connection, not of one of ours", () =>
   withTemporaryFolder(async (folder) => {
     const path = `${folder}/app.db`;
@@ -84,8 +107,9 @@ Deno.test("isOpenElsewhere() tells of another process's connection, not of one o
     index.close();
   }));
 
-Deno.test("Node's calls, which know no such locks, say that they cannot tell, and lock nothing", () => {
+Deno.test("Node's calls, which know no such locks, say that they cannot tell, and lock nothing", async () => {
   const system = new NodeCalls();
   assertEquals<unknown>(system.isLockedByOthers(), undefined);
   assertEquals(system.share(), false);
+  assertEquals<unknown>([await system.lockLater(), await system.identityLater()], [undefined, undefined]);
 });

@@ -1,4 +1,11 @@
-import type { AssembledObject, ObjectDraft, ObjectEntry, OpenObject, ReplicaClient } from "../../lib/clients/client.ts";
+import type {
+  AssembledObject,
+  ObjectDraft,
+  ObjectEntry,
+  OpenObject,
+  ReplicaClient,
+  WritePlace,
+} from "../../lib/clients/client.ts";
 
 export type Fault = {
   /** Where in the call it fails: before anything, after so many bytes, or when all has taken effect. */
@@ -37,8 +44,16 @@ export class FaultyClient implements ReplicaClient {
     return this.#inner.open(key);
   }
 
-  write(key: string, fill: () => Promise<Uint8Array>): Promise<void> {
-    return this.#failing("write", key, fill, (fill) => this.#inner.write(key, fill));
+  write(key: string, fill: () => Promise<Uint8Array>, place?: WritePlace): Promise<void> {
+    return this.#failing("write", key, fill, (fill) => this.#inner.write(key, fill, place));
+  }
+
+  occupy(key: string): Promise<void> {
+    return this.#inner.occupy(key);
+  }
+
+  rest(): Promise<void> {
+    return this.#inner.rest();
   }
 
   append(key: string, offset: number, fill: () => Promise<Uint8Array>): Promise<void> {

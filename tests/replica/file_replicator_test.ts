@@ -20,9 +20,9 @@ class Stage {
   readonly lines: string[] = [];
   readonly root: string;
 
-  constructor(shadow: ShadowStage, syncIntervalMs: number) {
+  constructor(shadow: ShadowStage, syncIntervalMs: number, root = `${shadow.folder}/replica`) {
     this.source = new ShadowSource(shadow);
-    this.root = `${shadow.folder}/replica`;
+    this.root = root;
     this.client = new FaultyClient(new FileReplicaClient(shadow.files, this.root));
     this.store = new RawStore(this.client);
     this.replicator = this.another(syncIntervalMs);
@@ -318,6 +318,34 @@ test("begins anew beside a replica that is ahead, or that holds other WAL", asyn
   await until(() => source.begun.length > 1, "another generation");
   assertEquals(source.begun[1], "the replica holds other WAL than this host captured");
   assertEquals(stage.wal(0, GENERATION as Generation), ahead);
+});
+
+test("begins anew beside another program that writes the same generation just now", async (stage) => {
+  const { source, replicator } = stage;
+  stage.client.rest = () => Promise.resolve(); // It goes on at once.
+  const own = source.stage.life(1, 1);
+  source.capture(own, 1);
+  await replicator.start();
+  await stage.caughtUp();
+  await ShadowStage.with(async (shadow) => { // A copy of its state, of a machine that was cloned.
+    const copy = new Stage(shadow, 0, stage.root);
+    const others = shadow.life(1, 2);
+    copy.source.capture(others, 1);
+    await copy.replicator.start();
+    await copy.caughtUp();
+    assertEquals([copy.source.position(), copy.source.images], [source.position(), 0]);
+    source.capture(own, 2);
+    await stage.caughtUp();
+    copy.source.capture(others, 3);
+    await until(() => copy.source.begun.length > 0, "a generation of its own");
+    assertMatch(copy.source.begun.join(), /^Cannot append to .*wal: another program writes there, too$/);
+    copy.source.capture(others, 3);
+    await copy.caughtUp();
+    await copy.replicator.stop();
+    copy.source.shadow.close();
+  });
+  assertEquals(stage.wal(), own);
+  assertEquals(source.begun, []);
 });
 
 test("makes another snapshot where the shadow WAL no longer holds what the replica lacks", async (stage) => {

@@ -55,6 +55,16 @@ function closing(end: number): WalPieces {
   };
 }
 
+/** By another store, as a process that is started later has one. */
+async function appendTo(replica: ReplicaBuilder, start: number, pieces: WalPieces): Promise<void> {
+  const store = aStore(replica.root);
+  try {
+    await store.appendWal(replica.generation, INDEX, asOffset(start), pieces);
+  } finally {
+    await store.rest?.();
+  }
+}
+
 async function endOf(replica: ReplicaBuilder) {
   return await aStore(replica.root).end(replica.generation);
 }
@@ -116,7 +126,7 @@ function notedClient(root: string, note: (event: string) => void): FileReplicaCl
       note(`${suffix} is on disk`);
     },
   });
-  for (const method of ["list", "status", "read", "write"] as const) {
+  for (const method of ["list", "status", "read", "write", "occupy"] as const) {
     Object.assign(noted, { [method]: client[method].bind(client) });
   }
   return noted;
@@ -172,7 +182,8 @@ Deno.test("appendWal() that finds more records than it wrote changes nothing, an
     const store = new RawStore(new FileReplicaClient(unsyncedFiles(), replica.root));
     const held = () => (["wal", "commits"] as const).map((suffix) => Deno.readFileSync(replica.path(0, suffix)));
     await store.appendWal(generation, INDEX, asOffset(0), wal(bytes, 0, first));
-    await aStore(replica.root).appendWal(generation, INDEX, asOffset(first), wal(bytes, first, second));
+    await store.rest();
+    await appendTo(replica, first, wal(bytes, first, second));
     const before = held();
     const other = bytes.slice().fill(7, first);
     const attempt = () => store.appendWal(generation, INDEX, asOffset(first), wal(other, first, third));
@@ -207,27 +218,40 @@ Deno.test("appendWal() may be called again after an error, whatever part of it h
     const { generation } = replica;
     // The bytes are there, their records are not.
     Deno.writeFileSync(replica.path(0, "wal"), bytes.subarray(0, second + 100));
-    const store = aStore(replica.root);
-    await store.appendWal(generation, INDEX, asOffset(first), wal(bytes, first, second));
-    assertEquals(await store.end(generation), { index: INDEX, offset: asOffset(second), closed: false });
+    await appendTo(replica, first, wal(bytes, first, second));
+    assertEquals(await endOf(replica), { index: INDEX, offset: asOffset(second), closed: false });
     // Both are there; now the same captures are given again, together with a further one, in one record.
-    const again = aStore(replica.root);
-    await again.appendWal(generation, INDEX, asOffset(first), wal(bytes, first, third));
-    const records = await again.records(generation, INDEX);
+    await appendTo(replica, first, wal(bytes, first, third));
+    const records = await replica.store.records(generation, INDEX);
     assertEquals(records.map(({ start, end }) => [start, end]), [[0, first], [first, third]]);
     assertEquals(Deno.statSync(replica.path(0, "commits")).size, 2 * COMMIT_RECORD_SIZE);
     // Less than what is held is given again: nothing is lost.
-    const less = aStore(replica.root);
-    await less.appendWal(generation, INDEX, asOffset(first), wal(bytes, first, second));
-    assertEquals((await less.end(generation))?.offset, asOffset(third));
+    await appendTo(replica, first, wal(bytes, first, second));
+    assertEquals((await endOf(replica))?.offset, asOffset(third));
     assertEquals(Deno.readFileSync(replica.path(0, "wal")), bytes);
+  }));
+
+Deno.test("appendWal() refuses what another store goes on with, and changes nothing", () =>
+  withTemporaryFolder(async (folder) => {
+    const { bytes, ends: [first = 0, second = 0] } = threeCommits();
+    const replica = new ReplicaBuilder(`${folder}/replica`);
+    const store = aStore(replica.root);
+    const other = bytes.slice().fill(7, 100);
+    for (const [start, end] of [[0, first], [first, second]] as const) {
+      await store.appendWal(replica.generation, INDEX, asOffset(start), wal(bytes, start, end));
+      const attempt = () => appendTo(replica, start, wal(other, start, end));
+      assertEquals((await assertRejects(attempt, ReplicationError)).code, "contested");
+    }
+    assertEquals(Deno.readFileSync(replica.path(0, "wal")), bytes.subarray(0, second));
+    assertEquals((await store.records(replica.generation, INDEX)).map(({ end }) => Number(end)), [first, second]);
+    await store.rest?.();
   }));
 
 Deno.test("appendWal() given a closing record again keeps one", () =>
   withTemporaryFolder(async (folder) => {
     const replica = await aReplica(folder);
     const end = (await replica.store.end(replica.generation))?.offset ?? asOffset(0);
-    for (let i = 0; i < 3; i++) await aStore(replica.root).appendWal(replica.generation, INDEX, end, closing(end));
+    for (let i = 0; i < 3; i++) await appendTo(replica, end, closing(end));
     const records = await replica.store.records(replica.generation, INDEX);
     assertEquals(records.map(({ indexClosed }) => indexClosed), [false, false, false, true]);
     assertEquals((await endOf(replica))?.closed, true);
@@ -241,8 +265,7 @@ Deno.test("appendWal() never changes bytes below the last valid record", () =>
     const other = new WalBuilder();
     other.commit(2, [1, 10]);
     other.commit(2, [2, 99]);
-    const give = () =>
-      aStore(replica.root).appendWal(replica.generation, INDEX, asOffset(first), wal(other.bytes(), first, second));
+    const give = () => appendTo(replica, first, wal(other.bytes(), first, second));
     const error = await assertRejects(give, ReplicationError);
     assertEquals(error.code, "corrupt");
     assertStringIncludes(error.message, "the replica holds other bytes there");
@@ -255,8 +278,7 @@ Deno.test("appendWal() goes on only where a record ended", () =>
     const replica = await aReplica(folder);
     const { bytes, ends: [first = 0, , third = 0] } = threeCommits();
     for (const start of [first + 4120 / 2, third + 4120]) {
-      const give = () =>
-        aStore(replica.root).appendWal(replica.generation, INDEX, asOffset(start), wal(bytes, start, start + 4120));
+      const give = () => appendTo(replica, start, wal(bytes, start, start + 4120));
       assertEquals((await assertRejects(give, ReplicationError)).code, "gap");
     }
   }));
@@ -270,7 +292,7 @@ Deno.test("appendWal() writes over torn records and leaves nothing of them behin
       Deno.writeFileSync(path, new Uint8Array([...Deno.readFileSync(path), ...new Uint8Array(torn).fill(7)]));
       const end = await endOf(replica);
       assertEquals(end, { index: INDEX, offset: asOffset(first), closed: false });
-      await aStore(replica.root).appendWal(replica.generation, INDEX, asOffset(first), wal(bytes, first, second));
+      await appendTo(replica, first, wal(bytes, first, second));
       assertEquals(Deno.statSync(path).size, 2 * COMMIT_RECORD_SIZE);
       assertEquals((await endOf(replica))?.offset, asOffset(second));
     }
@@ -287,8 +309,7 @@ Deno.test("appendWal() goes on behind a damaged record that lies in the middle",
     longer.commit(3, [3, 30]);
     const fourth = longer.commit(3, [1, 40]);
     assertEquals(longer.bytes().subarray(0, bytes.length), bytes);
-    const store = aStore(replica.root);
-    await store.appendWal(replica.generation, INDEX, asOffset(third), wal(longer.bytes(), third, fourth));
+    await appendTo(replica, third, wal(longer.bytes(), third, fourth));
     assertEquals((await endOf(replica))?.offset, fourth);
     assertEquals(Deno.statSync(replica.path(0, "commits")).size, 4 * COMMIT_RECORD_SIZE);
   }));
@@ -300,9 +321,8 @@ Deno.test("appendWal() gives bytes that no record spoke of a record, so that the
     Deno.removeSync(replica.path(0, "commits"));
     Deno.writeFileSync(replica.path(0, "wal"), bytes.subarray(0, second));
     assertEquals((await endOf(replica))?.offset, asOffset(second));
-    const store = aStore(replica.root);
-    await store.appendWal(replica.generation, INDEX, asOffset(second), wal(bytes, second, third));
-    const records = await store.records(replica.generation, INDEX);
+    await appendTo(replica, second, wal(bytes, second, third));
+    const records = await replica.store.records(replica.generation, INDEX);
     assertEquals(
       records.map(({ start, end, capturedLate, databasePages }) => [start, end, capturedLate, databasePages]),
       [

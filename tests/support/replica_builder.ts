@@ -109,6 +109,7 @@ export class ReplicaBuilder {
       },
       records: () => records,
     });
+    await this.store.rest?.();
     const last = records.at(-1);
     if (last !== undefined) this.#lastCommits.set(index, last);
   }

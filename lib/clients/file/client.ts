@@ -5,9 +5,19 @@ import { dirname, join } from "../../base/path.ts";
 import { KeptOpen } from "./kept_open.ts";
 import { EarlySync } from "../../platform/early_sync.ts";
 import type { FileHandle, FileStatus, FileSystem } from "../../platform/file_system.ts";
-import type { AppendPlace, AssembledObject, ObjectDraft, ObjectEntry, OpenObject, ReplicaClient } from "../client.ts";
+import type {
+  AppendPlace,
+  AssembledObject,
+  ObjectDraft,
+  ObjectEntry,
+  OpenObject,
+  ReplicaClient,
+  WritePlace,
+} from "../client.ts";
 
 const FOLDER_PERMISSIONS = 0o700;
+/** Of a file that is appended to: so far behind its end that a device whose locks forbid reading lets all of it be read. */
+const LOCKED_BYTE = 2 ** 52;
 /** Objects of a folder that are looked at side by side: each costs little but waiting. */
 const LOOKS_AT_ONCE = 64;
 /** Beyond so many names of objects known to be durable they are forgotten; each then costs one more sync of its folder. */
@@ -66,16 +76,18 @@ export class FileReplicaClient implements ReplicaClient {
     return { read: (offset, into) => handle.readAtLater(into, offset), close: () => handle.closeLater() };
   }
 
-  async write(key: string, fill: () => Promise<Uint8Array>): Promise<void> {
+  async write(key: string, fill: () => Promise<Uint8Array>, how: WritePlace = "any-name"): Promise<void> {
     const place = await this.#placeOf(key);
+    const { path } = place;
+    if (how === "a-new-name" && place.found !== undefined) throw contested("write", path);
     await this.#makeFolderOf(place);
-    const draft = `${place.path}.tmp`;
-    await this.#afresh(draft, async () => {
-      const handle = await this.#files.openLater(draft, "create-new");
-      await closing(handle, () => copy(handle, 0, fill));
+    const draft = `${path}.tmp`;
+    await this.#afresh(draft, async (handle) => {
+      await copy(handle, 0, fill);
+      if (how === "any-name") return await this.#files.renameLater(draft, path); // Its bytes are on disk already.
+      if (!await this.#files.renameToNewLater(draft, path)) throw contested("write", path);
     });
-    await this.#files.renameLater(draft, place.path); // Its bytes are on disk already.
-    await this.#files.syncFolderLater(dirname(place.path));
+    await this.#files.syncFolderLater(dirname(path));
   }
 
   async append(
@@ -84,21 +96,35 @@ export class FileReplicaClient implements ReplicaClient {
     fill: () => Promise<Uint8Array>,
     at: AppendPlace = "anywhere",
   ): Promise<void> {
+    await this.#whileOccupied(key, "make", async ({ path, found, handle, isNew }) => {
+      expectSize(path, found.size, offset, at);
+      await copy(handle, offset, fill);
+      await this.#makeNameDurable(path, isNew);
+    });
+  }
+
+  async occupy(key: string): Promise<void> {
+    await this.#whileOccupied(key, "leave", () => Promise.resolve());
+  }
+
+  /** Opens what is not open yet, and locks it before its size is believed. It stays so until `rest()`, unless work fails. */
+  async #whileOccupied(key: string, absent: "make" | "leave", work: (own: Occupied) => Promise<void>): Promise<void> {
     const kept = this.#keptOpen.take(join(this.#root, key));
     let handle = kept?.handle;
     try {
       const place = await this.#placeOf(key);
-      const { path, found } = place;
-      expectSize(path, found?.size ?? 0, offset, at);
-      await this.#makeFolderOf(place);
+      const { path } = place;
+      let found = place.found;
+      if (found === undefined && absent === "leave") return;
+      if (absent === "make") await this.#makeFolderOf(place);
+      const isNew = found === undefined;
       if (handle === undefined || found === undefined || found.identity !== kept?.identity) {
         await handle?.closeLater(); // Another file stands there now.
         handle = undefined;
-        handle = await this.#files.openLater(path, found === undefined ? "create-new" : "write");
+        handle = await this.#files.openLater(path, isNew ? "create-new" : "write");
+        found = await this.#occupied("append to", path, handle);
       }
-      await copy(handle, offset, fill);
-      await this.#makeNameDurable(path, found === undefined);
-      if (found === undefined) return;
+      await work({ path, found, handle, isNew });
       const own = handle;
       handle = undefined; // From here on it is closed by whoever keeps it, also when another one cannot be closed.
       await this.#keptOpen.keep(path, { handle: own, identity: found.identity });
@@ -115,24 +141,20 @@ export class FileReplicaClient implements ReplicaClient {
     const place = await this.#placeOf(draftKey);
     const folder = dirname(place.path);
     await this.#makeFolderOf(place);
-    let path = place.path;
-    await this.#afresh(place.path, async () => {
-      const handle = await this.#files.openLater(place.path, "create-new");
-      await closing(handle, async () => {
-        const early = new EarlySync(handle, false);
-        const { key, sizeBytes } = await fill({
-          writeAt: async (bytes, position) => {
-            await handle.writeAtLater(bytes, position);
-            await early.wrote(bytes.length);
-          },
-        });
-        ({ path } = await this.#placeOf(key));
-        assert(dirname(path) === folder, "a draft becomes an object of its own folder");
-        await handle.truncateLater(sizeBytes);
-        await early.finish();
+    await this.#afresh(place.path, async (handle) => {
+      const early = new EarlySync(handle, false);
+      const { key, sizeBytes } = await fill({
+        writeAt: async (bytes, position) => {
+          await handle.writeAtLater(bytes, position);
+          await early.wrote(bytes.length);
+        },
       });
+      const { path } = await this.#placeOf(key);
+      assert(dirname(path) === folder, "a draft becomes an object of its own folder");
+      await handle.truncateLater(sizeBytes);
+      await early.finish();
+      await this.#files.renameLater(place.path, path);
     });
-    await this.#files.renameLater(place.path, path);
     await this.#files.syncFolderLater(folder);
   }
 
@@ -219,19 +241,47 @@ export class FileReplicaClient implements ReplicaClient {
     return found === undefined ? undefined : asEntry(name, found);
   }
 
-  /** Runs `work` on a draft that was not there before; a failure leaves none behind. */
-  async #afresh(draft: string, work: () => Promise<void>): Promise<void> {
-    await this.#removeIfThere(draft);
-    try {
-      await work();
-    } catch (error) {
-      await this.#removeIfThere(draft);
-      throw error;
-    }
+  /**
+   * Runs `work`, which gives it its name, on a draft that was not there before and is locked all the while; a failure leaves
+   * none behind. One that another program writes is not touched.
+   */
+  async #afresh(draft: string, work: (handle: FileHandle) => Promise<void>): Promise<void> {
+    await this.#removeLeftover(draft);
+    const handle = await this.#files.openLater(draft, "create-new");
+    await closing(handle, async () => {
+      await this.#occupied("write", draft, handle);
+      try {
+        await work(handle);
+      } catch (error) {
+        await this.#removeIfThere(draft);
+        throw error;
+      }
+    });
+  }
+
+  /** What a crash has left there, which nobody has locked. */
+  async #removeLeftover(draft: string): Promise<void> {
+    const found = await this.#files.linkStatusLater(draft);
+    if (found?.kind !== "file") return await this.#removeIfThere(draft);
+    const handle = await this.#files.openLater(draft, "write");
+    await closing(handle, async () => {
+      await this.#occupied("write", draft, handle);
+      await this.#files.removeLater(draft);
+    });
   }
 
   async #removeIfThere(path: string): Promise<void> {
     if (await this.#files.linkStatusLater(path) !== undefined) await this.#files.removeLater(path);
+  }
+
+  /** Locks a file that was just opened; what stands under its name then. */
+  async #occupied(act: string, path: string, handle: FileHandle): Promise<FileStatus> {
+    if (await handle.lockLater(LOCKED_BYTE) === false) throw contested(act, path);
+    const own = await handle.identityLater();
+    const found = await this.#linkStatus(path);
+    if (found === undefined) throw vanished(path);
+    if (own !== undefined && found.identity !== own) throw contested(act, path);
+    return found;
   }
 
   async #makeFolderOf(place: Place): Promise<void> {
@@ -283,6 +333,13 @@ function expectSize(path: string, size: number, offset: number, at: AppendPlace)
   }
   if (size >= offset) return;
   throw new ReplicationError("gap", `Cannot append to ${path}: it has ${size} bytes (expected at least ${offset})`);
+}
+
+interface Occupied {
+  readonly path: string;
+  readonly found: FileStatus;
+  readonly handle: FileHandle;
+  readonly isNew: boolean;
 }
 
 interface Place {
@@ -344,6 +401,12 @@ function vanished(path: string): ReplicationError {
     "unavailable",
     `Cannot write to ${path}: it is gone, though it was there (is it mounted?)`,
   );
+}
+
+function contested(act: string, path: string): ReplicationError {
+  return new ReplicationError("contested", `Cannot ${act} ${path}: another program writes there, too`, {
+    advice: "give each database, and each host, a replica of its own",
+  });
 }
 
 function notAFolder(act: string, path: string): ReplicationError {

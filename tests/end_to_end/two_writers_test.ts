@@ -1,0 +1,52 @@
+/** Two daemons that take one replica for theirs: each history restores exactly, or whoever lost it says so. */
+import type { Generation } from "../../lib/position/generation.ts";
+import type { Layout } from "../../lib/position/object_names.ts";
+import { assertEquals } from "../support/assert.ts";
+import { type Daemon, sleep, startReplicate } from "../support/daemon.ts";
+import { comparePages } from "../support/database_image.ts";
+import { restoreFrom } from "../support/restore_tools.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+import { Scene } from "./scene.ts";
+
+const COMMITS = 30;
+
+/** The folder with its state, as a copied volume has it. */
+function copyFolder(from: string, to: string): void {
+  const { code } = new Deno.Command("cp", { args: ["-a", from, to] }).outputSync();
+  assertEquals(code, 0);
+}
+
+for (const layout of ["raw", "litestream"] as const satisfies readonly Layout[]) {
+  Deno.test({
+    name: `A machine and its clone that write to one replica at once both restore exactly (${layout})`,
+    timeout: 60_000,
+    fn: () =>
+      withTemporaryFolder(async (folder) => {
+        const original = new Scene(`${folder}/original`, "../replica", layout);
+        using application = original.application();
+        application.exec("INSERT INTO entry(body) VALUES (zeroblob(5000))");
+        for (let i = 0; i < 2; i++) { // The second one is resynced, and so will the clone be.
+          await using daemon = startReplicate(["--once", "--config", original.config([])]);
+          assertEquals(await daemon.ended(), 0);
+        }
+        copyFolder(`${folder}/original`, `${folder}/clone`);
+        const clone = new Scene(`${folder}/clone`, "../replica", layout);
+        using other = clone.connect();
+        await using daemons = new AsyncDisposableStack();
+        const started: Daemon[] = [original, clone].map((scene) => daemons.use(scene.daemon()));
+        for (const daemon of started) await daemon.ready();
+        for (let i = 0; i < COMMITS; i++) {
+          application.exec(`INSERT INTO entry(body) VALUES ('original ${i}')`);
+          other.exec(`INSERT INTO entry(body) VALUES ('clone ${i}')`);
+          await sleep(5);
+        }
+        for (const daemon of started) assertEquals(await daemon.stop(), 0, daemon.text);
+        for (const [scene, daemon] of [[original, started[0]], [clone, started[1]]] as const) {
+          const generation = Deno.readTextFileSync(`${scene.state}/generation`).split("\n")[0] as Generation;
+          const output = `${scene.folder}/restored.db`;
+          await restoreFrom(scene.store, output, { kind: "latest", generation });
+          assertEquals(comparePages(scene.image(), Deno.readFileSync(output)).different, [], daemon?.text);
+        }
+      }),
+  });
+}
