@@ -5,9 +5,11 @@ import { databasePathFromArgument } from "../config/from_arguments.ts";
 import { openReplicaOf } from "../daemon/open_replica.ts";
 import { EXIT_CODES, judgeSafety, type ReplicaView, worstFirst } from "../daemon/safety.ts";
 import { type DatabaseStatus, statusOf } from "../daemon/status.ts";
-import type { Generation } from "../position/generation.ts";
+import { type Generation, parseGeneration } from "../position/generation.ts";
 import { comparePositions, type Position } from "../position/position.ts";
 import { isUnread, reachOf } from "../restore/reach.ts";
+import { describeRivals, rivalsOf } from "../restore/rivals.ts";
+import type { GenerationCatalog } from "../store/generation_store.ts";
 import { recallProof } from "../verify/proof_memory.ts";
 import { unknownDatabase } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
@@ -91,21 +93,24 @@ async function rowOf(
   try {
     const store = openReplicaOf(files, replica, database, { otherwise: "nothing" });
     const all = [];
+    const catalogs = [];
     for (const generation of await store.generations()) {
       const catalog = await store.catalog(generation);
+      catalogs.push(catalog);
       all.push({ ...summaryOf(catalog), reach: reachOf(catalog), isUnread: isUnread(catalog) });
     }
     const own = all.find(({ generation }) => generation === writtenGeneration(status, url));
     const newest = own ?? all.toSorted((a, b) => (a.lastMs ?? 0) - (b.lastMs ?? 0)).at(-1);
     const first = all.flatMap(({ firstMs }) => firstMs ?? []);
     const { end: position, lastMs, reach } = newest ?? {};
+    const broken = reach?.kind === "broken" ? reach.problem : contestedBy(catalogs, newest?.generation, status);
     const isWhole = own !== undefined && isReached(position, status);
     const lagMs = isWhole ? 0 : lagOf(lastMs, changedAtMs(files, database.path), nowMs);
     const view: ReplicaView = {
       ...known,
       holdsGenerations: all.length > 0,
       ...(position === undefined ? {} : { position }),
-      ...(reach?.kind === "broken" ? { broken: reach.problem } : {}),
+      ...(broken === undefined ? {} : { broken }),
       isBare: reach?.kind === "nothing",
       isUnread: newest?.isUnread === true,
       ...(lastMs === undefined ? {} : { capturedAtMs: lastMs }),
@@ -124,6 +129,19 @@ async function rowOf(
 function writtenGeneration({ heard, generation }: DatabaseStatus, url: string): Generation | undefined {
   const own = heard.kind === "answer" ? heard.answer.replicas.find((replica) => replica.url === url) : undefined;
   return own?.position?.generation ?? generation?.generation;
+}
+
+/** Beside what a daemon writes now every other history has ended. */
+function contestedBy(
+  catalogs: readonly GenerationCatalog[],
+  newest: string | undefined,
+  { heard }: DatabaseStatus,
+): string | undefined {
+  const generation = parseGeneration(newest ?? "");
+  if (generation === undefined) return undefined;
+  const isCurrent = heard.kind === "answer" && heard.answer.captured?.generation === generation;
+  const rivals = rivalsOf(generation, catalogs, isCurrent ? "current" : "any");
+  return rivals.length === 0 ? undefined : describeRivals(generation, rivals);
 }
 
 /** What a daemon said a moment ago to be all that is committed. */

@@ -8,6 +8,7 @@ export interface RestoreFailure {
   /** Completes "Cannot restore <what>: ". */
   readonly problem: string;
   readonly reachable?: { readonly generation: Generation; readonly point: Point };
+  readonly advice?: string;
 }
 
 /** Of a restore that cannot be, with the newest point before the damage that can. */
@@ -24,8 +25,9 @@ export class Unrestorable extends ReplicationError {
 
 /** The sentence for a restore that cannot be: what is wrong with which object, and how far one can still get. */
 export function restoreError(target: RestoreTarget, where: string, failure: RestoreFailure): ReplicationError {
-  const { code, problem, reachable } = failure;
+  const { code, problem, reachable, advice } = failure;
   const message = `Cannot restore ${describeTarget(target)} from ${where}: ${problem}`;
+  if (advice !== undefined) return new ReplicationError(code, message, { advice });
   if (code === "not-found") return new ReplicationError(code, message);
   if (reachable === undefined) {
     return new ReplicationError(code, `${message}; nothing before it can be reached from a snapshot either`);

@@ -20,6 +20,7 @@ import {
   wholeSnapshots,
 } from "./history.ts";
 import { missingIndex, notClosed, type Resolution, resolveTarget } from "./resolve.ts";
+import { describeRivals, rivalsOf } from "./rivals.ts";
 import type { RestoreTarget } from "./target.ts";
 
 export interface RestorePlan {
@@ -59,6 +60,8 @@ export interface RefusedPlan {
   readonly problem: string;
   /** The newest point before the damage that a restore can still reach. */
   readonly reachable?: { readonly generation: Generation; readonly point: Point };
+  /** Where nothing is damaged: what to do. */
+  readonly advice?: string;
 }
 
 /** `generations` in any order; the one with the newest fitting point is taken. */
@@ -79,12 +82,28 @@ export function planRestore(generations: readonly GenerationFacts[], target: Res
   if (resolution.kind === "refusal") return refusedWithReach(facts, resolution);
   const chain = walkChain(facts, resolution.point);
   if (chain.stopped !== undefined) return refusedWithReach(facts, chain.stopped, chain.reached);
+  const contested = contestedBy(facts, restorable, target);
+  if (contested !== undefined) return contested;
   return makePlan(facts.catalog, chain, resolution.point, [
     ...wanted.filter((other) => isHalfMade(other.catalog) && isNewer(other, facts)).map(halfMadeNotice),
     ...chain.notices,
     ...resolution.notices,
     ...(chain.isDoubtful === true ? [doubtNotice(facts.catalog, chain.snapshot)] : []),
   ]);
+}
+
+/** Which of two histories of the same time is wanted is for a person to say. */
+function contestedBy(
+  { catalog: { generation } }: GenerationFacts,
+  generations: readonly GenerationFacts[],
+  target: RestoreTarget,
+): RefusedPlan | undefined {
+  const untilMs = target.kind === "time" ? target.atMs : Infinity;
+  const rivals = rivalsOf(generation, generations.map(({ catalog }) => catalog))
+    .filter(({ firstMs }) => firstMs <= untilMs);
+  if (rivals.length === 0) return undefined;
+  const advice = "choose one by --generation, and give each database, and each host, a replica of its own";
+  return { kind: "refused", code: "corrupt", problem: describeRivals(generation, rivals), advice };
 }
 
 /** The newest of all, when its snapshot is lost: what is older may be what a removal left. */

@@ -1,6 +1,7 @@
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { newestMs } from "../../lib/restore/history.ts";
 import { planRestore, type RefusedPlan, type RestorePlan } from "../../lib/restore/plan.ts";
+import { rivalsOf } from "../../lib/restore/rivals.ts";
 import type { RestoreTarget } from "../../lib/restore/target.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { after, asGeneration, type GenerationSpec, PAGE_SIZE, someFacts } from "../support/catalog_builder.ts";
@@ -362,10 +363,38 @@ Deno.test("planRestore() takes the generation with the last point before a time"
   assertMatch(plan(at(299), WHOLE, OTHER).notices.join(), /later than the newest point/);
   assertEquals(plan(at(300), WHOLE, OTHER).generation, "00000000000000bb");
   assertMatch(refusal(at(50), OTHER, WHOLE).problem, /^that is before the first point, 00000000000000aa/);
-  // Two hosts wrote side by side for a while.
+});
+
+Deno.test("planRestore() leaves it to a person which of two histories of the same time is wanted", () => {
   const beside = { ...OTHER, snapshots: [{ index: 0, atMs: 125 }], wals: [{ index: 0, records: [[1, 128]] as const }] };
-  assertEquals(plan(at(129), WHOLE, beside).generation, "00000000000000bb");
-  assertEquals(plan(at(150), WHOLE, beside).generation, GENERATION);
+  for (const target of [LATEST, at(129), at(150), endOf(0)]) {
+    const { code, problem, advice } = refusal(target, WHOLE, beside);
+    assertEquals(code, "corrupt");
+    assertMatch(
+      problem,
+      /^more than one program wrote there: beside generation 0+(aa|bb) goes on generation 0+(bb|aa) /,
+    );
+    assertMatch(advice ?? "", /^choose one by --generation/);
+    assertEquals(plan({ ...target, generation: GENERATION }, WHOLE, beside).generation, GENERATION);
+  }
+  assertEquals(plan(at(124), WHOLE, beside).generation, GENERATION); // Before there were two.
+});
+
+Deno.test("rivalsOf() asks of the one that is written now for whatever ends later than it began, of records alone", () => {
+  const catalogs = (...specs: readonly GenerationSpec[]) => specs.map((spec) => someFacts(spec).catalog);
+  const later = { ...OTHER, snapshots: [{ index: 0, atMs: 180 }], wals: [] };
+  const rivals = (which: "any" | "current", other: GenerationSpec) =>
+    rivalsOf(GENERATION, catalogs(WHOLE, other), which).map(({ generation }) => String(generation));
+  assertEquals([rivals("any", later), rivals("current", later)], [[], ["00000000000000bb"]]);
+  const before = { ...OTHER, snapshots: [{ index: 0, atMs: 50 }], wals: [{ index: 0, records: [[1, 100]] as const }] };
+  assertEquals([rivals("any", before), rivals("current", before)], [[], []]);
+  const peers = {
+    ...OTHER,
+    layout: "litestream",
+    snapshots: [{ index: 0, isPeers: true, atMs: 125 }],
+    wals: [],
+  } as const;
+  assertEquals([rivals("any", peers), rivals("current", peers)], [[], []]);
 });
 
 Deno.test("planRestore() passes over a newer generation that is half-made, and says so", () => {
