@@ -104,6 +104,12 @@ export const limits = {
   unreplicatedMaxMs: 300_000,
   /** A process that is asked how a database stands answers within milliseconds, unless it is stopped or hangs. */
   daemonAnswerMs: 3_000,
+  /**
+   * One answer of a replica's device, for who reads all of it: a disk that spins up, a folder that is mounted at the first
+   * look, and a server that is started again take less, or it hangs. And for who only asks how things stand.
+   */
+  deviceAnswerMaxMs: 60_000,
+  deviceGlanceMs: 10_000,
   /** A port that another process has is asked for again so often. */
   listenAgainMs: 10_000,
   /** Generations begun within a minute; beyond that something is wrong that another one does not mend. */

@@ -1,9 +1,10 @@
 import { ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { ownCommandLine } from "../base/command_line.ts";
 import type { Config, DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { databasePathFromArgument, replicaConfigFromArgument } from "../config/from_arguments.ts";
 import { formatReplicaUrl, isReplicaUrl } from "../config/replica_url.ts";
-import type { FileSystem } from "../platform/file_system.ts";
+import { unlessLate } from "../platform/clock.ts";
 import { isReplicaFolder } from "../store/place.ts";
 import type { CommandContext } from "./command.ts";
 import { loadConfigFor } from "./load_config.ts";
@@ -22,7 +23,7 @@ export async function chooseReplicas(context: CommandContext): Promise<ChosenRep
   if (isReplicaUrl(argument)) return { replicas: [replicaConfigFromArgument(argument)] };
   const path = databasePathFromArgument(argument, context.currentFolder());
   const isOfConfig = ["config", "replica", "no-expand-env"].some((flag) => context.arguments.text(flag) !== undefined);
-  if (!isOfConfig && isPlaceOfReplicas(context.platform.files, path)) {
+  if (!isOfConfig && await isPlaceOfReplicas(context, path)) {
     return { replicas: [replicaConfigFromArgument(formatReplicaUrl(path))] };
   }
   const config = await loadConfigFor(context);
@@ -33,8 +34,13 @@ export async function chooseReplicas(context: CommandContext): Promise<ChosenRep
 }
 
 /** A folder is no database; one that holds what replicas hold is meant as one, though no URL was written. */
-function isPlaceOfReplicas(files: FileSystem, path: string): boolean {
-  return files.status(path)?.kind === "folder" && files.list(path).some(isReplicaFolder);
+async function isPlaceOfReplicas({ platform: { files, clock } }: CommandContext, path: string): Promise<boolean> {
+  const look = async () =>
+    (await files.statusLater(path))?.kind === "folder" && (await files.listLater(path)).some(isReplicaFolder);
+  const answer = await unlessLate(clock, limits.deviceAnswerMaxMs, look());
+  if (answer !== undefined) return answer.value;
+  const seconds = limits.deviceAnswerMaxMs / 1_000;
+  throw new ReplicationError("unavailable", `Cannot look at ${path}: its device has not answered for ${seconds} s`);
 }
 
 export function chooseByName(database: DatabaseConfig, name: string | undefined): readonly ReplicaConfig[] {

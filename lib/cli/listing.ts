@@ -45,7 +45,12 @@ export async function runListing<Row>(
   const beside: ForeignContent[] = [];
   const { found, errors } = await lookAtEach(replicas, async (replica) => {
     // A replica of the config that this host never wrote may well not have begun; a place that somebody names must be there.
-    const store = openReplicaOf(files, replica, database, database === undefined ? {} : { otherwise: "nothing" });
+    const store = openReplicaOf(
+      context.platform,
+      replica,
+      database,
+      database === undefined ? {} : { otherwise: "nothing" },
+    );
     const { names, foreign } = await generationsOf(store, wanted);
     if (foreign !== undefined) beside.push(foreign);
     const rows: Row[] = [];

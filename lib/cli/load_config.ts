@@ -15,7 +15,7 @@ export function loadConfigForWriting(context: CommandContext): Promise<Config> {
 
 async function load(context: CommandContext, forWriting: boolean): Promise<Config> {
   const { loadConfig } = await import("../config/load.ts");
-  const config = loadConfig(context.platform.files, {
+  const config = await loadConfig(context.platform, {
     flag: context.arguments.text("config"),
     expand: !context.arguments.isOn("no-expand-env"),
     environment: context.environment,

@@ -57,7 +57,7 @@ async function plan(
   own: Generation | undefined,
 ): Promise<PrunedReplica> {
   const policy = policyFor(context, replica);
-  const store = openReplicaOf(context.platform.files, replica, database);
+  const store = openReplicaOf(context.platform, replica, database);
   const nowMs = () => context.platform.clock.now().getTime();
   const made = await lookAtRetention({ store, policy, nowMs, own: () => own });
   return { replica, policy, own, plan: made, outcomes: [], isEmpty: (await store.generations()).length === 0 };
@@ -72,7 +72,7 @@ async function apply(
 ): Promise<void> {
   const { replica, policy, outcomes } = pruned;
   await applyRetention(pruned.plan, {
-    store: openReplicaOf(context.platform.files, replica, database),
+    store: openReplicaOf(context.platform, replica, database),
     policy,
     nowMs: () => context.platform.clock.now().getTime(),
     own,

@@ -81,7 +81,7 @@ async function planFor(context: CommandContext): Promise<Plan> {
   const format = context.arguments.text("log-format") as "text" | "json" | undefined;
   if (database !== undefined) {
     const databases = [databaseConfigFromArguments(database, urls, context.currentFolder())];
-    validateDatabases(databases, context.platform.files, () => "the command line");
+    await validateDatabases(databases, context.platform, () => "the command line");
     return {
       databases,
       logging: { level: level ?? "info", format: format ?? "text" },

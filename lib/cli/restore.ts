@@ -63,7 +63,7 @@ async function requestFrom(context: CommandContext): Promise<Asked> {
   const request = {
     replicas: replicas.map((replica) => ({
       name: replica.name,
-      store: openReplicaOf(platform.files, replica, database, { readsAtOnce, otherwise }),
+      store: openReplicaOf(platform, replica, database, { readsAtOnce, otherwise }),
     })),
     target,
     output,

@@ -91,7 +91,10 @@ async function rowOf(
   const proof = recallProof(files, status.statePath, replica.path);
   const known = { name, url, syncIntervalMs, ...(proof && { proof }) };
   try {
-    const store = openReplicaOf(files, replica, database, { otherwise: "nothing" });
+    const store = openReplicaOf(context.platform, replica, database, {
+      otherwise: "nothing",
+      patienceMs: limits.deviceGlanceMs,
+    });
     const all = [];
     const catalogs = [];
     for (const generation of await store.generations()) {

@@ -1,5 +1,6 @@
 /** What `verify` is asked for: which replicas, and of each how far and by which means. */
 import { ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import type { Secret } from "../base/secret.ts";
 import type { DatabaseConfig, ReplicaConfig, VerifyConfig } from "../config/config.ts";
 import { parseDuration } from "../config/duration.ts";
@@ -8,7 +9,7 @@ import { liveDatabase } from "../daemon/live_database.ts";
 import { openReplicaOf } from "../daemon/open_replica.ts";
 import { sourceLook } from "../daemon/source_look.ts";
 import { statePathOf } from "../daemon/status.ts";
-import type { FileSystem } from "../platform/file_system.ts";
+import type { Platform } from "../platform/platform.ts";
 import { RateLimit, withRateLimit } from "../platform/limited_files.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 import { pointsToTryAgain, type ProofMemory, recallProof } from "../verify/proof_memory.ts";
@@ -28,22 +29,32 @@ export interface VerifyRequest extends ReplicaRequest {
   readonly state?: { readonly path: string; readonly place: string };
 }
 
+/** More than a verification ever has under way. */
+const READS_AHEAD_MAX = 64;
+
 interface RequestTools {
   readonly seed: number;
   /** By which replicas are read. */
-  readonly files: FileSystem;
+  readonly platform: Pick<Platform, "files" | "clock">;
+  readonly patienceMs: number;
   /** Only where a live database is compared with. */
   readonly driver?: SqliteDriver;
 }
 
 async function requestTools(context: CommandContext, seed: number): Promise<RequestTools> {
   const rate = parseSize(context.arguments.text("limit-rate") ?? "");
-  const { files: system, clock } = context.platform;
-  const files = rate === undefined ? system : withRateLimit(system, new RateLimit(clock, rate));
-  if (!context.arguments.isOn("against-live")) return { seed, files };
+  const { files, clock } = context.platform;
+  const platform = rate === undefined ? context.platform : {
+    clock,
+    files: withRateLimit(files, new RateLimit(clock, rate)),
+  };
+  // A call that waits for its turn under the limit is not one that the device leaves without an answer.
+  const waitMs = rate === undefined ? 0 : READS_AHEAD_MAX * limits.restoreChunkBytes / rate * 1_000;
+  const tools = { seed, platform, patienceMs: limits.deviceAnswerMaxMs + waitMs };
+  if (!context.arguments.isOn("against-live")) return tools;
   const { sqliteLibrary } = await loadConfigFor(context);
   const { selectDriver } = await import("../sqlite/select_driver.ts");
-  return { seed, files, driver: await selectDriver(sqliteLibrary) };
+  return { ...tools, driver: await selectDriver(sqliteLibrary) };
 }
 
 /** Of the database or URL that was named; without one, every replica of the config. */
@@ -93,8 +104,9 @@ function requestOf(
   database?: DatabaseConfig,
 ): VerifyRequest {
   const { files } = context.platform;
+  const { patienceMs } = tools;
   const request = {
-    replica: { name: replica.name, store: openReplicaOf(tools.files, replica, database) },
+    replica: { name: replica.name, store: openReplicaOf(tools.platform, replica, database, { patienceMs }) },
     url: replica.url,
   };
   if (database === undefined) return { ...request, options: optionsFrom(context, tools.seed) };

@@ -1,6 +1,7 @@
 import { messageOf, refuseAll, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { FileSystem } from "../platform/file_system.ts";
+import type { Platform } from "../platform/platform.ts";
 import type { Config, DatabaseConfig } from "./config.ts";
 import { chooseConfig, CONFIG_VARIABLES, type ConfigChoice, isLitestreamConfig } from "./find_config.ts";
 import { readConfig } from "./parse.ts";
@@ -20,9 +21,9 @@ export interface ConfigSource extends Surroundings {
 const EXAMPLE = "dbs: [{path: /data/app.db, replicas: [{path: /backup/app}]}]";
 
 /** Finds, reads and checks the config. Throws `ReplicationError` "config-invalid" for everything that is wrong with it. */
-export function loadConfig(files: FileSystem, source: ConfigSource): Config {
+export async function loadConfig(tools: Pick<Platform, "files" | "clock">, source: ConfigSource): Promise<Config> {
   try {
-    return findAndRead(files, source);
+    return await findAndRead(tools, source);
   } catch (error) {
     if (!(error instanceof ReplicationError) || error.advice !== undefined) throw error;
     const advice = `put that right; docs/config.md has every key, and the smallest config is ${EXAMPLE}`;
@@ -30,7 +31,8 @@ export function loadConfig(files: FileSystem, source: ConfigSource): Config {
   }
 }
 
-function findAndRead(files: FileSystem, source: ConfigSource): Config {
+async function findAndRead(tools: Pick<Platform, "files" | "clock">, source: ConfigSource): Promise<Config> {
+  const { files } = tools;
   const choice = chooseConfig(source.flag, source);
   const path = existingConfig(files, choice);
   const { config, placeOf, problems } = readConfig(readText(files, path), path, {
@@ -41,7 +43,7 @@ function findAndRead(files: FileSystem, source: ConfigSource): Config {
   refuseAll([
     ...problems,
     ...(source.forWriting ? problemsOfRecipients(config.databases, placeOfPart) : []),
-    ...problemsOfDatabases(config.databases, files, placeOfPart),
+    ...await problemsOfDatabases(config.databases, tools, placeOfPart),
   ]);
   return { ...config, warnings: [...warningsOf(choice), ...config.warnings] };
 }

@@ -1,7 +1,8 @@
 import { refuseAll, ReplicationError } from "../base/errors.ts";
 import type { FileSystem } from "../platform/file_system.ts";
+import type { Platform } from "../platform/platform.ts";
 import type { AgeConfig, DatabaseConfig, ReplicaConfig } from "./config.ts";
-import { isInside, type Place, placeOf } from "./place.ts";
+import { isInside, type Place, placeOf, placeOfReplica } from "./place.ts";
 
 /** Where something is written, as the message about it shall begin: `Cannot use <this>: ...`. */
 export type PlaceOfPart = (part: DatabaseConfig | ReplicaConfig | AgeConfig) => string;
@@ -14,12 +15,12 @@ interface Folder {
 }
 
 /** Throws `ReplicationError` "config-invalid" for all that `problemsOfDatabases` finds. */
-export function validateDatabases(
+export async function validateDatabases(
   databases: readonly DatabaseConfig[],
-  files: FileSystem,
+  tools: Pick<Platform, "files" | "clock">,
   placeOfPart: PlaceOfPart,
-): void {
-  refuseAll(problemsOfDatabases(databases, files, placeOfPart));
+): Promise<void> {
+  refuseAll(await problemsOfDatabases(databases, tools, placeOfPart));
 }
 
 /**
@@ -27,15 +28,15 @@ export function validateDatabases(
  * nested places, a replica and a state folder within each other, one state folder for two databases. Looks at the files,
  * since two paths may lead to the same place.
  */
-export function problemsOfDatabases(
+export async function problemsOfDatabases(
   databases: readonly DatabaseConfig[],
-  files: FileSystem,
+  tools: Pick<Platform, "files" | "clock">,
   placeOfPart: PlaceOfPart,
-): ReplicationError[] {
-  const { twice, once } = sameFiles(databases, files, placeOfPart);
+): Promise<ReplicationError[]> {
+  const { twice, once } = sameFiles(databases, tools.files, placeOfPart);
   // The second entry of a file has the state folder of the first, which need not be said as well.
-  const folders = once.flatMap((database) => foldersOf(database, files));
-  return [...twice, ...sharedFolders(folders, placeOfPart)];
+  const folders = await Promise.all(once.map((database) => foldersOf(database, tools)));
+  return [...twice, ...sharedFolders(folders.flat(), placeOfPart)];
 }
 
 /** Replicas with `age` that have nobody to encrypt for: they could only be written unencrypted. */
@@ -66,22 +67,21 @@ function sameFiles(databases: readonly DatabaseConfig[], files: FileSystem, plac
   return { twice, once: [...seen.values()] };
 }
 
-function foldersOf(database: DatabaseConfig, files: FileSystem): Folder[] {
+async function foldersOf(
+  database: DatabaseConfig,
+  tools: Pick<Platform, "files" | "clock">,
+): Promise<Folder[]> {
   const state: Folder = {
     kind: "state folder",
     path: database.statePath,
-    place: placeOf(files, database.statePath),
+    place: placeOf(tools.files, database.statePath),
     part: database,
   };
-  return [
-    state,
-    ...database.replicas.map((replica): Folder => ({
-      kind: "replica",
-      path: replica.path,
-      place: placeOf(files, replica.path),
-      part: replica,
-    })),
-  ];
+  const replicas = database.replicas.map(async (replica): Promise<Folder> => {
+    const { path } = replica;
+    return { kind: "replica", path, place: await placeOfReplica(tools, path), part: replica };
+  });
+  return [state, ...await Promise.all(replicas)];
 }
 
 /** Each folder is met once by its own key, and once on the way up from every folder inside it. */

@@ -27,7 +27,7 @@ import { Monitoring } from "./monitoring.ts";
 import { factsOf } from "./observation.ts";
 import { openReplica } from "./open_replica.ts";
 import { formatResults, type SnapshotOrder, type SnapshotResult } from "./order.ts";
-import { Patience } from "./patience.ts";
+import { Patience, unlessStill } from "./patience.ts";
 import { statePathOf } from "./status.ts";
 import { dueBy, VerifySchedule } from "./verify_schedule.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
@@ -215,7 +215,9 @@ export class Daemon {
     const { chosen, unknown } = chooseOrdered(pair, order);
     const asked = chosen.map((replicator) => ({ replicator, made: replicator.snapshotsMade }));
     try {
-      const taken = await Promise.all(chosen.map((replicator) => replicator.isSnapshotNameTaken()));
+      const taken = await Promise.all(
+        chosen.map((replicator) => this.#unlessStill(pair, replicator, replicator.isSnapshotNameTaken())),
+      );
       const reason = "a snapshot was asked for, and the present index has one";
       if (taken.some(Boolean)) await pair.database.startGeneration(reason);
     } catch (error) {
@@ -223,12 +225,18 @@ export class Daemon {
     }
     const results = await Promise.all(asked.map(async ({ replicator, made }) => {
       const { name } = replicator;
-      return await replicator.makeSnapshot(made).then(
+      return await this.#unlessStill(pair, replicator, replicator.makeSnapshot(made)).then(
         (position) => ({ replica: name, position }),
         (error: unknown) => unmade(name, error),
       );
     }));
     return [...results, ...unknown];
+  }
+
+  /** Nobody is kept waiting for a device that hangs. */
+  #unlessStill<T>({ config }: Pair, replicator: FileReplicator, work: Promise<T>): Promise<T> {
+    const subject = `the snapshot of ${config.path} on replica ${replicator.name}`;
+    return unlessStill(this.#options.platform.clock, work, subject, () => replicator.pulse.stillMs);
   }
 
   #startMonitoring(): void {

@@ -3,7 +3,11 @@ import { ReplicationError } from "../base/errors.ts";
 import { FileReplicaClient } from "../clients/file/client.ts";
 import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { layoutOf } from "../config/layout.ts";
+import type { ReplicaClient } from "../clients/client.ts";
+import { PatientClient } from "../clients/patient_client.ts";
+import { limits } from "../base/limits.ts";
 import type { FileSystem } from "../platform/file_system.ts";
+import type { Platform } from "../platform/platform.ts";
 import { createEncryption } from "../age/encryption.ts";
 import type { ReplicaMemory } from "../store/replica_memory.ts";
 import { type ExpectedAtPlace, type HeldLayout, ReplicaStore } from "../store/replica_store.ts";
@@ -17,22 +21,41 @@ export interface OpenReplicaOptions {
   readonly expected?: () => ExpectedAtPlace;
 }
 
-/** For those who only look: what this host has written must be there, and so must a place that somebody names. */
+export interface LookOptions {
+  readonly readsAtOnce?: number | undefined;
+  readonly otherwise?: ExpectedAtPlace;
+  /** So long its device may take for one answer. */
+  readonly patienceMs?: number;
+}
+
+/**
+ * For those who only look: what this host has written must be there, and so must a place that somebody names; and a device
+ * that hangs is an error.
+ */
 export function openReplicaOf(
-  files: FileSystem,
+  { files, clock }: Pick<Platform, "files" | "clock">,
   replica: ReplicaConfig,
   database: DatabaseConfig | undefined,
-  { otherwise = "folder", ...options }: OpenReplicaOptions & { readonly otherwise?: ExpectedAtPlace } = {},
+  { otherwise = "folder", patienceMs = limits.deviceAnswerMaxMs, readsAtOnce }: LookOptions = {},
 ): ReplicaStore {
   const isWritten = () =>
     database !== undefined && readReplicaPlaces(files, statePathOf(files, database)).includes(replica.path);
-  return openReplica(files, replica, { ...options, expected: () => isWritten() ? "replica" : otherwise });
+  const client = new PatientClient(new FileReplicaClient(files, replica.path), clock, patienceMs);
+  return openStore(client, replica, { readsAtOnce, expected: () => isWritten() ? "replica" : otherwise });
 }
 
 export function openReplica(
   files: FileSystem,
   replica: ReplicaConfig,
-  { readsAtOnce, memory, expected }: OpenReplicaOptions = {},
+  options: OpenReplicaOptions = {},
+): ReplicaStore {
+  return openStore(new FileReplicaClient(files, replica.path), replica, options);
+}
+
+function openStore(
+  client: ReplicaClient,
+  replica: ReplicaConfig,
+  { readsAtOnce, memory, expected }: OpenReplicaOptions,
 ): ReplicaStore {
   const chooseLayout = (held: HeldLayout) => {
     const choice = layoutOf(replica, held);
@@ -40,7 +63,7 @@ export function openReplica(
     throw new ReplicationError("config-invalid", `Cannot use ${replica.url}: ${choice.problem}`);
   };
   const encryption = replica.age === undefined ? undefined : createEncryption(replica.age);
-  return new ReplicaStore(new FileReplicaClient(files, replica.path), {
+  return new ReplicaStore(client, {
     chooseLayout,
     encryption,
     memory,

@@ -9,7 +9,7 @@ import type { LastTries } from "../replica/file_replicator.ts";
 export interface PatienceOptions {
   readonly clock: Clock;
   readonly log: Logger;
-  /** So long without any gain, and it is given up. 0: one try, as long as it takes. */
+  /** So long without any gain, and it is given up. 0: one try, as long as it takes, unless the device hangs. */
   readonly timeoutMs: number;
   /** For messages: `Cannot finish <subject>`. */
   readonly subject: string;
@@ -50,7 +50,10 @@ export class Patience implements LastTries {
   /** The work, which asks `again()` after each failure; an error when it does not even answer. */
   async during<T>(work: (tries: LastTries) => Promise<T>): Promise<T> {
     const { timeoutMs, subject } = this.#options;
-    if (timeoutMs === 0) return await work(this);
+    if (timeoutMs === 0) {
+      const { clock, stillMs } = this.#options;
+      return await (stillMs() === Infinity ? work(this) : unlessStill(clock, work(this), subject, stillMs));
+    }
     const done = new AbortController();
     const over = Symbol();
     try {
@@ -109,6 +112,30 @@ export class Patience implements LastTries {
       waited_s: Math.round((now - this.#beganMs) / 1_000),
       left_s: Math.max(0, Math.round((timeoutMs - (now - this.#gainedMs)) / 1_000)),
     });
+  }
+}
+
+/** The work, as long as something moves; an error when nothing has for so long that the device hangs. */
+export async function unlessStill<T>(
+  clock: Clock,
+  work: Promise<T>,
+  subject: string,
+  stillMs: () => number,
+): Promise<T> {
+  const limitMs = limits.deviceAnswerMaxMs;
+  const [start, done] = [clock.monotonicMs(), new AbortController()];
+  const watch = async () => {
+    while (clock.monotonicMs() - start < limitMs || stillMs() < limitMs) {
+      await clock.sleep(LOOK_MS, done.signal);
+      if (done.signal.aborted) return await work;
+    }
+    const problem = `nothing has moved for ${limitMs / 1_000} s (does its device hang?)`;
+    throw new ReplicationError("unavailable", `Cannot finish ${subject}: ${problem}`);
+  };
+  try {
+    return await Promise.race([work, watch()]);
+  } finally {
+    done.abort();
   }
 }
 

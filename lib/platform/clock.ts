@@ -27,6 +27,21 @@ export async function withTimeLimit<T>(
   }
 }
 
+/** What the work gives; undefined when it takes longer, and then it goes on by itself. */
+export async function unlessLate<T>(
+  clock: Clock,
+  ms: number,
+  work: Promise<T>,
+): Promise<{ readonly value: T } | undefined> {
+  const done = new AbortController();
+  const late = clock.sleep(ms, done.signal).then(() => undefined);
+  try {
+    return await Promise.race([work.then((value) => ({ value })), late]);
+  } finally {
+    done.abort();
+  }
+}
+
 /** A timer of more milliseconds than 31 bits hold ends at once. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 

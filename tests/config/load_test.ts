@@ -3,27 +3,29 @@ import { ReplicationError } from "../../lib/base/errors.ts";
 import { limits } from "../../lib/base/limits.ts";
 import { join } from "../../lib/base/path.ts";
 import { findDatabase, loadConfig } from "../../lib/config/load.ts";
+import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
-import { assertEquals, assertStrictEquals, assertThrows } from "../support/assert.ts";
+import { assertEquals, assertRejects, assertStrictEquals } from "../support/assert.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
 const files = new DenoFileSystem();
+const tools = { files, clock: new SystemClock() };
 
 function load(folder: string, flag: string) {
-  return loadConfig(files, { flag, expand: true, environment: () => undefined, currentFolder: folder });
+  return loadConfig(tools, { flag, expand: true, environment: () => undefined, currentFolder: folder });
 }
 
-function problemOf(folder: string, flag: string): string {
-  const error = assertThrows(() => load(folder, flag), ReplicationError);
+async function problemOf(folder: string, flag: string): Promise<string> {
+  const error = await assertRejects(() => load(folder, flag), ReplicationError);
   assertStrictEquals(error.code, "config-invalid");
   return error.message.replaceAll(folder, "");
 }
 
 Deno.test("loadConfig() takes relative paths from the current folder, and remembers its file", async () => {
-  await withTemporaryFolder((folder) => {
+  await withTemporaryFolder(async (folder) => {
     Deno.mkdirSync(join(folder, "etc"));
     Deno.writeTextFileSync(join(folder, "etc/c.yml"), "dbs: [{path: a.db, replicas: [{path: b}]}]");
-    const config = load(folder, "etc/c.yml");
+    const config = await load(folder, "etc/c.yml");
     assertEquals(config.source, `${folder}/etc/c.yml`);
     assertEquals(config.databases.map(({ path, replicas }) => [path, replicas[0]?.path]), [
       [`${folder}/a.db`, `${folder}/b`],
@@ -32,51 +34,54 @@ Deno.test("loadConfig() takes relative paths from the current folder, and rememb
 });
 
 Deno.test("loadConfig() refuses what is no file, too large, or cannot be read", async () => {
-  await withTemporaryFolder((folder) => {
-    assertEquals(problemOf(folder, "c.yml"), "Cannot read config /c.yml: there is no such file (named by --config)");
-    assertEquals(problemOf(folder, "."), "Cannot read config : it is a folder (it should be a YAML file)");
+  await withTemporaryFolder(async (folder) => {
+    assertEquals(
+      await problemOf(folder, "c.yml"),
+      "Cannot read config /c.yml: there is no such file (named by --config)",
+    );
+    assertEquals(await problemOf(folder, "."), "Cannot read config : it is a folder (it should be a YAML file)");
     Deno.writeTextFileSync(join(folder, "large.yml"), "#".repeat(limits.configMaxBytes + 1));
     assertEquals(
-      problemOf(folder, "large.yml"),
+      await problemOf(folder, "large.yml"),
       "Cannot read config /large.yml: it is larger than 4MiB (it should be a YAML file)",
     );
     Deno.symlinkSync(join(folder, "circle"), join(folder, "circle"));
-    assertEquals(problemOf(folder, "circle").startsWith("Cannot look at /circle: "), true);
+    assertEquals((await problemOf(folder, "circle")).startsWith("Cannot look at /circle: "), true);
   });
 });
 
 Deno.test("loadConfig() names the line of a database that is listed twice", async () => {
-  await withTemporaryFolder((folder) => {
+  await withTemporaryFolder(async (folder) => {
     Deno.writeTextFileSync(
       join(folder, "c.yml"),
       "dbs:\n  - path: a.db\n    replicas: [{path: b}]\n  - path: a.db\n    replicas: [{path: c}]\n",
     );
     assertEquals(
-      problemOf(folder, "c.yml"),
+      await problemOf(folder, "c.yml"),
       "Cannot use config /c.yml:4:11: the database /a.db is listed twice (list each file once, with all its replicas)",
     );
   });
 });
 
 Deno.test("loadConfig() refuses bytes that are no UTF-8, since a path would become another one", async () => {
-  await withTemporaryFolder((folder) => {
+  await withTemporaryFolder(async (folder) => {
     const text = "# caf\u00e9\ndbs:\n  - path: caf\u00e9.db\n    replicas: [{path: b}]\n";
     Deno.writeTextFileSync(join(folder, "c.yml"), text);
-    assertEquals(load(folder, "c.yml").databases[0]?.path, `${folder}/caf\u00e9.db`);
+    assertEquals((await load(folder, "c.yml")).databases[0]?.path, `${folder}/caf\u00e9.db`);
     Deno.writeFileSync(join(folder, "c.yml"), Uint8Array.from(text.replace("\u00e9", "e"), (c) => c.charCodeAt(0)));
     assertEquals(
-      problemOf(folder, "c.yml"),
+      await problemOf(folder, "c.yml"),
       "Cannot read /c.yml: line 3 is not UTF-8 (it must be a text in UTF-8)",
     );
   });
 });
 
 Deno.test("loadConfig() says what it took off the variable that names the config", async () => {
-  await withTemporaryFolder((folder) => {
+  await withTemporaryFolder(async (folder) => {
     Deno.writeTextFileSync(join(folder, "c.yml"), "dbs: [{path: ~/a.db, replicas: [{path: b}]}]");
     const variables: Record<string, string> = { TAILRACE_CONFIG: '"c.yml"\n', HOME: "/home/me\n" };
     const environment = cleanEnvironment((name) => variables[name]);
-    const config = loadConfig(files, { flag: undefined, expand: true, environment, currentFolder: folder });
+    const config = await loadConfig(tools, { flag: undefined, expand: true, environment, currentFolder: folder });
     assertEquals(config.databases[0]?.path, "/home/me/a.db");
     assertEquals(config.warnings, [
       "the environment variable TAILRACE_CONFIG is taken without the line feed at its end and the quotes around it",
@@ -85,13 +90,13 @@ Deno.test("loadConfig() says what it took off the variable that names the config
 });
 
 Deno.test("loadConfig() says what is wrong inside the file and between its parts in one run", async () => {
-  await withTemporaryFolder((folder) => {
+  await withTemporaryFolder(async (folder) => {
     Deno.writeTextFileSync(
       join(folder, "c.yml"),
       "colour: red\ndbs:\n  - {path: a.db, replicas: [{path: b}]}\n  - {path: c.db, replicas: [{path: b/c}]}\n" +
         "  - {path: a.db, replicas: [{path: d}]}\n",
     );
-    const error = assertThrows(() => load(folder, "c.yml"), ReplicationError);
+    const error = await assertRejects(() => load(folder, "c.yml"), ReplicationError);
     assertEquals(
       [error.message, ...error.others].map((message) => message.replaceAll(folder, "").slice(0, 60)),
       [
@@ -104,11 +109,11 @@ Deno.test("loadConfig() says what is wrong inside the file and between its parts
 });
 
 Deno.test("findDatabase() finds an entry by any path that leads to its file", async () => {
-  await withTemporaryFolder((folder) => {
+  await withTemporaryFolder(async (folder) => {
     Deno.mkdirSync(join(folder, "real"));
     Deno.symlinkSync(join(folder, "real"), join(folder, "linked"));
     Deno.writeTextFileSync(join(folder, "c.yml"), "dbs: [{path: real/a.db, replicas: [{path: b}]}]");
-    const config = load(folder, "c.yml");
+    const config = await load(folder, "c.yml");
     assertEquals(findDatabase(config, files, `${folder}/real/a.db`), config.databases[0]);
     assertEquals(findDatabase(config, files, `${folder}/linked/a.db`), config.databases[0]);
     assertEquals(findDatabase(config, files, `${folder}/other.db`), undefined);
@@ -116,31 +121,31 @@ Deno.test("findDatabase() finds an entry by any path that leads to its file", as
 });
 
 Deno.test("loadConfig() takes a file named litestream.yml for Litestream's, and one that its variable names", async () => {
-  await withTemporaryFolder((folder) => {
+  await withTemporaryFolder(async (folder) => {
     for (const name of ["litestream.yml", "c.yml"]) {
       Deno.writeTextFileSync(join(folder, name), "dbs: [{path: a.db, replicas: [{path: b}]}]");
     }
-    const layoutBy = (flag: string | undefined, variable: string | undefined) => {
+    const layoutBy = async (flag: string | undefined, variable: string | undefined) => {
       const environment = cleanEnvironment((name) => name === "LITESTREAM_CONFIG" ? variable : undefined);
-      const config = loadConfig(files, { flag, expand: true, environment, currentFolder: folder });
+      const config = await loadConfig(tools, { flag, expand: true, environment, currentFolder: folder });
       return config.databases[0]?.replicas[0]?.defaultLayout;
     };
-    assertEquals(layoutBy("c.yml", undefined), "raw");
-    assertEquals(layoutBy("litestream.yml", undefined), "litestream");
-    assertEquals(layoutBy(undefined, "c.yml"), "litestream");
-    assertEquals(layoutBy("c.yml", "litestream.yml"), "raw");
+    assertEquals(await layoutBy("c.yml", undefined), "raw");
+    assertEquals(await layoutBy("litestream.yml", undefined), "litestream");
+    assertEquals(await layoutBy(undefined, "c.yml"), "litestream");
+    assertEquals(await layoutBy("c.yml", "litestream.yml"), "raw");
   });
 });
 
 Deno.test("loadConfig() asks for recipients only of those who write", async () => {
-  await withTemporaryFolder((folder) => {
+  await withTemporaryFolder(async (folder) => {
     Deno.writeTextFileSync(
       join(folder, "c.yml"),
       "dbs:\n  - path: a.db\n    replicas:\n      - path: b\n        age: {identities: []}\n",
     );
-    assertEquals(load(folder, "c.yml").databases[0]?.replicas[0]?.age?.recipients, []);
+    assertEquals((await load(folder, "c.yml")).databases[0]?.replicas[0]?.age?.recipients, []);
     const source = { flag: "c.yml", expand: true, environment: () => undefined, currentFolder: folder };
-    const error = assertThrows(() => loadConfig(files, { ...source, forWriting: true }), ReplicationError);
+    const error = await assertRejects(() => loadConfig(tools, { ...source, forWriting: true }), ReplicationError);
     assertStrictEquals(error.code, "config-invalid");
     assertEquals(
       error.message.replaceAll(folder, ""),

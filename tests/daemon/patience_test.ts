@@ -105,3 +105,23 @@ Deno.test("Patience gives no second try to what only a person can mend, nor any 
   assertEquals(await once.during((last) => last.again(FULL)), false);
   assertEquals(stage.lines, []);
 });
+
+Deno.test("Patience that tries once gives up a device that hangs, and nothing that moves", async () => {
+  const stage = new Stage();
+  stage.stillMs = 0;
+  const slow = Promise.withResolvers<number>();
+  const moving = stage.patience(0).during(() => slow.promise);
+  await stage.pass(200_000);
+  slow.resolve(1);
+  assertEquals(await moving, 1);
+  const hanging = assertRejects(
+    () => stage.patience(0).during(() => new Promise(() => {})),
+    ReplicationError,
+    "Cannot finish replica file of app.db: nothing has moved for 60 s",
+  );
+  stage.stillMs = 70_000; // Nothing was to be done before.
+  await stage.pass(59_000);
+  assertEquals(stage.clock.sleeping, 1);
+  await stage.pass(1_100);
+  assertEquals([(await hanging).code, stage.clock.sleeping], ["unavailable", 0]);
+});

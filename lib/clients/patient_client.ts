@@ -1,0 +1,98 @@
+/**
+ * A device that hangs, for who reads from it once and has to tell what became of it. What is not answered in time is
+ * `unavailable`, and so is everything else until it has been answered after all: a reader does not wait for each of its calls
+ * anew. A call that was given up goes on by itself; so this is for calls that read, and for removals, which may come late.
+ */
+import { ReplicationError } from "../base/errors.ts";
+import { type Clock, unlessLate } from "../platform/clock.ts";
+import type { ObjectEntry, OpenObject, ReplicaClient } from "./client.ts";
+
+/** Who restores reads ahead, a few pieces at a time. */
+const BUFFERS_KEPT = 4;
+
+export class PatientClient implements ReplicaClient {
+  readonly type: string;
+  readonly description: string;
+  readonly #client: ReplicaClient;
+  readonly #clock: Clock;
+  readonly #patienceMs: number;
+  /** Calls that were given up and are still under way. */
+  #silent = 0;
+  readonly #kept: Uint8Array[] = [];
+
+  constructor(client: ReplicaClient, clock: Clock, patienceMs: number) {
+    this.type = client.type;
+    this.description = client.description;
+    this.#client = client;
+    this.#clock = clock;
+    this.#patienceMs = patienceMs;
+  }
+
+  list(folder: string): Promise<readonly ObjectEntry[]> {
+    return this.#inTime(() => this.#client.list(folder));
+  }
+
+  status(key: string): Promise<ObjectEntry | undefined> {
+    return this.#inTime(() => this.#client.status(key));
+  }
+
+  read(key: string, offset: number, into: Uint8Array): Promise<number> {
+    return this.#readInTime(into, (own) => this.#client.read(key, offset, own));
+  }
+
+  async open(key: string): Promise<OpenObject> {
+    const opening = this.#client.open(key);
+    let isGivenUp = false;
+    opening.then((object) => isGivenUp ? object.close() : undefined).catch(() => {}); // What comes late is nobody's.
+    const object = await this.#inTime(() => opening).catch((error) => {
+      isGivenUp = true;
+      throw error;
+    });
+    return {
+      read: (offset, into) => this.#readInTime(into, (own) => object.read(offset, own)),
+      close: () => this.#inTime(() => object.close()),
+    };
+  }
+
+  delete(keys: readonly string[]): Promise<void> {
+    return this.#inTime(() => this.#client.delete(keys));
+  }
+
+  async removeEmptyFolder(folder: string): Promise<void> {
+    await this.#inTime(async () => await this.#client.removeEmptyFolder?.(folder));
+  }
+
+  write(): Promise<void> {
+    throw new Error("who gives calls up writes nothing"); // Its draft might become an object at any time later.
+  }
+
+  /** Into bytes of its own: who has given up may use `into` for something else when the answer comes. */
+  async #readInTime(into: Uint8Array, read: (own: Uint8Array) => Promise<number>): Promise<number> {
+    const kept = this.#kept.pop();
+    const whole = kept !== undefined && kept.length >= into.length ? kept : new Uint8Array(into.length);
+    const own = whole.subarray(0, into.length);
+    const got = await this.#inTime(() => read(own));
+    into.set(own.subarray(0, got));
+    if (this.#kept.length < BUFFERS_KEPT) this.#kept.push(whole);
+    return got;
+  }
+
+  async #inTime<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#silent > 0) throw this.#hangs();
+    const called = call();
+    const answer = await unlessLate(this.#clock, this.#patienceMs, called);
+    if (answer !== undefined) return answer.value;
+    this.#silent++;
+    const answers = () => void this.#silent--;
+    called.then(answers, answers);
+    throw this.#hangs();
+  }
+
+  #hangs(): ReplicationError {
+    const seconds = Math.round(this.#patienceMs / 1_000);
+    return new ReplicationError(
+      "unavailable",
+      `Cannot use the replica ${this.description}: its device has not answered for ${seconds} s (does it hang?)`,
+    );
+  }
+}
