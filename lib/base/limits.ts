@@ -98,6 +98,8 @@ export const limits = {
   absentAfterMs: 300_000,
   /** A proof is to come every night; one night may be missed before anybody is told. */
   provenWithinMs: 48 * 3_600_000,
+  /** What is known of a replica by its verifications: some runs, of a few kilobytes each. */
+  proofMaxBytes: 1 << 20,
   /** Clocks of two hosts differ by seconds; a time that lies further ahead than this is wrong. */
   clockAheadMaxMs: 60_000,
   /** Commits that are on no replica for so long, while nobody brings them: a daemon that is restarted takes less. */

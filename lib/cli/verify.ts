@@ -6,6 +6,7 @@ import { Progress } from "../base/progress.ts";
 import { parseDuration } from "../config/duration.ts";
 import { withTimeLimit } from "../platform/clock.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
+import type { FileSystem } from "../platform/file_system.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { lowerPriority } from "../platform/priority.ts";
 import { exitCodeFor } from "../verify/judgement.ts";
@@ -159,8 +160,9 @@ async function inScratch(
     const reports: ReplicaReport[] = [];
     for (const request of requests) {
       const atMs = platform.clock.now().getTime();
+      const known = failuresKnown(platform.files, request);
       const report = withCommands(context, await verifyReplica(request, request.options, tools));
-      await remember(context, request, keptRunOf(report, atMs));
+      await remember(context, request, keptRunOf(report, atMs), known);
       reports.push(withStandingFailure(context, request, report));
     }
     const isKept = keep && platform.files.status(restoredPath(scratch.folder)) !== undefined;
@@ -225,18 +227,26 @@ function withStandingFailure(context: CommandContext, { state }: VerifyRequest, 
   return { ...report, suspicions: [note, ...report.suspicions] };
 }
 
+function failuresKnown(files: FileSystem, { state }: VerifyRequest): readonly KeptRun[] {
+  return (state && recallProof(files, state.path, state.place))?.failures ?? [];
+}
+
 /** In the state of the database, so that `status` can tell; a proof does not depend on it. */
 async function remember(
   context: CommandContext,
   { state }: VerifyRequest,
   run: KeptRun | undefined,
+  known: readonly KeptRun[],
 ): Promise<void> {
-  const { platform: { files }, userId } = context;
+  const { platform, userId } = context;
+  if (state === undefined || run === undefined) return;
   try {
-    if (state !== undefined && run !== undefined) await rememberProof(files, state.path, state.place, run, userId);
+    await rememberProof(platform, { statePath: state.path, place: state.place, userId }, run, known);
   } catch (error) {
-    // Another user than the daemon's may not write there, night after night: to cron that is no news.
-    if (isTalkative(context)) writeLine(context.stderr, printable(`The result is not remembered: ${messageOf(error)}`));
+    // Another user than the daemon's may not write there, night after night: to cron that is no news, but a failure is.
+    if (isTalkative(context) || run.outcome === "fail") {
+      writeLine(context.stderr, printable(`The result is not remembered: ${messageOf(error)}`));
+    }
   }
 }
 

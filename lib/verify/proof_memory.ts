@@ -1,20 +1,33 @@
 /**
  * What is known of a replica by the runs of `verify`, kept in the state folder of its database as `proof-<crc of place>`, a
  * JSON object: the place, and a `ProofMemory`. `rememberRun()` alone makes the next memory of the one before; whoever wants to
- * know whether the replica is proven asks `newestSuccess()` and `standingFailure()`, never a single run.
+ * know whether the replica is proven asks `newestSuccess()` and `standingFailure()`, never a single run. Runs may go on side
+ * by side: each says what stood when it began, and one at a time, by a lock on `proofs.lock`, makes a next memory.
  */
 import { checksumName } from "../base/crc32c.ts";
-import { ExitCode, worstExitCode } from "../base/errors.ts";
+import { ExitCode, ReplicationError, worstExitCode } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
-import type { FileSystem } from "../platform/file_system.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { FileLock, FileSystem } from "../platform/file_system.ts";
 import { withOwner } from "../platform/owned_files.ts";
+import type { Platform } from "../platform/platform.ts";
 import { formatPosition, parsePosition, type Position } from "../position/position.ts";
 import type { CheckValues } from "./check.ts";
 import { exitCodeFor, outcomeOf } from "./judgement.ts";
-import { type Outcome, OUTCOMES, type ReplicaReport, type Rung, type RungOutcome, RUNGS } from "./report.ts";
+import {
+  type Outcome,
+  OUTCOMES,
+  type ReplicaReport,
+  type Rung,
+  RUNG_OUTCOMES,
+  type RungOutcome,
+  RUNGS,
+} from "./report.ts";
 
 /** Of the document: one of another version is taken for none, and the replica for never verified. */
 const VERSION = 2;
+const LOCK_AGAIN_MS = 10;
 
 export interface KeptRun {
   readonly atMs: number;
@@ -78,13 +91,19 @@ export function pointsToTryAgain(memory: ProofMemory | undefined): Position[] {
 }
 
 /**
- * The memory after a run. A failure goes when a run that is as deep tells anew: it passes, or it is the failure that stands
- * from then on. A run that told nothing changes nothing. PURE.
+ * The memory after a run that began when `known` stood. A failure goes when a run that is as deep tells anew: it passes, or it
+ * is the failure that stands from then on. What was found while it ran, it may have read before it broke. A run that told
+ * nothing changes nothing. PURE.
  */
-export function rememberRun(memory: ProofMemory | undefined, run: KeptRun): ProofMemory | undefined {
+export function rememberRun(
+  memory: ProofMemory | undefined,
+  run: KeptRun,
+  known: readonly KeptRun[] = memory?.failures ?? [],
+): ProofMemory | undefined {
   if (run.outcome === "inconclusive") return memory;
   const failures = memory?.failures ?? [];
-  const standing = failures.filter((failure) => !isAsDeep(run, failure));
+  const before = new Set(known.map((failure) => JSON.stringify(failure)));
+  const standing = failures.filter((failure) => !before.has(JSON.stringify(failure)) || !isAsDeep(run, failure));
   const isSuccess = hasRestoredAndCompared(run);
   const success = isSuccess ? run : memory?.success;
   const inside = isSuccess && run.schema !== undefined ? run : memory?.inside;
@@ -128,28 +147,54 @@ function isOpen(outcome: RungOutcome | undefined): boolean {
 /** Undefined when the replica at that place was never verified, or what is kept is none of ours. */
 export function recallProof(files: FileSystem, statePath: string, place: string): ProofMemory | undefined {
   try {
-    const kept = JSON.parse(files.readText(pathOf(statePath, place)) ?? "null");
+    const path = pathOf(statePath, place);
+    const file = files.linkStatus(path);
+    if (file?.kind !== "file" || file.size > limits.proofMaxBytes) return undefined; // Whose end may never come.
+    const kept = JSON.parse(files.readText(path) ?? "null");
     return kept?.version === VERSION && kept.place === place && isMemory(kept.memory) ? kept.memory : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Does nothing where there is no state folder: only the daemon makes one. As root, what is made is the folder's owner's. */
+export interface ProofHome {
+  readonly statePath: string;
+  readonly place: string;
+  readonly userId: number | undefined;
+}
+
+/**
+ * Does nothing where there is no state folder: only the daemon makes one. As root, what is made is the folder's owner's.
+ * `known`: the failures that stood when the run began.
+ */
 export async function rememberProof(
-  files: FileSystem,
-  statePath: string,
-  place: string,
+  { files, clock }: Pick<Platform, "files" | "clock">,
+  { statePath, place, userId }: ProofHome,
   run: KeptRun,
-  userId: number | undefined,
+  known: readonly KeptRun[],
 ): Promise<void> {
   const folder = files.linkStatus(statePath);
   if (folder?.kind !== "folder") return;
-  const memory = rememberRun(recallProof(files, statePath, place), run);
-  if (memory === undefined) return;
-  const text = `${JSON.stringify({ version: VERSION, place, memory })}\n`;
   const own = userId === 0 ? withOwner(files, folder.owner, folder.group) : files;
-  await replaceFile(own, pathOf(statePath, place), new TextEncoder().encode(text));
+  const lock = await takeLock(own, clock, `${statePath}/proofs.lock`);
+  try {
+    const memory = rememberRun(recallProof(files, statePath, place), run, known);
+    if (memory === undefined) return;
+    const text = `${JSON.stringify({ version: VERSION, place, memory })}\n`;
+    await replaceFile(own, pathOf(statePath, place), new TextEncoder().encode(text));
+  } finally {
+    lock.release();
+  }
+}
+
+/** Another run has it for as long as it takes to write a small file, unless it is stopped. */
+async function takeLock(files: FileSystem, clock: Clock, path: string): Promise<FileLock> {
+  for (const start = clock.monotonicMs(); clock.monotonicMs() - start < limits.daemonAnswerMs;) {
+    const lock = files.tryLock(path);
+    if (lock !== undefined) return lock;
+    await clock.sleep(LOCK_AGAIN_MS);
+  }
+  throw new ReplicationError("busy", `Cannot lock ${path}: another process has it (does a verification hang?)`);
 }
 
 /**
@@ -183,21 +228,43 @@ export function keptRunOf(report: ReplicaReport, atMs: number): KeptRun | undefi
 
 function isMemory(value: unknown): value is ProofMemory {
   const memory = value as Partial<ProofMemory> | null | undefined;
-  const isAbsentOrRun = (run: unknown) => run === undefined || isRun(run);
-  return isRun(memory?.last) && isAbsentOrRun(memory.success) && isAbsentOrRun(memory.inside) &&
-    Array.isArray(memory.failures) && memory.failures.every(isRun);
+  const isAbsentOrSuccess = (run: unknown) => run === undefined || (isRun(run) && hasRestoredAndCompared(run));
+  return isRun(memory?.last) && isAbsentOrSuccess(memory.success) && isAbsentOrSuccess(memory.inside) &&
+    Array.isArray(memory.failures) && memory.failures.every((run) => isRun(run) && run.outcome === "fail");
 }
 
 function isRun(value: unknown): value is KeptRun {
   const run = value as Partial<KeptRun> | null | undefined;
   if (run === undefined || run === null) return false;
-  return Number.isFinite(run.atMs) && OUTCOMES.includes(run.outcome as Outcome) &&
-    (run.reached === undefined || RUNGS.includes(run.reached)) && isObject(run.rungs) && isObject(run.values) &&
-    (run.failedPoints === undefined || Array.isArray(run.failedPoints));
+  const isTextOrAbsent = (text: unknown) => text === undefined || typeof text === "string";
+  return isTime(run.atMs) && OUTCOMES.includes(run.outcome as Outcome) &&
+    (run.reached === undefined || RUNGS.includes(run.reached)) &&
+    isRecord(
+      run.rungs,
+      (outcome, rung) => RUNGS.includes(rung as Rung) && RUNG_OUTCOMES.includes(outcome as Outcome),
+    ) &&
+    isTextOrAbsent(run.slice) && typeof run.isAgainstLive === "boolean" &&
+    (run.proven === undefined || isPoint(run.proven)) &&
+    (run.failedPoints === undefined || (Array.isArray(run.failedPoints) && run.failedPoints.every(isPosition))) &&
+    isTextOrAbsent(run.schema) && isRecord(run.values, Number.isFinite) && isTextOrAbsent(run.problem);
 }
 
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null;
+function isPoint(value: Partial<KeptRun["proven"]> | null): boolean {
+  return isPosition(value?.position) && isTime(value?.capturedAtMs);
+}
+
+function isPosition(value: unknown): boolean {
+  return typeof value === "string" && parsePosition(value) !== undefined;
+}
+
+/** One that a calendar has. */
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && !Number.isNaN(new Date(value).getTime());
+}
+
+function isRecord(value: unknown, isMember: (value: unknown, name: string) => boolean): boolean {
+  return typeof value === "object" && value !== null && !Array.isArray(value) &&
+    Object.entries(value).every(([name, member]) => isMember(member, name));
 }
 
 function pathOf(statePath: string, place: string): string {

@@ -21,7 +21,8 @@ export const OUTCOMES = ["pass", "fail", "inconclusive"] as const;
 export type Outcome = typeof OUTCOMES[number];
 
 /** `not-available`: the replica cannot have what the rung needs, such as a checksum that its writer never kept. */
-export type RungOutcome = Outcome | "not-available" | "not-run";
+export const RUNG_OUTCOMES = [...OUTCOMES, "not-available", "not-run"] as const;
+export type RungOutcome = typeof RUNG_OUTCOMES[number];
 
 export interface RungResult {
   readonly rung: Rung;

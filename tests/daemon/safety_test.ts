@@ -264,7 +264,7 @@ Deno.test("judgeSafety(): without a daemon, what failed last is remembered", () 
 
 Deno.test("judgeSafety(): only a run that restored and compared is a proof, and not for ever", () => {
   const after = (...runs: readonly KeptRun[]) => {
-    const proof = runs.reduce<ProofMemory | undefined>(rememberRun, undefined);
+    const proof = runs.reduce<ProofMemory | undefined>((memory, run) => rememberRun(memory, run), undefined);
     return judged({ replicas: [{ ...withoutProof(), ...(proof && { proof }) }] });
   };
   assertEquals(judged({ replicas: [withoutProof()] }), [[5, "near", "never verified"]]);

@@ -1,3 +1,5 @@
+import { SystemClock } from "../../lib/platform/clock.ts";
+import { limits } from "../../lib/base/limits.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { formatPosition } from "../../lib/position/position.ts";
 import {
@@ -32,6 +34,11 @@ const DAMAGED = aRun("checks", { intact: "fail", restore: "fail", equal: "not-ru
 const UNEQUAL = aRun("checks", { equal: "fail" });
 const IN_PART = aRun("checks", { intact: "fail" }, { slice: "2/7" });
 const NOT_LIVE = aRun("checks", { equal: "fail" }, { isAgainstLive: true });
+
+function remember(statePath: string, place: string, run: KeptRun, known?: readonly KeptRun[]): Promise<void> {
+  const standing = known ?? recallProof(files, statePath, place)?.failures ?? [];
+  return rememberProof({ files, clock: new SystemClock() }, { statePath, place, userId: undefined }, run, standing);
+}
 
 function after(...runs: readonly KeptRun[]): ProofMemory | undefined {
   return runs.reduce<ProofMemory | undefined>((memory, run) => rememberRun(memory, run), undefined);
@@ -144,23 +151,23 @@ Deno.test("keptRunOf() keeps what says something of the replica, and nothing els
 
 Deno.test("rememberProof() keeps a memory for each replica, and a run that told nothing changes none", () =>
   withTemporaryFolder(async (folder) => {
-    await rememberProof(files, folder, "/backup/near", FULL, undefined);
+    await remember(folder, "/backup/near", FULL);
     assertEquals(recallProof(files, folder, "/backup/near"), after(FULL));
-    await rememberProof(files, folder, "/backup/near", DAMAGED, undefined);
+    await remember(folder, "/backup/near", DAMAGED);
     assertEquals(recallProof(files, folder, "/backup/near"), after(FULL, DAMAGED));
     const inconclusive = aRun("reach", { reach: "inconclusive" });
-    await rememberProof(files, folder, "/backup/near", inconclusive, undefined);
+    await remember(folder, "/backup/near", inconclusive);
     assertEquals(recallProof(files, folder, "/backup/near"), after(FULL, DAMAGED));
-    await rememberProof(files, folder, "/backup/far", inconclusive, undefined);
+    await remember(folder, "/backup/far", inconclusive);
     assertEquals(recallProof(files, folder, "/backup/far"), undefined);
   }));
 
 Deno.test("rememberProof() makes no state folder, and recallProof() takes nothing that is none of ours", () =>
   withTemporaryFolder(async (folder) => {
-    await rememberProof(files, `${folder}/none`, "/backup", FULL, undefined);
+    await remember(`${folder}/none`, "/backup", FULL);
     assertEquals([...Deno.readDirSync(folder)], []);
-    await rememberProof(files, folder, "/backup", FULL, undefined);
-    const [name] = [...Deno.readDirSync(folder)].map((entry) => entry.name);
+    await remember(folder, "/backup", FULL);
+    const name = [...Deno.readDirSync(folder)].map((entry) => entry.name).find((name) => name.startsWith("proof-"));
     const text = Deno.readTextFileSync(`${folder}/${name}`);
     const wrong = [
       "",
@@ -171,10 +178,48 @@ Deno.test("rememberProof() makes no state folder, and recallProof() takes nothin
       text.replace('"version":2', '"version":3'),
       text.replace('"failures":[]', '"failures":[{}]'),
       text.replace('"outcome":"pass"', '"outcome":"fine"'),
+      text.replaceAll('"atMs":1000', '"atMs":1e300'),
+      text.replaceAll('"equal":"pass"', '"equal":"not-run"'), // A success that never was one.
+      text.replace('"values":{"rows":3}', '"values":{"rows":"3"}'),
+      text.replace('"schema":', '"proven":null,"schema":'),
+      text.replace('"schema":', '"proven":{"position":5,"capturedAtMs":1},"schema":'),
+      text.replace('"schema":', '"problem":{},"schema":'),
+      text.replace('"failures":[]', `"failures":[${JSON.stringify(FULL)}]`),
+      `${text}${" ".repeat(limits.proofMaxBytes)}`,
     ];
     for (const one of wrong) {
       assert(one !== text);
       Deno.writeTextFileSync(`${folder}/${name}`, one);
       assertEquals(recallProof(files, folder, "/backup"), undefined, one);
     }
+  }));
+
+Deno.test("recallProof() waits for nothing that is no file", () =>
+  withTemporaryFolder(async (folder) => {
+    await remember(folder, "/backup", FULL);
+    const name = [...Deno.readDirSync(folder)].map((entry) => entry.name).find((name) => name.startsWith("proof-"));
+    Deno.removeSync(`${folder}/${name}`);
+    Deno.symlinkSync("/dev/zero", `${folder}/${name}`);
+    assertEquals(recallProof(files, folder, "/backup"), undefined);
+    await remember(folder, "/backup", FULL);
+    assertEquals(recallProof(files, folder, "/backup"), after(FULL));
+  }));
+
+Deno.test("rememberRun() has a run disprove only what stood when it began", () => {
+  const slow = aRun("checks", {}, { atMs: 500 });
+  assertEquals(standingFailure(rememberRun(after(DAMAGED), slow, [])), DAMAGED);
+  assertEquals(newestSuccess(rememberRun(after(DAMAGED), slow, [])), slow);
+  assertEquals(standingFailure(rememberRun(after(DAMAGED), slow, [DAMAGED])), undefined);
+  const later = { ...DAMAGED, atMs: 3_000 };
+  assertEquals(rememberRun(after(later), slow, [DAMAGED])?.failures, [later]);
+  assertEquals(rememberRun(after(DAMAGED), later, [])?.failures, [DAMAGED, later]);
+});
+
+Deno.test("rememberProof() loses none of many runs that end at the same time", () =>
+  withTemporaryFolder(async (folder) => {
+    const failures = RUNGS.map((rung) => aRun(rung, { [rung]: "fail" }));
+    await Promise.all([...failures, FULL, FULL].map((run) => remember(folder, "/backup", run, [])));
+    const kept = recallProof(files, folder, "/backup");
+    const problemsOf = (runs: readonly KeptRun[] | undefined) => runs?.map((run) => JSON.stringify(run)).toSorted();
+    assertEquals([problemsOf(kept?.failures), kept?.success], [problemsOf(failures), FULL]);
   }));
