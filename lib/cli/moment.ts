@@ -4,7 +4,11 @@ export interface Moment {
   readonly ms: number;
   /** The same without a doubt, where the text leaves one: a time in the zone of this machine, a duration without a sign. */
   readonly understoodAs?: string;
+  /** The other moment at which clocks of this zone showed the same, since they were set back. */
+  readonly orElse?: string;
 }
+
+const DAY_MS = 86_400_000;
 
 const TIME = /^(\d{4}-\d{2}-\d{2})([Tt ])(\d{2}:\d{2})(:\d{2})?(\.\d+)? ?([Zz]|UTC|[+-]\d{2}:\d{2})?$/;
 
@@ -39,9 +43,13 @@ function zonedMoment(text: string, fractionMs: number): Moment | undefined {
 }
 
 function localMoment(text: string, fractionMs: number): Moment | undefined {
-  const ms = Date.parse(text);
-  const understoodAs = formatLocal(ms);
-  return understoodAs.startsWith(text) ? { ms: ms + fractionMs, understoodAs } : undefined;
+  const asUtcMs = Date.parse(`${text}Z`);
+  const around = [asUtcMs - DAY_MS, asUtcMs + DAY_MS].map((ms) => asUtcMs + new Date(ms).getTimezoneOffset() * 60_000);
+  const moments = [...new Set(around)].filter((ms) => formatLocal(ms).startsWith(text)).toSorted((a, b) => a - b);
+  const [ms, other] = moments;
+  if (ms === undefined) return undefined;
+  const moment = { ms: ms + fractionMs, understoodAs: formatLocal(ms) };
+  return other === undefined ? moment : { ...moment, orElse: formatLocal(other) };
 }
 
 function parseAgo(text: string, nowMs: number): Moment | undefined {

@@ -19,9 +19,16 @@ export function targetFrom(arguments_: ParsedArguments, nowMs: number): RestoreT
     : { kind: "position", position, generation: position.generation };
 }
 
-/** Throws `usage` for what is no moment. */
+/** Throws `usage` for what is no moment, or is two. */
 export function momentFrom(text: string, nowMs: number): number {
   const moment = parseMoment(text, nowMs);
+  if (moment?.orElse !== undefined) {
+    throw new ReplicationError(
+      "usage",
+      `Cannot use --at ${JSON.stringify(text)}: clocks showed it twice that day ` +
+        `(expected ${moment.understoodAs} or ${moment.orElse})`,
+    );
+  }
   if (moment !== undefined) return moment.ms;
   const expected =
     `2026-11-30T02:10:00Z or +01:00, "2026-11-30 02:10" in local time, -15m or -1d for so long ago, or now`;

@@ -69,8 +69,11 @@ async function noteMoment({ flags }: Command, context: CommandContext): Promise<
   const typed = has("at") ? context.arguments.text("at") : undefined;
   if (typed === undefined || (has("quiet") && context.arguments.isOn("quiet"))) return;
   const { parseMoment } = await import("./moment.ts");
-  const understood = parseMoment(typed, context.platform.clock.now().getTime())?.understoodAs;
-  if (understood !== undefined) context.stderr.write(`Note: --at ${printable(typed)} is ${understood}\n`);
+  const moment = parseMoment(typed, context.platform.clock.now().getTime());
+  const understood = moment?.understoodAs;
+  if (understood !== undefined && moment?.orElse === undefined) {
+    context.stderr.write(`Note: --at ${printable(typed)} is ${understood}\n`);
+  }
 }
 
 /** A line for each thing that is wrong, one for what to do; anything but `ReplicationError` is a fault of the program itself. */

@@ -25,6 +25,8 @@ export interface OutputFacts {
   readonly users: readonly FileUser[];
   /** Something is mounted at the path itself: nothing can take its place. */
   readonly isMounted: boolean;
+  /** A folder in the place of one of the files beside it, which nothing can replace. */
+  readonly obstacle?: string;
 }
 
 export type OutputDecision =
@@ -42,8 +44,10 @@ export function inspectOutput(
     : files.realPath(wanted);
   const family = ["", WAL_SUFFIX, JOURNAL_SUFFIX, SHM_SUFFIX].map((suffix) => `${path}${suffix}`);
   const users = family.filter((name) => files.status(name) !== undefined).flatMap((name) => [...whoHasOpen(name)]);
+  const obstacle = family.slice(1).find((name) => files.linkStatus(name)?.kind === "folder");
   return {
     path,
+    ...(obstacle === undefined ? {} : { obstacle }),
     main: files.status(path),
     walBytes: files.status(`${path}${WAL_SUFFIX}`)?.size ?? 0,
     journalBytes: files.status(`${path}${JOURNAL_SUFFIX}`)?.size ?? 0,
@@ -70,7 +74,7 @@ export function isNoDatabase(main: FileStatus | undefined): boolean {
 }
 
 export function decideOutput(facts: OutputFacts, force: boolean): OutputDecision {
-  const { path, main, walBytes, journalBytes, users, isMounted } = facts;
+  const { path, main, walBytes, journalBytes, users, isMounted, obstacle } = facts;
   const refuse = (
     code: "usage" | "config-invalid" | "failed" | "busy",
     problem: string,
@@ -85,6 +89,7 @@ export function decideOutput(facts: OutputFacts, force: boolean): OutputDecision
     const problem = "it is mounted as a single file, so nothing can take its place, and its -wal would be another one";
     return refuse("config-invalid", problem, "mount the folder that holds it");
   }
+  if (obstacle !== undefined) return refuse("usage", `${obstacle} is a folder (expected a file there, or nothing)`);
   const orphan = walBytes > 0 ? WAL_SUFFIX : journalBytes > 0 ? JOURNAL_SUFFIX : undefined;
   if (isNoDatabase(main) && orphan === undefined && users.length === 0) return { kind: "write", keepAside: false };
   if (!force && !isNoDatabase(main)) return refuse("failed", `it exists already (${ELSEWHERE})`);

@@ -10,6 +10,7 @@
  * database would lie in two places: SQLite would open it without its last rows, or, finding a -wal without a main file,
  * delete the -wal.
  */
+import { ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { dirname } from "../base/path.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -32,10 +33,16 @@ export async function putInPlace(
   const notice = takeAfter(files, draft, facts.main);
   const kept = keepAside ? keptName(files, facts.path, clock.now()) : undefined;
   if (kept !== undefined) await keep(files, facts, kept);
-  for (const suffix of [WAL_SUFFIX, JOURNAL_SUFFIX, SHM_SUFFIX]) removeIfThere(files, `${facts.path}${suffix}`);
-  files.syncFolder(folder);
-  files.rename(draft, facts.path);
-  files.syncFolder(folder);
+  try {
+    for (const suffix of [WAL_SUFFIX, JOURNAL_SUFFIX, SHM_SUFFIX]) removeIfThere(files, `${facts.path}${suffix}`);
+    files.syncFolder(folder);
+    files.rename(draft, facts.path);
+    files.syncFolder(folder);
+  } catch (error) {
+    if (kept === undefined || files.linkStatus(kept) === undefined || !(error instanceof ReplicationError)) throw error;
+    const problem = `${error.message}; what was at ${facts.path} is whole, as ${kept}`;
+    throw new ReplicationError(error.code, problem, { cause: error, advice: "mend that, then restore again" });
+  }
   return { ...(kept === undefined ? {} : { keptAs: kept }), ...(notice === undefined ? {} : { notice }) };
 }
 

@@ -59,14 +59,16 @@ export async function restore(request: RestoreRequest, tools: RestoreTools): Pro
   for (const candidate of candidates) {
     candidate.plan.notices.forEach(tools.notice);
     const output = writableOutput(request, tools);
-    makeFolders(tools.files, dirname(output.path));
-    const draft = Draft.take(tools.files, output.path);
+    const draft = await atOutput(() => {
+      makeFolders(tools.files, dirname(output.path));
+      return Draft.take(tools.files, output.path);
+    });
     tools.holds?.(draft);
     try {
       writableOutput(request, tools); // Nobody else restores to it from here on.
       const checksum = await build(candidate, request, draft.path, tools);
       const atEnd = writableOutput(request, tools); // It took a while; somebody may have come.
-      const { notice, ...kept } = await putInPlace(tools, draft.path, atEnd, atEnd.keepAside);
+      const { notice, ...kept } = await atOutput(() => putInPlace(tools, draft.path, atEnd, atEnd.keepAside));
       if (notice !== undefined) tools.notice(notice);
       const durationMs = tools.clock.monotonicMs() - startedMs;
       return { ...candidate, ...kept, output: output.path, checksum, durationMs };
@@ -91,7 +93,7 @@ async function build(
   tools: RestoreTools,
 ): Promise<RestoreResult["checksum"]> {
   tools.progress.begin(plan.plannedBytes);
-  const handle = tools.files.open(draft, "write");
+  const handle = await atOutput(() => tools.files.open(draft, "write"));
   const writer = plan.databaseBytes < limits.pageWriterMinBytes ? undefined : tools.openPageWriter?.(draft);
   try {
     if (plan.isWithinSnapshotIndex) await expectSnapshotBefore(plan, replica.store);
@@ -123,6 +125,16 @@ function writableOutput(request: RestoreRequest, tools: RestoreTools): OutputFac
   const decision = decideOutput(facts, request.force);
   if (decision.kind === "refuse") throw decision.error;
   return { ...facts, keepAside: decision.keepAside };
+}
+
+/** A folder that is missing where the database is to be is neither a replica's fault nor a missing backup. */
+async function atOutput<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ReplicationError) || error.code !== "not-found") throw error;
+    throw new ReplicationError("failed", error.message, { cause: error });
+  }
 }
 
 /** Whether another replica may do better. */

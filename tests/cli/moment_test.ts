@@ -45,6 +45,41 @@ Deno.test("parseMoment() takes a day and a time without a zone for local time, a
   }
 });
 
+Deno.test("parseMoment() tells of both moments that a clock showed alike, in any zone", async () => {
+  const program = `import { parseMoment } from ${JSON.stringify(MODULE)};
+    const { ms, understoodAs, orElse } = parseMoment(Deno.args[0], 0) ?? {};
+    globalThis.console.log(JSON.stringify([ms === Date.parse(understoodAs), understoodAs, orElse]));`;
+  const table = [
+    ["Europe/Berlin", "2026-10-25 02:30", "2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00"],
+    ["Europe/Berlin", "2026-10-25 01:59", "2026-10-25T01:59:00+02:00"],
+    ["Europe/Berlin", "2026-10-25 03:00", "2026-10-25T03:00:00+01:00"],
+    ["America/New_York", "2026-11-01 01:00:59", "2026-11-01T01:00:59-04:00", "2026-11-01T01:00:59-05:00"],
+    ["Australia/Lord_Howe", "2026-04-05 01:45", "2026-04-05T01:45:00+11:00", "2026-04-05T01:45:00+10:30"],
+    ["Pacific/Apia", "2011-12-31 00:10", "2011-12-31T00:10:00+14:00"], // The day before was none there.
+    ["UTC", "2026-10-25 02:30", "2026-10-25T02:30:00+00:00"],
+  ] as const;
+  for (const [zone, text, ...both] of table) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["eval", program, text], env: { TZ: zone } })
+      .output();
+    const [isSame, first, second] = JSON.parse(new TextDecoder().decode(stdout));
+    assertEquals([isSame, first, second ?? undefined], [true, both[0], both[1]], `${text} in ${zone}`);
+  }
+});
+
+Deno.test("momentFrom() chooses none of two moments that a clock showed alike", async () => {
+  const program = `import { momentFrom } from ${JSON.stringify(import.meta.resolve("../../lib/cli/restore_target.ts"))};
+    try { momentFrom("2026-10-25 02:30", 0) } catch (error) { globalThis.console.log(error.code, error.message) }`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", program],
+    env: { TZ: "Europe/Berlin" },
+  }).output();
+  assertEquals(
+    new TextDecoder().decode(stdout).trim(),
+    'usage Cannot use --at "2026-10-25 02:30": clocks showed it twice that day ' +
+      "(expected 2026-10-25T02:30:00+02:00 or 2026-10-25T02:30:00+01:00)",
+  );
+});
+
 Deno.test("parseMoment() knows the zone of the machine, and refuses an hour that its clock skips", async () => {
   const program = `import { parseMoment } from ${JSON.stringify(MODULE)};
     const texts = ["2026-03-29 01:30", "2026-03-29 02:30", "2026-03-29 03:30", "2026-11-30 02:10"];

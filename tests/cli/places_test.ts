@@ -174,3 +174,8 @@ placeTest("a path to a replica is as good as its URL", async ({ folder, root, ru
   assertEquals((await run("points", "replica")).code, 0);
   assertStringIncludes((await run("restore", root)).stderr, "nothing says where to (add -o FILE)");
 });
+
+placeTest("a path at which no file can be made is no missing backup", async ({ url, run }) => {
+  const { code, stderr } = await run("restore", "--if-replica-exists", "-o", "/proc/out.db", url);
+  assertEquals([code, stderr.includes("/proc/out.db.tailrace-restore.tmp")], [1, true]);
+});

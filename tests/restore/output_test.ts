@@ -112,3 +112,19 @@ Deno.test("makeFolders() makes what is missing and leaves what is there", () =>
     assert(Deno.statSync(`${folder}/a/b`).isDirectory);
     assertEquals((Deno.statSync(folder).mode ?? 0) & 0o777, 0o755);
   }));
+
+Deno.test("decideOutput() refuses a folder in the place of a file beside the database, before anything is moved", () =>
+  withTemporaryFolder((folder) => {
+    const path = `${folder}/app.db`;
+    for (const suffix of ["-wal", "-journal", "-shm"]) {
+      Deno.mkdirSync(`${path}${suffix}`);
+      for (const hasMain of [false, true]) {
+        if (hasMain) Deno.writeTextFileSync(path, "old");
+        const found = inspectOutput(new DenoFileSystem(), () => [], path);
+        if (hasMain) assertStringIncludes(refusalOf(found, true).message, `${path}${suffix} is a folder`);
+        assertEquals(refusalOf(found, hasMain).code, "usage");
+        if (hasMain) Deno.removeSync(path);
+      }
+      Deno.removeSync(`${path}${suffix}`);
+    }
+  }));

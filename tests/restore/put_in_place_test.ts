@@ -1,10 +1,11 @@
 import { DatabaseSync } from "node:sqlite";
+import { ReplicationError } from "../../lib/base/errors.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import type { FileSystem } from "../../lib/platform/file_system.ts";
 import { inspectOutput } from "../../lib/restore/output.ts";
 import { putInPlace } from "../../lib/restore/put_in_place.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
-import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch, assertRejects } from "../support/assert.ts";
 import { newDatabase, oldDatabaseWithJournal, oldDatabaseWithWal } from "../support/old_database.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
@@ -80,6 +81,26 @@ for (
       }
     }));
 }
+
+Deno.test("putInPlace() says where the old database is when the new one cannot take its place", () =>
+  withTemporaryFolder(async (folder) => {
+    const path = `${folder}/app.db`;
+    oldDatabaseWithWal(path);
+    newDatabase(`${folder}/draft`);
+    const real = unsyncedFiles();
+    const files: FileSystem = Object.create(real);
+    files.remove = (name) => {
+      throw new ReplicationError("denied", `Cannot remove ${name}: it is not permitted`);
+    };
+    const facts = inspectOutput(files, () => [], path);
+    const error = await assertRejects(
+      () => putInPlace({ files, clock: new SystemClock() }, `${folder}/draft`, facts, true),
+      ReplicationError,
+    );
+    const kept = error.message.split("is whole, as ")[1] ?? "";
+    Deno.mkdirSync(`${folder}/scratch`);
+    assertEquals([error.code, rowsAt(kept, `${folder}/scratch`)], ["denied", "old 1,old 2"]);
+  }));
 
 Deno.test("putInPlace() keeps the old files under one name that SQLite takes for one database", () =>
   withTemporaryFolder(async (folder) => {
