@@ -36,13 +36,14 @@ export type ResumeDecision =
 export function decideResume(facts: ResumeFacts): ResumeDecision {
   if (facts.stateProblem !== undefined) return newGeneration(facts.stateProblem);
   if (facts.brokenBecause !== undefined) return newGeneration(facts.brokenBecause);
+  // What the WAL shows is of no use then, and this is what a person must know who has put a file there.
+  if (facts.databaseFile === "other") {
+    return newGeneration("the database file is another one than that which was captured");
+  }
   if (!facts.hasLastLife) return newGeneration("nothing had been captured before the program was away");
   if (facts.lastEndsInResync) return newGeneration("nothing was captured since the last resync");
   const decision = decideByWal(facts);
   if (decision.kind === "new-generation") return decision;
-  if (facts.databaseFile === "other") {
-    return newGeneration("the database file is another one than that which was captured");
-  }
   if (facts.databaseFile === "unknown") return newGeneration("it is not known which database file was captured");
   const { perhapsWritten } = facts;
   return perhapsWritten === undefined ? decision : { kind: decision.kind, compareBecause: perhapsWritten };

@@ -206,7 +206,9 @@ export class SessionOpener {
       samePageSize: old?.pages?.pageSize === fresh.shadow.pages?.pageSize,
     });
     if (old === undefined || decision.kind === "new-generation") return await this.#begin(fresh, reason);
-    this.#log.info("Looking for the pages that differ", { generation: old.generation, reason });
+    const { generation, index, offset } = old;
+    const capturedUntil = formatPosition({ generation, index, offset }); // Which stays restorable.
+    this.#log.info("Looking for the pages that differ", { captured_until: capturedUntil, reason });
     const outcome = await this.#resync(fresh, old, unlessSame);
     if (outcome.kind === "unchanged") {
       await fresh.watch.settle();

@@ -62,7 +62,12 @@ const rows: readonly (readonly [string, Partial<ResumeFacts>, ResumeDecision])[]
   [
     "another database file, and a WAL that proves nothing either",
     { ...restarted, restartedOnce: false, databaseFile: "other" },
-    anew("the WAL was restarted or removed while nobody watched"),
+    anew("the database file is another one than that which was captured"),
+  ],
+  [
+    "another database file, and nothing captured since the last resync",
+    { lastEndsInResync: true, databaseFile: "other" },
+    anew("the database file is another one than that which was captured"),
   ],
   ["no usable state", { stateProblem: "the state is gone" }, anew("the state is gone")],
   [
