@@ -232,7 +232,7 @@ function tableTest(name: string, commands: readonly string[], work: (stage: Stag
       await buildFlagScene(`${folder}/scene`, commands.some((command) => OF_THE_PROGRAM.includes(command)));
       await work(new Stage(folder));
     });
-  Deno.test({ name, timeout: 600_000, fn });
+  Deno.test({ name, timeout: 600_000, fn }); // Some start a hundred processes.
 }
 
 Deno.test("every flag of every command has a row in the table", () => {
