@@ -369,8 +369,9 @@ export class Daemon {
     const { absence } = database;
     const names = { database: database.path, replica: replicator.name, absence };
     let problem = captureProblem;
+    const subject = `replica ${replicator.name} of ${database.path}`;
     const patience = this.#patience(
-      `replica ${replicator.name} of ${database.path}`,
+      subject,
       log.with({ replica: replicator.name }),
       () => positionText(replicator.position),
       () => replicator.pulse.stillMs,
@@ -382,7 +383,7 @@ export class Daemon {
         problem ??= { text, exitCode: ExitCode.failed };
       }
     } catch (error) {
-      problem ??= problemOf(error, messageOf(error));
+      problem ??= problemOf(error, messageOf(error).replace(`Cannot finish ${subject}: `, "")); // Who reports says that.
     }
     if (problem === undefined && absence === undefined) {
       const position = replicator.position === undefined ? "none" : formatPosition(replicator.position);
