@@ -34,9 +34,11 @@ Deno.test("every command that reads replicas ends, and says so, when the device 
       [75, "prune", "--dry-run", ...config, "app.db"],
     ];
     for (const [expected, ...words] of ends) {
-      const options = { files: silentBelow(`${folder}/mounted`), shortMs: SHORT_MS };
+      const calledOnLoop: string[] = [];
+      const options = { files: silentBelow(`${folder}/mounted`, calledOnLoop), shortMs: SHORT_MS };
       const { code, stdout, stderr } = await runInProcess(words, folder, { TMPDIR: folder }, options);
       assertEquals(code, expected, `${words.join(" ")}: ${stdout}${stderr}`);
+      assertEquals(calledOnLoop, [], words.join(" "));
       assertStringIncludes(stdout + stderr, "device has not answered for", words.join(" "));
     }
     assertEquals([...Deno.readDirSync(folder)].filter(({ name }) => name.includes("out.db")), []);
