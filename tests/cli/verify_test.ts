@@ -30,9 +30,12 @@ function verifyTest(name: string, work: (folder: string, verify: Verify, one: Re
       Deno.mkdirSync(`${folder}/scratch`);
       const [one] = replicas;
       assert(one !== undefined);
-      await work(folder, (...words) => runTailrace(["verify", "--scratch", "scratch", ...words], { folder }), one);
+      await work(folder, (...words) =>
+        runTailrace(["verify", ...words], { folder, environment: { TMPDIR: `${folder}/scratch` } }), one);
       const left = [...Deno.readDirSync(`${folder}/scratch`)].flatMap((home) =>
-        [...Deno.readDirSync(`${folder}/scratch/${home.name}`)].filter(({ isDirectory }) => isDirectory)
+        [...Deno.readDirSync(`${folder}/scratch/${home.name}`)].filter(({ isDirectory }) =>
+          isDirectory
+        )
       );
       assertEquals(left, []);
     });
