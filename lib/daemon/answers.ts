@@ -79,12 +79,9 @@ export class Answers {
         this.#carryOutAll();
         await this.#answerAll();
         this.#removeLeftBehind((name) => !isOrder(name));
-        this.#saidProblem = undefined;
       } catch (error) {
         this.#leave();
-        const problem = messageOf(error);
-        if (problem !== this.#saidProblem) this.#options.log.warn("Nobody can be answered", { reason: problem });
-        this.#saidProblem = problem;
+        this.#sayProblem("Nobody can be answered", error);
       }
       const pauseMs = this.#place?.watch === undefined ? LOOK_AGAIN_MS : LOOK_AGAIN_WATCHED_MS;
       await settledOrDue(this.#options.clock, asked, pauseMs, signal);
@@ -164,6 +161,7 @@ export class Answers {
       if (isQuestion(name) || name === SERVED || !isMeant(name) || this.#underWay.has(path)) continue;
       const status = files.linkStatus(path);
       const isOld = status !== undefined && nowMs - status.modifiedAtMs > LEFT_BEHIND_MS;
+      if (status?.kind === "folder") continue;
       if (isOld) removeUnlessGone(files, path);
     }
   }
@@ -176,10 +174,26 @@ export class Answers {
 
   async #answerAll(): Promise<void> {
     const place = this.#place;
-    const questions = place?.files.list(place.folder).filter(isQuestion) ?? [];
+    const isFile = (name: string) => place?.files.linkStatus(`${place.folder}/${name}`)?.kind === "file";
+    const questions = place?.files.list(place.folder).filter((name) => isQuestion(name) && isFile(name)) ?? [];
     if (place === undefined || questions.length === 0) return;
     const text = `${JSON.stringify(await this.#options.answer())}\n`;
-    for (const question of questions) answerOne(place.files, `${place.folder}/${question}`, text);
+    let failure: unknown;
+    for (const question of questions) {
+      try {
+        answerOne(place.files, `${place.folder}/${question}`, text);
+      } catch (error) {
+        failure ??= error; // Whoever else asks is answered all the same.
+      }
+    }
+    if (failure === undefined) this.#saidProblem = undefined;
+    else this.#sayProblem("A question cannot be answered", failure);
+  }
+
+  #sayProblem(what: string, error: unknown): void {
+    const problem = messageOf(error);
+    if (problem !== this.#saidProblem) this.#options.log.warn(what, { reason: problem });
+    this.#saidProblem = problem;
   }
 }
 

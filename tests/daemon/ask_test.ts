@@ -84,6 +84,18 @@ Deno.test("askDaemon() believes only an answer to its own question, given by a p
     assertEquals(await askDaemon(platform, state, 2_000), { kind: "none" });
   }));
 
+Deno.test("askDaemon() is answered beside what is no question, or cannot be answered", () =>
+  withAnswers(async (state, answers, asked) => {
+    await served(state, answers);
+    Deno.mkdirSync(`${state}/asks/00000000000000aa`);
+    Deno.symlinkSync("/nowhere", `${state}/asks/00000000000000bb`);
+    Deno.symlinkSync("/nowhere", `${state}/asks/00000000000000cc.tmp`);
+    Deno.writeTextFileSync(`${state}/asks/00000000000000cc`, "");
+    const before = asked();
+    for (let i = 0; i < 2; i++) assertEquals((await askDaemon(platform, state, 10_000)).kind, "answer");
+    assert(asked() > before);
+  }));
+
 Deno.test("askDaemon() of a process that holds the place and says nothing is silent", () =>
   withTemporaryFolder(async (state) => {
     Deno.mkdirSync(`${state}/asks`);
