@@ -10,6 +10,7 @@ import { Semaphore } from "../base/semaphore.ts";
 import { type Logger, observed } from "../base/log.ts";
 import type { DatabaseConfig } from "../config/config.ts";
 import { EventLog } from "../database/event_log.ts";
+import { FollowedFiles } from "../database/followed_files.ts";
 import { type FolderWatcher, WatchedDatabase } from "../database/database.ts";
 import { whyForeign } from "../database/state_folder.ts";
 import type { FileSystem } from "../platform/file_system.ts";
@@ -104,7 +105,8 @@ export class Daemon {
     this.#options = options;
     this.#log = options.log;
     this.#startedAtMs = options.platform.clock.now().getTime();
-    this.#pairs = options.databases.map((config) => createPair(options, config));
+    const followed = new FollowedFiles();
+    this.#pairs = options.databases.map((config) => createPair(options, config, followed));
   }
 
   /**
@@ -394,7 +396,7 @@ export class Daemon {
   }
 }
 
-function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
+function createPair(options: DaemonOptions, config: DatabaseConfig, followed: FollowedFiles): Pair {
   const { platform, driver, watchFolder, userId } = options;
   const events = new EventLog(platform.clock);
   events.note({ level: "info", message: `${product.title} ${product.version} begins`, fields: {}, event: "started" });
@@ -407,7 +409,7 @@ function createPair(options: DaemonOptions, config: DatabaseConfig): Pair {
   const database = new WatchedDatabase(
     platform,
     driver,
-    { ...config, userId, events, mayBeBusy: options.mode === "once" },
+    { ...config, userId, events, mayBeBusy: options.mode === "once", followed },
     log.with({ database: config.path }),
     watchFolder,
   );

@@ -13,6 +13,7 @@ import { formatPosition } from "../position/position.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 import { equalSalts } from "../wal/salt.ts";
 import type { EventLog } from "./event_log.ts";
+import type { FollowedFiles } from "./followed_files.ts";
 import { letGo, type OpenDatabase, openDatabase, pageSizeOfFile } from "./open_database.ts";
 import { beginPages, pagesOfFile, recoverPages } from "./page_recovery.ts";
 import { checkpointRow } from "./read_hold.ts";
@@ -50,6 +51,8 @@ export interface DatabaseSettings extends Omit<WatchSettings, "noopCheckpoint" |
   readonly mayBeBusy?: boolean;
   /** Where what happens is kept for those who ask later. */
   readonly events?: EventLog;
+  /** Of all databases of this process. */
+  readonly followed?: FollowedFiles;
 }
 
 /** What a history broke off in. */
@@ -116,7 +119,9 @@ export class SessionOpener {
     const { files } = this.#platform;
     const { userId, enableWal } = this.#settings;
     const statePath = realStatePath(this.#settings.statePath, this.#settings.path, real);
+    this.#settings.followed?.claim(status.identity, this.#settings.path);
     const state = await StateFolder.open(files, statePath, status, userId).catch((error: unknown) => {
+      this.#settings.followed?.leave(this.#settings.path);
       throw isGone(error) ? stateWentAway(real, error) : error;
     });
     this.#settings.events?.attach(state);
@@ -173,6 +178,7 @@ export class SessionOpener {
 
   #leaveState(state: StateFolder): void {
     this.#settings.events?.detach();
+    this.#settings.followed?.leave(this.#settings.path);
     state.close();
   }
 

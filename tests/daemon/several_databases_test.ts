@@ -158,3 +158,21 @@ function countRows(path: string): number {
   using database = new DatabaseSync(path);
   return Number(database.prepare("SELECT count(*) AS n FROM entry").get()?.["n"]);
 }
+
+several("follows no file by two names, each with a state of its own, that came to be later", async (first, second) => {
+  const [name, other] = [first.database, `${first.folder}/other.db`];
+  Deno.symlinkSync(name, other);
+  const entries = [name, other].map((path, i) =>
+    `  - path: ${path}\n    meta-path: ${first.folder}/state${i}\n    monitor-interval: 20ms\n` +
+    `    replicas: [{path: ${second.folder}/replica${i}}]\n`
+  );
+  Deno.writeTextFileSync(`${first.folder}/names.yml`, `dbs:\n${entries.join("")}`);
+  await using daemon = startReplicate(["--config", `${first.folder}/names.yml`]);
+  for (const path of [name, other]) await daemon.line(`Waiting for ${path}`);
+  insert(first.application(), 5);
+  await daemon.line("which is replicated already");
+  await daemon.ready();
+  assertMatch(daemon.text, / ERROR Cannot replicate (\S+): it is the same file as (\S+), which is replicated already /);
+  assertEquals(daemon.saying("Following").length, 1, daemon.text);
+  assertEquals(await daemon.stop(), 1);
+});
