@@ -31,14 +31,14 @@ function unread(spec: GenerationSpec): GenerationCatalog {
 }
 
 Deno.test("reachOf() is whole only where a snapshot and every index lead to the end, whoever can read them", () => {
-  for (const  of of[catalogOf, unread]) {
-    assertEquals(reachOf(of(WHOLE)), { kind: "whole" });
-    assertMatch(brokenBecause(of(GAP)) ?? "", /wal\/0{15}1\.wal.* is missing/);
-    assertMatch(brokenBecause(of({ ...WHOLE, snapshots: [] })) ?? "", /0{16}\.snapshot.* is missing/);
-    assertEquals(reachOf(of({ snapshots: [] })).kind, "nothing");
+  for (const catalog of [catalogOf, unread]) {
+    assertEquals(reachOf(catalog(WHOLE)), { kind: "whole" });
+    assertMatch(brokenBecause(catalog(GAP)) ?? "", /wal\/0{15}1\.wal.* is missing/);
+    assertMatch(brokenBecause(catalog({ ...WHOLE, snapshots: [] })) ?? "", /0{16}\.snapshot.* is missing/);
+    assertEquals(reachOf(catalog({ snapshots: [] })).kind, "nothing");
     // Somebody may be at it, and whole it is not.
-    assertEquals(reachOf(of({ ...WHOLE, snapshots: [], unfinishedAtMs: 5_000 })).kind, "nothing");
-    assertEquals(reachOf(of({ ...GAP, snapshots: [{ index: 2, atMs: 3_600 }] })), { kind: "whole" });
+    assertEquals(reachOf(catalog({ ...WHOLE, snapshots: [], unfinishedAtMs: 5_000 })).kind, "nothing");
+    assertEquals(reachOf(catalog({ ...GAP, snapshots: [{ index: 2, atMs: 3_600 }] })), { kind: "whole" });
   }
 });
 
