@@ -555,7 +555,9 @@ export class WatchedDatabase implements DatabaseSource {
   /** The same sentence is said once, then hourly, and again when something else was said in between. */
   #say(level: "info" | "warn" | "error", what: unknown, event: EventKind | undefined): void {
     const message = messageOf(what);
-    if (message === this.#lastSaid && this.#clock.monotonicMs() - this.#saidMs < REPEAT_MS) return;
+    if (
+      withoutNames(message) === withoutNames(this.#lastSaid) && this.#clock.monotonicMs() - this.#saidMs < REPEAT_MS
+    ) return;
     this.#noteSaid(message);
     this.#log[level](message, { advice: what instanceof ReplicationError ? what.advice : undefined }, event);
   }
@@ -582,4 +584,9 @@ export class WatchedDatabase implements DatabaseSource {
       `Cannot read generation ${generation} of ${this.path}: a new one has begun`,
     );
   }
+}
+
+/** Each try to begin a generation gives it another name, and its first index. */
+function withoutNames(message: string): string {
+  return message.replaceAll(/[0-9a-f]{16}/g, "");
 }

@@ -76,7 +76,7 @@ function bringUnrecorded(files: FileSystem, shadow: ShadowWal, ledger: PageLedge
   }
 }
 
-/** The newest record with a checksum, not before what was stored; what was stored itself when nothing came after it. */
+/** The newest record with a checksum, not before what was stored; what was stored itself when none came after it. */
 function newestProof(files: FileSystem, shadow: ShadowWal, header: PageTableHeader): Proof | undefined {
   const { index: first, offset } = header.position;
   for (let index: number = shadow.index; index >= first; index--) {
@@ -86,8 +86,7 @@ function newestProof(files: FileSystem, shadow: ShadowWal, header: PageTableHead
       : readRecords(files, shadow.commitsPath(asIndex(index)), end).findLast(({ checksum }) => checksum !== undefined);
     if (record?.checksum !== undefined) return { index: asIndex(index), offset: record.end, checksum: record.checksum };
   }
-  const isUnchanged = shadow.index === first && shadow.offset === offset;
-  return isUnchanged ? { index: first, offset, checksum: header.checksum } : undefined;
+  return endOf(shadow, first) >= offset ? { index: first, offset, checksum: header.checksum } : undefined;
 }
 
 function endOf(shadow: ShadowWal, index: Index): number {

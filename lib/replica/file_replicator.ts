@@ -233,6 +233,7 @@ export class FileReplicator {
     while (!signal.aborted) {
       // Taken before work begins, so that no change is lost; the first pass waits for none.
       const changed = this.#source.changed();
+      const generation = this.#source.generation();
       this.#lookBehind();
       try {
         await this.#sync();
@@ -248,6 +249,12 @@ export class FileReplicator {
         if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
       } catch (error) {
         if (this.#cancelled?.aborted === true) break;
+        // What began under a sync takes the shadow WAL of the one before it away, and is brought next.
+        const hasBegun = ![generation, undefined].includes(this.#source.generation());
+        if (hasBegun && isRetryable(error)) {
+          this.#copier.forget();
+          continue;
+        }
         if (this.#source.generation() === undefined) this.#copier.forget(); // The database has let go, and says why itself.
         else this.#noteFailure(error, backoff);
         if (error instanceof ReplicationError) this.#asked.noteFailure(error);

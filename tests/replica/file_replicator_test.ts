@@ -132,6 +132,18 @@ test("is snapshotting from its start until a snapshot exists, and then never aga
   assertEquals(source.images, 1);
 });
 
+test("goes on at once, and says nothing, when a generation begins under a sync", async (stage) => {
+  const { source, replicator } = stage;
+  source.duringImage = () => {
+    source.duringImage = () => {};
+    source.startGeneration("the test wants it");
+    throw new ReplicationError("unavailable", "Cannot read the generation: a new one has begun");
+  };
+  await replicator.start();
+  await stage.caughtUp();
+  assertEquals([stage.errors(), source.images, source.begun.length], [[], 2, 1]);
+});
+
 test("leaves the snapshotting state on errors too, leaves no half snapshot, and tries again", async (stage) => {
   const { source, replicator } = stage;
   let failures = 2;
