@@ -29,8 +29,11 @@ const PLACES: Readonly<Record<string, (stage: Stage) => Promise<Produced>>> = {
   "cli/prune.ts arguments_.command": interruptedPrune,
   "cli/status_text.ts ps": silentDaemon,
   "cli/status_text.ts replicate": statusWithoutDaemon,
+  "cli/status_text.ts snapshot": lostSnapshot,
   "cli/status_text.ts verify": neverVerified,
+  "daemon/daemon.ts ps": (stage) => besideAnother(stage, 2),
   "database/identity.ts sqlite3": rollbackMode,
+  "database/state_folder.ts ps": (stage) => besideAnother(stage, 1),
   "database/wal_capture.ts sqlite3": damagedLiveWal,
   "replica/presence.ts mkdir": missingPlace,
 };
@@ -287,6 +290,15 @@ async function neverVerified({ folder, run, daemon: start }: Stage): Promise<Pro
   return { said, line: /^tailrace verify --config 'c d\.yml' '\/.*app\.db'$/ };
 }
 
+async function lostSnapshot({ folder, run }: Stage): Promise<Produced> {
+  aDatabase(folder).close();
+  await run("replicate", "--once", "--config", CONFIG);
+  const [{ name = "" } = {}] = [...Deno.readDirSync(`${folder}/r/generations`)];
+  Deno.removeSync(`${folder}/r/generations/${name}/snapshots/0000000000000000.snapshot`);
+  const said = await run("status", "--config", CONFIG);
+  return { said, line: /^tailrace snapshot --config 'c d\.yml' --replica file '\/.*app\.db'$/ };
+}
+
 async function silentDaemon({ folder, run, daemon: start }: Stage): Promise<Produced> {
   const database = aDatabase(folder);
   const daemon = start("--config", `${folder}/${CONFIG}`);
@@ -294,6 +306,22 @@ async function silentDaemon({ folder, run, daemon: start }: Stage): Promise<Prod
   daemon.signal("SIGSTOP");
   const said = await run("status", "--config", CONFIG);
   database.close();
+  return { said, line: new RegExp(`^ps -fp ${daemon.pid}$`) };
+}
+
+/** A second daemon; of more than one database all are told in one sentence. */
+async function besideAnother({ folder, run, daemon: start }: Stage, databases: number): Promise<Produced> {
+  aDatabase(folder).close();
+  const entries = Array.from({ length: databases }, (_, slot) => {
+    const path = `${folder}/${slot}.db`;
+    Deno.copyFileSync(`${folder}/app.db`, path);
+    return `  - path: "${path}"\n    replicas:\n      - path: "${folder}/r${slot}"\n`;
+  });
+  Deno.writeTextFileSync(`${folder}/${CONFIG}`, `dbs:\n${entries.join("")}`);
+  const daemon = start("--config", `${folder}/${CONFIG}`);
+  await daemon.until(() => daemon.saying("Snapshot done").length === databases, "all to be followed");
+  const said = await run("replicate", "--config", CONFIG);
+  assertMatch(said, databases === 1 ? /^Cannot use the state folder /m : /^Cannot replicate 2 databases: /m);
   return { said, line: new RegExp(`^ps -fp ${daemon.pid}$`) };
 }
 
