@@ -291,6 +291,10 @@ export class WatchedDatabase implements DatabaseSource {
     await this.#current().state.rememberTime(ms, this.#clock.now().getTime());
   }
 
+  notBeforeMs(): number {
+    return this.#current().shadow.notBeforeMs;
+  }
+
   recall(place: string): string | undefined {
     return this.#current().state.recall(place);
   }

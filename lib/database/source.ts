@@ -41,6 +41,8 @@ export interface DatabaseSource {
   rememberReplica(place: string): Promise<void>;
   /** Of a snapshot that was made: what is captured in a later generation gets later times. */
   rememberTime(ms: number): Promise<void>;
+  /** Nothing of the present generation has an earlier time. */
+  notBeforeMs(): number;
   /** A text that is kept for the replica at that place, for a host that cannot read what it writes. */
   recall(place: string): string | undefined;
   remember(place: string, text: string): Promise<void>;

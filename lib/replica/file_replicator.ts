@@ -21,6 +21,7 @@ import type {
 import { AskedSnapshots } from "./asked_snapshots.ts";
 import { Backoff } from "./backoff.ts";
 import { expectReplica } from "./presence.ts";
+import { newestInCatalogMs } from "../store/newest.ts";
 import { Pulse, type PulseFacts } from "./pulse.ts";
 import { withTurns } from "./image_turns.ts";
 import { catchUp } from "./catch_up.ts";
@@ -355,6 +356,9 @@ export class FileReplicator {
     this.#copier.forget();
     await expectReplica(this.#source, this.#store, this.#place);
     const catalog = await this.#look.catalogAnew(generation);
+    if (catalog.snapshots.length + catalog.wals.length === 0 && await this.#beginLater(generation)) {
+      return await this.#findPosition(this.#source.generation() ?? generation);
+    }
     this.#upkeep?.noteHeld(catalog);
     const start = await gatherStart(this.#source, this.#store, this.#place, catalog);
     if (start === undefined) return;
@@ -391,6 +395,34 @@ export class FileReplicator {
         return await this.#findPosition(this.#source.generation() ?? generation);
     }
     this.#leaveSnapshotting();
+  }
+
+  /**
+   * A restore goes by the newest time. What stands there of another generation and ends in the future, as of a clock that was
+   * ahead then or is behind now, would be the newest for as long; unless what is written from now on is later still.
+   */
+  async #beginLater(generation: Generation): Promise<boolean> {
+    const nowMs = this.#clock.now().getTime();
+    let latestMs = -Infinity;
+    for (const other of await this.#store.generations()) {
+      if (other !== generation) latestMs = Math.max(latestMs, await this.#newestMs(other));
+    }
+    if (latestMs <= nowMs || latestMs <= this.#source.notBeforeMs()) return false;
+    await this.#source.rememberTime(latestMs);
+    await this.#beginAnew(
+      `the replica holds a generation that ends in the future, at ${new Date(latestMs).toISOString()}`,
+    );
+    return true;
+  }
+
+  /** -Infinity of one that cannot be read, which no restore takes either. */
+  async #newestMs(generation: Generation): Promise<number> {
+    try {
+      return newestInCatalogMs(await this.#store.catalog(generation));
+    } catch (error) {
+      if (!(error instanceof ReplicationError) || isRetryable(error)) throw error;
+      return -Infinity;
+    }
   }
 
   /** What is damaged at the replica's end is taken back, to be written again. */

@@ -132,6 +132,31 @@ test("is snapshotting from its start until a snapshot exists, and then never aga
   assertEquals(source.images, 1);
 });
 
+test("writes nothing that a restore would take for older than what ends in the future there", async (stage) => {
+  const { source, replicator } = stage;
+  const endsMs = Date.now() + 3_600_000;
+  source.nowMs = () => endsMs;
+  const wal = source.stage.life(2, 1);
+  source.capture(wal, 3);
+  await replicator.start();
+  await stage.caughtUp();
+  await replicator.stop();
+  source.latestMs = -1; // The state was deleted, and the clock put right.
+  source.nowMs = () => Date.now();
+  await source.startGeneration("there is no earlier state");
+  source.capture(source.stage.life(2, 1), 3);
+  const again = stage.another();
+  await again.start();
+  await stage.caughtUp(again);
+  await again.stop();
+  assertMatch(source.begun.at(-1) ?? "", /^the replica holds a generation that ends in the future, at 20/);
+  assertEquals([source.begun.length, source.notBeforeMs() >= endsMs], [2, true]);
+  await again.start();
+  await stage.caughtUp(again);
+  await again.stop();
+  assertEquals(source.begun.length, 2);
+});
+
 test("goes on at once, and says nothing, when a generation begins under a sync", async (stage) => {
   const { source, replicator } = stage;
   source.duringImage = () => {

@@ -21,6 +21,7 @@ export class ShadowSource implements DatabaseSource {
   pauses = 0;
   images = 0;
   readonly begun: string[] = [];
+  latestMs = -1;
   readonly memories = new Map<string, string>();
   /** Runs in the middle of an image; what it throws breaks the image off. */
   duringImage: () => void = () => {};
@@ -127,7 +128,7 @@ export class ShadowSource implements DatabaseSource {
     this.begun.push(reason);
     this.shadow.close();
     const generation = `${this.begun.length}`.padStart(16, "f") as Generation;
-    this.shadow = ShadowWal.create(this.stage.files, this.stage.folder, generation);
+    this.shadow = ShadowWal.create(this.stage.files, this.stage.folder, generation, this.latestMs);
     this.#changes.notify();
     return Promise.resolve();
   }
@@ -136,8 +137,13 @@ export class ShadowSource implements DatabaseSource {
     return this.#places.includes(place);
   }
 
-  rememberTime(): Promise<void> {
+  rememberTime(ms: number): Promise<void> {
+    this.latestMs = Math.max(this.latestMs, ms);
     return Promise.resolve();
+  }
+
+  notBeforeMs(): number {
+    return this.shadow.notBeforeMs;
   }
 
   recall(place: string): string | undefined {
