@@ -33,6 +33,7 @@ for (const layout of ["raw", "litestream"] as const satisfies readonly Layout[])
         copyFolder(`${folder}/original`, `${folder}/clone`);
         const clone = new Scene(`${folder}/clone`, "../replica", layout);
         using other = clone.connect();
+        other.prepare("SELECT count(*) FROM entry").get(); // Whose WAL it is, who has it open tells.
         await using daemons = new AsyncDisposableStack();
         const started: Daemon[] = [original, clone].map((scene) => daemons.use(scene.configuredDaemon([])));
         for (const daemon of started) await daemon.ready();
