@@ -136,7 +136,8 @@ export class Daemon {
     const [first] = this.#refusals;
     if (first === undefined || this.#refusals.length < refusals.length) return;
     const other = this.#refusals.find(({ error }) => !isBusy(error));
-    if (other !== undefined) throw other.error;
+    // What others have is waited for by `once`, which then tells of these as well.
+    if (other !== undefined && (this.#options.mode !== "once" || this.busy.length === 0)) throw other.error;
     if (!await this.#isHeldForAWhile(first)) throw this.#busyError(first);
     for (const refusal of this.#refusals) this.#logRefusal(refusal);
   }

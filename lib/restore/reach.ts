@@ -32,6 +32,10 @@ export function brokenBecause(catalog: GenerationCatalog): string | undefined {
 export function brokenBefore(catalog: GenerationCatalog, { index, offset }: Place): string | undefined {
   if (isUnread(catalog)) return problemOf(reachByNames(catalog, index));
   const { generation } = catalog;
+  // Who goes on from that end comes to a snapshot that stands further on in the same index.
+  if (wholeSnapshots(catalog).some((snapshot) => snapshot.index === index && snapshot.offset > offset)) {
+    return undefined;
+  }
   const position = { generation, index, offset: asOffset(offset) };
   const plan = planRestore([{ catalog }], { kind: "position", position, generation });
   if (plan.kind === "plan") return undefined;

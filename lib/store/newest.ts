@@ -9,7 +9,7 @@ export function recordedEnd(
 ): { readonly position: Position; readonly capturedAtMs: number } | undefined {
   const { generation, snapshots, wals } = catalog;
   const whole = snapshots.filter((entry) => snapshotState(catalog, entry).kind === "whole");
-  const entries = [...wals.map((wal) => ({ ...wal, record: wal.lastRecord })), ...whole];
+  const entries = [...whole, ...wals.map((wal) => ({ ...wal, record: wal.lastRecord }))];
   const last = entries.flatMap(timeAndPlace).toSorted((a, b) => a.index - b.index || a.offset - b.offset).at(-1);
   return last && { position: { generation, index: last.index, offset: last.offset }, capturedAtMs: last.atMs };
 }

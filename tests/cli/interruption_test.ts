@@ -70,6 +70,7 @@ Deno.test({
       let send: (name: StopSignal) => void = () => {};
       const hangs = Promise.withResolvers<void>();
       const ended = runInProcess(["restore", "-o", `${folder}/app.db`, `${folder}/replica`], folder, {}, {
+        timePasses: true,
         onSignal: (callback) => {
           send = callback;
           return () => {};

@@ -32,6 +32,8 @@ export interface OtherWorld {
   readonly files?: FileSystem;
   /** Waits that are no longer are over at once. */
   readonly shortMs?: number;
+  /** As on the machine; else no time passes but what is waited for. */
+  readonly timePasses?: boolean;
   readonly onSignal?: Process["onSignal"];
   /** Instead of opening files of replicas by the system's own. */
   readonly openLater?: (path: string, open: () => Promise<FileHandle>) => Promise<FileHandle>;
@@ -49,7 +51,7 @@ export async function runInProcess(
   let skippedMs = 0;
   const clock: Clock = {
     now: () => new Date(BEGIN_MS + skippedMs),
-    monotonicMs: () => skippedMs,
+    monotonicMs: () => skippedMs + (options.timePasses === true ? system.monotonicMs() : 0),
     yield: () => system.yield(),
     sleep: (ms, signal) => {
       if (ms > (options.shortMs ?? SHORT_MS)) return system.sleep(ms, signal);
