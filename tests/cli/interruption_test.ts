@@ -64,7 +64,8 @@ Deno.test("withSignals() leaves at a second signal, after what the work holds wa
 Deno.test({
   name: "restore that hangs is left at a second signal, and nothing of it stays",
   timeout: 30_000,
-  sanitizeOps: false, // What hangs is left, with how long it would have been waited for.
+  sanitizeOps: false,
+  sanitizeResources: false, // What hangs is left, with how long it would have been waited for.
   fn: () =>
     withTemporaryFolder(async (folder) => {
       await new ReplicaBuilder(`${folder}/replica`).snapshot(0, 0, imageOf(4096, 1, 2));
