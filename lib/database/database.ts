@@ -365,6 +365,17 @@ export class WatchedDatabase implements DatabaseSource {
       return;
     }
     const session = this.#session;
+    try {
+      await this.#look(session, signal);
+    } catch (error) {
+      // What fails because other files have the names now, or none, is told as what happened to them.
+      const change = this.#session === session ? session.watch.fileChange() : undefined;
+      if (change === undefined) throw error;
+      await this.#handleEnd(session, change);
+    }
+  }
+
+  async #look(session: Session, signal: AbortSignal): Promise<void> {
     await this.#lookAfterState(session);
     const outcome = this.#whereThePathLeads(session) ?? await session.watch.tick(signal);
     await this.#handleEnd(session, outcome);

@@ -131,27 +131,12 @@ export class Watch {
   }
 
   /** One look at the wal-index and everything that follows from it. */
-  tick(signal: AbortSignal): Promise<TickOutcome> {
-    return this.#unlessChanged(() => this.#look(signal));
-  }
-
-  /** What fails because other files have the names now, or none, is told as what happened to them. */
-  async #unlessChanged<T>(work: () => Promise<T>): Promise<T | TickOutcome> {
-    try {
-      return await work();
-    } catch (error) {
-      const change = this.#fileChange();
-      if (change === undefined) throw error;
-      return change;
-    }
-  }
-
-  async #look(signal: AbortSignal): Promise<TickOutcome> {
+  async tick(signal: AbortSignal): Promise<TickOutcome> {
     this.#keeper.failIfBroken();
     if (this.#open.hold.facts === undefined) {
       throw new ReplicationError("unavailable", `Cannot go on with ${this.#open.path}: the read hold was lost`);
     }
-    const change = this.#fileChange() ?? await this.#judgeRest();
+    const change = this.fileChange() ?? await this.#judgeRest();
     if (change !== undefined) return change;
     const captured = await this.#follower.captureCommitted();
     if (captured && await this.#keeper.maintain()) {
@@ -162,7 +147,8 @@ export class Watch {
     return this.#doubt() ?? { kind: captured === "moved" ? "busy" : "quiet" };
   }
 
-  #fileChange(): TickOutcome | undefined {
+  /** That other files have the names of the database's now, or none. */
+  fileChange(): TickOutcome | undefined {
     const { identity, path } = this.#open;
     const reason = describeChange(identity, identify(this.#files, path), path);
     return reason === undefined ? undefined : { kind: "changed", reason };
@@ -181,16 +167,14 @@ export class Watch {
   }
 
   /** Captures to at least what is committed now and makes it durable; says when that cannot be done. */
-  captureAll(): Promise<TickOutcome | undefined> {
-    return this.#unlessChanged(async () => {
-      await this.#keeper.settle();
-      this.#keeper.failIfBroken();
-      await this.#follower.captureNow();
-      const doubt = this.#doubt();
-      if (doubt !== undefined) return doubt;
-      await this.#shadow.sync();
-      return undefined;
-    });
+  async captureAll(): Promise<TickOutcome | undefined> {
+    await this.#keeper.settle();
+    this.#keeper.failIfBroken();
+    await this.#follower.captureNow();
+    const doubt = this.#doubt();
+    if (doubt !== undefined) return doubt;
+    await this.#shadow.sync();
+    return undefined;
   }
 
   #doubt(): TickOutcome | undefined {

@@ -178,7 +178,7 @@ trouble("database replaced while watched", async (scene) => {
   const replaced = scene.application();
   insert(replaced, 5);
   await daemon.line("Resynced");
-  assertEquals(daemon.saying("Letting go of the database").length, 1);
+  assertEquals(daemon.saying("Letting go of the database").length, 1, daemon.text);
   insert(replaced, 5);
   assertEquals(await daemon.stop(), 0);
   assertEquals(replaced.prepare("PRAGMA integrity_check").get()?.["integrity_check"], "ok");
