@@ -132,7 +132,7 @@ export class DenoProcess implements Process {
     const named = environment(COMMAND_VARIABLE)?.text ?? "";
     if (named !== "") return named.split(" ");
     if (isOnPath(product.name)) return [product.name];
-    return [Deno.execPath(), ...runtimeWords([]).map(asPath)];
+    return [EXECUTABLE, ...runtimeWords([]).map(asPath)];
   }
 
   currentFolder(): string {
