@@ -337,10 +337,7 @@ export class WatchedDatabase implements DatabaseSource {
         const mayPass = error instanceof ReplicationError && error.code === "unavailable";
         this.#refusal = error instanceof ReplicationError && !mayPass ? error : undefined;
         if (mayPass || this.#isFirstOpenKnown) {
-          const isAwaited = error instanceof ReplicationError && error.code === "busy" &&
-            this.#settings.mayBeBusy === true;
-          // What passes by itself, unless a person has to end it.
-          const level = !mayPass && !isAwaited ? "error" : mayPass && error.advice !== undefined ? "warn" : "info";
+          const level = levelOf(error, this.#settings.mayBeBusy === true);
           this.#say(level, error, level === "error" ? "refused" : undefined);
         } else this.#noteSaid(messageOf(error)); // By whoever awaits `opened`.
         if (!mayPass) this.#refuseFirstOpen(error);
@@ -604,4 +601,12 @@ export class WatchedDatabase implements DatabaseSource {
 /** Each try to begin a generation gives it another name, and its first index. */
 function withoutNames(message: string): string {
   return message.replaceAll(/[0-9a-f]{16}/g, "");
+}
+
+/** What passes by itself is no error; where a person has to end it, that is a warning. */
+function levelOf(error: unknown, mayBeBusy: boolean): "info" | "warn" | "error" {
+  if (!(error instanceof ReplicationError)) return "error";
+  if (error.code === "busy" && mayBeBusy) return "info";
+  if (error.code !== "unavailable") return "error";
+  return error.advice === undefined ? "info" : "warn";
 }

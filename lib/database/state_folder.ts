@@ -206,8 +206,7 @@ export class StateFolder {
       if (known.startsWith(UNKNOWN_DATABASE)) return;
       await this.#replace(
         "database",
-        `${UNKNOWN_DATABASE}${known.slice(DATABASE_RECORD_VERSION.length).trimEnd()}
-`,
+        `${UNKNOWN_DATABASE}${known.slice(DATABASE_RECORD_VERSION.length).trimEnd()}\n`,
       );
     });
   }

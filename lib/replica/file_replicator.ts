@@ -250,13 +250,13 @@ export class FileReplicator {
         if (pauseMs > 0) await this.#clock.sleep(pauseMs, signal);
       } catch (error) {
         if (this.#cancelled?.aborted === true) break;
+        const present = this.#source.generation();
         // What began under a sync takes the shadow WAL of the one before it away, and is brought next.
-        const hasBegun = ![generation, undefined].includes(this.#source.generation());
-        if (hasBegun && isRetryable(error)) {
+        if (present !== undefined && present !== generation && isRetryable(error)) {
           this.#copier.forget();
           continue;
         }
-        if (this.#source.generation() === undefined) this.#copier.forget(); // The database has let go, and says why itself.
+        if (present === undefined) this.#copier.forget(); // The database has let go, and says why itself.
         else this.#noteFailure(error, backoff);
         if (error instanceof ReplicationError) this.#asked.noteFailure(error);
         await this.#rest();

@@ -67,7 +67,7 @@ export async function gatherStart(
     oldest: source.oldestIndex(),
     captured,
     agrees,
-    brokenBecause: end === undefined ? undefined : whyBroken(catalog, end),
+    brokenBecause: end === undefined ? undefined : brokenBefore(catalog, end),
     isSnapshotNameTaken: catalog.snapshots.some((entry) =>
       entry.index >= captured.index && entry.recordMissing !== true
     ),
@@ -154,12 +154,6 @@ function newestSnapshot(catalog: GenerationCatalog) {
   const isWhole = (entry: GenerationCatalog["snapshots"][number]) =>
     entry.isUnread === true || snapshotState(catalog, entry).kind === "whole";
   return catalog.snapshots.findLast(isWhole)?.index;
-}
-
-/** Behind a snapshot that is later than its end nothing is needed. */
-function whyBroken(catalog: GenerationCatalog, end: ReplicaEnd): string | undefined {
-  const first = newestSnapshot(catalog);
-  return first !== undefined && first > end.index ? undefined : brokenBefore(catalog, end);
 }
 
 function isCatchUpUnfinished(source: StartSource, end: ReplicaEnd): boolean {

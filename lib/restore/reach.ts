@@ -1,7 +1,7 @@
 /** How far what stands on a replica leads, as far as listings and records tell: its end may stand there while nothing leads to it. PURE. */
 import type { Generation } from "../position/generation.ts";
 import { nameObject } from "../position/object_names.ts";
-import { asIndex, asOffset, type Position } from "../position/position.ts";
+import { asIndex, asOffset, type Index, type Position } from "../position/position.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
 import { type Place, type Point, walOf, wholeSnapshots } from "./history.ts";
 import { planRestore, type RefusedPlan } from "./plan.ts";
@@ -28,14 +28,16 @@ export function brokenBecause(catalog: GenerationCatalog): string | undefined {
   return problemOf(reachOf(catalog));
 }
 
-/** Why nothing leads to the end that a replica has, whatever else stands behind it. */
+/**
+ * Why nothing leads to the end that a replica has. Nothing needs to where a snapshot stands behind it, which who goes on from
+ * that end comes to.
+ */
 export function brokenBefore(catalog: GenerationCatalog, { index, offset }: Place): string | undefined {
-  if (isUnread(catalog)) return problemOf(reachByNames(catalog, index));
-  const { generation } = catalog;
-  // Who goes on from that end comes to a snapshot that stands further on in the same index.
-  if (wholeSnapshots(catalog).some((snapshot) => snapshot.index === index && snapshot.offset > offset)) {
+  if (snapshotPlaces(catalog).some((place) => place.name > index || place.index === index && place.offset > offset)) {
     return undefined;
   }
+  if (isUnread(catalog)) return problemOf(reachByNames(catalog, index));
+  const { generation } = catalog;
   const position = { generation, index, offset: asOffset(offset) };
   const plan = planRestore([{ catalog }], { kind: "position", position, generation });
   if (plan.kind === "plan") return undefined;
@@ -46,15 +48,20 @@ export function brokenBefore(catalog: GenerationCatalog, { index, offset }: Plac
 /** The first state from which on every one up to the end can be restored. */
 export function unbrokenSince(catalog: GenerationCatalog): Position | undefined {
   const { generation, wals } = catalog;
-  const snapshots = isUnread(catalog)
-    ? catalog.snapshots.map(({ index }) => ({ name: index, index, offset: asOffset(0) }))
-    : wholeSnapshots(catalog);
+  const snapshots = snapshotPlaces(catalog);
   const newest = snapshots.at(-1);
   if (newest === undefined) return undefined;
   let from: number = Math.max(newest.name, wals.at(-1)?.index ?? 0);
   while (isComplete(walOf(catalog, asIndex(from - 1)))) from--;
   const first = snapshots.find(({ name }) => name >= from);
   return first && { generation, index: first.index, offset: asOffset(first.offset) };
+}
+
+/** Where the whole snapshots stand; of those that nobody here can read, by their names. */
+function snapshotPlaces(catalog: GenerationCatalog): readonly (Place & { readonly name: Index })[] {
+  const unread = catalog.snapshots.filter((entry) => entry.isUnread === true);
+  if (unread.length === 0) return wholeSnapshots(catalog);
+  return unread.map(({ index }) => ({ name: index, index, offset: asOffset(0) }));
 }
 
 /** Of what was encrypted for others, who alone can read it. */
