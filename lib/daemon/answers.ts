@@ -7,7 +7,7 @@ import type { Logger } from "../base/log.ts";
 import { dirname } from "../base/path.ts";
 import { Notifier } from "../base/notifier.ts";
 import type { FolderWatcher } from "../database/database.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, unlessLate } from "../platform/clock.ts";
 import type { FileLock, FileSystem } from "../platform/file_system.ts";
 import { withOwner } from "../platform/owned_files.ts";
 import { settledOrDue } from "../replica/settled_or_due.ts";
@@ -86,8 +86,7 @@ export class Answers {
       const pauseMs = this.#place?.watch === undefined ? LOOK_AGAIN_MS : LOOK_AGAIN_WATCHED_MS;
       await settledOrDue(this.#options.clock, asked, pauseMs, signal);
     }
-    const refused = Promise.all(this.#underWay.values()).then(() => {});
-    await settledOrDue(this.#options.clock, refused, LAST_WORD_MS, new AbortController().signal);
+    await unlessLate(this.#options.clock, LAST_WORD_MS, Promise.all(this.#underWay.values()));
     this.#leave();
   }
 

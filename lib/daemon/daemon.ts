@@ -15,12 +15,12 @@ import { type FolderWatcher, WatchedDatabase } from "../database/database.ts";
 import { whyForeign } from "../database/state_folder.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { ListenAddress } from "../platform/http_server.ts";
+import { unlessLate } from "../platform/clock.ts";
 import { lockHolder } from "../platform/open_files.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { ChildOutput } from "../platform/process.ts";
 import { formatPosition, type Position } from "../position/position.ts";
 import { FileReplicator } from "../replica/file_replicator.ts";
-import { settledOrDue } from "../replica/settled_or_due.ts";
 import { answerDocument, type DaemonMode } from "./answer_document.ts";
 import { Answers } from "./answers.ts";
 import { askDaemon } from "./ask.ts";
@@ -270,10 +270,8 @@ export class Daemon {
    * database is being opened, or read whole.
    */
   async #capturedInTime(database: WatchedDatabase): Promise<Position | undefined> {
-    let captured: Position | undefined;
-    const capture = database.captureNow().then(({ position }) => void (captured = position), () => {});
-    await settledOrDue(this.#options.platform.clock, capture, CAPTURE_PATIENCE_MS, new AbortController().signal);
-    return captured;
+    const capture = database.captureNow().then(({ position }) => position, () => undefined);
+    return (await unlessLate(this.#options.platform.clock, CAPTURE_PATIENCE_MS, capture))?.value;
   }
 
   async #stopAnswering(): Promise<void> {
