@@ -5,6 +5,7 @@ import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
 import { asIndex, formatIndex, type Index } from "../../lib/position/position.ts";
 import { assert, assertEquals, assertMatch, fail } from "../support/assert.ts";
 import { sleep } from "../support/daemon.ts";
+import { flipBit } from "../support/flip_bit.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
 const FRAME = frameSize(4_096);
@@ -374,9 +375,7 @@ breaksOff(
   ({ scene, application }) => {
     checkpoint(application, "RESTART");
     insert(application, 1);
-    using file = Deno.openSync(scene.database, { write: true });
-    file.seekSync(4_096 + 200, Deno.SeekMode.Start); // In the free space of page 2, which is captured.
-    file.writeSync(Uint8Array.of(1));
+    flipBit(scene.database, 4_096 + 200); // In the free space of page 2, which is captured.
   },
 );
 
@@ -385,9 +384,7 @@ breaksOff(
   "the database file was overwritten in place",
   ({ scene, application }) => {
     checkpoint(application, "PASSIVE");
-    using file = Deno.openSync(scene.database, { write: true });
-    file.seekSync(4_096 + 200, Deno.SeekMode.Start); // In the free space of page 2, which is captured.
-    file.writeSync(Uint8Array.of(1));
+    flipBit(scene.database, 4_096 + 200); // In the free space of page 2, which is captured.
   },
 );
 

@@ -3,21 +3,13 @@ import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
 import { frameSize } from "../../lib/wal/frame.ts";
 import { assert, assertEquals, assertGreater, assertMatch } from "../support/assert.ts";
 import { linesAmiss, sleep } from "../support/daemon.ts";
+import { flipBit } from "../support/flip_bit.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
 const FRAME = frameSize(4_096);
 
 function trouble(row: string, run: (scene: Scene) => Promise<void>): void {
   Deno.test({ name: `trouble: ${row}`, timeout: 30_000, fn: () => withScene(run) });
-}
-
-function flip(path: string, at: number): void {
-  using file = Deno.openSync(path, { read: true, write: true });
-  const byte = new Uint8Array(1);
-  file.seekSync(at, Deno.SeekMode.Start);
-  file.readSync(byte);
-  file.seekSync(at, Deno.SeekMode.Start);
-  file.writeSync(Uint8Array.of((byte[0] ?? 0) ^ 0x10));
 }
 
 /** Every point of the generation still restores to what it was. */
@@ -52,7 +44,7 @@ for (
     assert(generation !== undefined);
     const points = await scene.points(generation);
     insert(application, COMMITTED);
-    flip(scene.wal, at);
+    flipBit(scene.wal, at);
     await using daemon = scene.daemon();
     assertEquals(await daemon.ended(), 4);
     assertMatch(daemon.saying("Cannot ").join(), new RegExp(`Cannot follow ${scene.wal}: ${problem}`));
@@ -84,7 +76,7 @@ trouble("WAL frame damaged while both are running", async (scene) => {
   daemon.signal("SIGSTOP");
   insert(application, COMMITTED);
   const frames = (Deno.statSync(scene.wal).size - WAL_HEADER_SIZE) / FRAME;
-  flip(scene.wal, WAL_HEADER_SIZE + (frames - 3) * FRAME + 1_000);
+  flipBit(scene.wal, WAL_HEADER_SIZE + (frames - 3) * FRAME + 1_000);
   daemon.signal("SIGCONT");
   const sentence = `Cannot follow ${scene.wal}: frame ${frames - 2} of the WAL does not continue the chain`;
   await daemon.line(sentence);
@@ -124,7 +116,7 @@ trouble("WAL frame damaged while nobody runs", async (scene) => {
   application.close();
   Deno.writeFileSync(scene.database, database);
   Deno.writeFileSync(scene.wal, wal); // As after a power loss: no -shm, nobody has it open.
-  flip(scene.wal, WAL_HEADER_SIZE + 7 * FRAME + 1_000);
+  flipBit(scene.wal, WAL_HEADER_SIZE + 7 * FRAME + 1_000);
   await using again = scene.daemon();
   assertMatch(await again.line("Resynced"), /the WAL ends before what was captured/);
   await again.ready();
