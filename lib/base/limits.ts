@@ -51,6 +51,8 @@ export const limits = {
   lockBudgetMs: 50,
   /** A tail longer than this is captured before the write lock is asked for, not under it. */
   pauseTailMaxBytes: 4 << 20,
+  /** Least time between two pauses in which writers wait for a checkpoint of ours. */
+  writersUndisturbedMs: 150,
   /** Frames in the WAL from which a checkpoint is tried: below SQLite's 1,000, above which each commit runs one itself. */
   minCheckpointPages: 700,
   /** While a first snapshot is being made checkpoints wait, but not beyond this many frames. */

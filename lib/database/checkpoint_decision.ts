@@ -1,4 +1,6 @@
 /** Whether a checkpoint of ours is due. PURE. */
+import { limits } from "../base/limits.ts";
+
 export interface CheckpointFacts {
   /** Frames in the present life, and how many of them stand in the database file. */
   readonly frames: number;
@@ -8,6 +10,8 @@ export interface CheckpointFacts {
   readonly msSinceLastTry: number;
   readonly msSinceLastComplete: number;
   readonly retryMs: number;
+  /** Since writers were last held up for a checkpoint of ours. */
+  readonly msSincePause: number;
   /** A replicator is making the generation's first snapshot. */
   readonly snapshotting: boolean;
   readonly minPages: number;
@@ -27,6 +31,8 @@ export function decideCheckpoint(facts: CheckpointFacts): CheckpointDecision {
   // After a complete checkpoint none is tried until the restart was seen, or until as much again has been written
   // (another reader keeps the WAL from being restarted).
   if (since >= threshold) {
+    // Who fills the WAL without a pause would be held up for each 700 frames.
+    if (facts.msSincePause < limits.writersUndisturbedMs && since < facts.maxPages) return { kind: "none" };
     return { kind: "checkpoint", mayPause: true, reason: `${facts.frames} frames in the WAL` };
   }
   if (facts.snapshotting || facts.backfilled === facts.frames) return { kind: "none" };

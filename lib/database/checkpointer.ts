@@ -56,12 +56,17 @@ export class Checkpointer {
   readonly #lockBudgetMs: number;
   #tailMaxBytes: number = limits.pauseTailMaxBytes;
   #isDeviceSlow = false;
+  #pauseEndedMs = -Infinity;
 
   constructor(work: CheckpointWork, clock: Clock, log: Logger, lockBudgetMs: number) {
     this.#work = work;
     this.#clock = clock;
     this.#log = log;
     this.#lockBudgetMs = lockBudgetMs;
+  }
+
+  get msSincePause(): number {
+    return this.#clock.monotonicMs() - this.#pauseEndedMs;
   }
 
   /** With `mayPause` writers are held up for a moment if it cannot be done without. */
@@ -159,7 +164,8 @@ export class Checkpointer {
       return isComplete(result, this.#work.captured()) ? { kind: "complete" } : incomplete(result);
     } finally {
       pausing.execute("ROLLBACK");
-      this.#judgeHold(this.#clock.monotonicMs() - start);
+      this.#pauseEndedMs = this.#clock.monotonicMs();
+      this.#judgeHold(this.#pauseEndedMs - start);
     }
   }
 

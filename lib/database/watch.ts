@@ -276,6 +276,7 @@ export class Watch {
       msSinceLastTry: now - this.#lastTryMs,
       msSinceLastComplete: now - this.#lastCompleteMs,
       retryMs: this.#retryMs,
+      msSincePause: this.#checkpointer.msSincePause,
       snapshotting: this.#events.isSnapshotting(),
       minPages: this.#settings.minCheckpointPages,
       maxPages: this.#settings.maxCheckpointPages,

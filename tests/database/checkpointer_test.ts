@@ -54,7 +54,7 @@ function staged(name: string, run: (stage: Stage) => Promise<void>): void {
 }
 
 staged(
-  "Checkpointer has the device begin with what is to be synced before it takes the write lock, and once",
+  "Checkpointer has the device begin with what is to be synced before it takes the write lock, and once; it knows the pause",
   async ({ path, work, checkpointer }) => {
     const acts: string[] = [];
     const act = (name: string) => {
@@ -75,8 +75,11 @@ staged(
         return Promise.resolve();
       },
     };
-    await checkpointer(noted).run(true, new AbortController().signal);
+    const its = checkpointer(noted);
+    assertEquals(its.msSincePause, Infinity);
+    await its.run(true, new AbortController().signal);
     assertEquals(acts, ["sync ahead", "look", "capture, writers wait"]);
+    assertEquals(Number.isFinite(its.msSincePause), true);
   },
 );
 

@@ -1,6 +1,7 @@
 /** Beside applications that commit without a pause, nothing may wait for them to be done. */
-import { assert, assertEquals } from "../support/assert.ts";
-import { sleep } from "../support/daemon.ts";
+import { assert, assertEquals, assertGreaterOrEqual } from "../support/assert.ts";
+import { limits } from "../../lib/base/limits.ts";
+import { sleep, startReplicate } from "../support/daemon.ts";
 import { withScene } from "./scene.ts";
 
 const WRITER = new URL("../support/writer.ts", import.meta.url).pathname;
@@ -40,3 +41,30 @@ for (const layout of ["raw", "litestream"] as const) {
       }, layout),
   });
 }
+
+Deno.test({
+  name: "replicate lets an application that never pauses alone for a while after it has held it up",
+  timeout: 60_000,
+  fn: () =>
+    withScene(async (scene) => {
+      scene.application().exec("CREATE TABLE ledger(writer TEXT, n INTEGER, payload BLOB)");
+      const config = scene.config(["max-checkpoint-page-count: 10000000"], ["logging: {level: debug}"]);
+      await using daemon = startReplicate(["--config", config]);
+      await daemon.line("Snapshot done");
+      const writer = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--quiet", WRITER, scene.database, "--seconds", "40"],
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      try {
+        await daemon.until(() => daemon.saying("Held the write lock").length >= 4, "four pauses of writers");
+      } finally {
+        writer.kill("SIGKILL");
+        await writer.status;
+      }
+      const ends = daemon.saying("Held the write lock").map((line) => Date.parse(line.split(" ")[0] ?? ""));
+      for (let i = 1; i < ends.length; i++) {
+        assertGreaterOrEqual((ends[i] ?? 0) - (ends[i - 1] ?? 0), limits.writersUndisturbedMs - 1);
+      }
+    }),
+});
