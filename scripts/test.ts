@@ -64,7 +64,11 @@ export async function runModules(
   environment: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { parallel, serial } = sortModules(modules);
-  if (parallel.length > 0) await run.test({ parameters: ["--parallel", ...flags, ...parallel], environment });
+  // Most of a test is waiting, for a process or a device: two for each core leave none of them idle.
+  const sideBySide = { ...environment, DENO_JOBS: String(2 * navigator.hardwareConcurrency) };
+  if (parallel.length > 0) {
+    await run.test({ parameters: ["--parallel", ...flags, ...parallel], environment: sideBySide });
+  }
   if (serial.length > 0) await run.test({ parameters: [...flags, ...serial], environment });
 }
 
