@@ -31,6 +31,10 @@ export interface Listing<Row> {
   readonly documentOf: (row: Row) => Readonly<Record<string, unknown>>;
   /** What is damaged there, for a row that speaks of damage: the exit code tells. */
   readonly damageOf?: (row: Row, rows: readonly Row[]) => string | undefined;
+  /** What to know of a row that is no damage. */
+  readonly noteOf?: (row: Row) => string | undefined;
+  /** Where a generation without rows is one that holds nothing of what is listed: what to know of it. */
+  readonly withoutRows?: (generation: Generation) => string;
 }
 
 /** 3 when no replica holds a generation; else the worst of what happened to the replicas. */
@@ -43,6 +47,7 @@ export async function runListing<Row>(
   const { database, replicas } = await chooseReplicas(context);
   let generations = 0;
   const beside: ForeignContent[] = [];
+  const barren: string[] = [];
   const { found, errors } = await lookAtEach(replicas, async (replica) => {
     // A replica of the config that this host never wrote may well not have begun; a place that somebody names must be there.
     const store = openReplicaOf(
@@ -57,23 +62,33 @@ export async function runListing<Row>(
     for (const generation of names) {
       generations++;
       const catalog = await store.catalog(generation);
-      for (const row of await listing.rowsOf(replica, catalog, database, store)) rows.push(row);
+      const own = await listing.rowsOf(replica, catalog, database, store);
+      if (own.length === 0) barren.push(...listing.withoutRows === undefined ? [] : [listing.withoutRows(generation)]);
+      for (const row of own) rows.push(row);
     }
     return rows;
   });
   if (context.arguments.isOn("json")) {
     writeJson(context.stdout, listing.schemaVersion, { [listing.member]: found.map(listing.documentOf) });
-  } else if (generations > 0) {
+  } else if (generations > barren.length) {
     context.stdout.write(formatTable(listing.columns, found.map(listing.cellsOf)));
   }
   const all = [...errors.map(({ error }) => error), ...beside];
   for (const { message } of all) writeLine(context.stderr, printable(message));
   const damage = found.flatMap((row) => listing.damageOf?.(row, found) ?? []);
   for (const problem of damage) writeLine(context.stderr, printable(`Cannot restore everything: ${problem}`));
+  const notes = generations > barren.length ? barren : [];
+  for (const note of [...found.flatMap((row) => listing.noteOf?.(row) ?? []), ...notes]) {
+    writeLine(context.stderr, printable(`Note: ${note}`));
+  }
   const failures = [...all.map(exitCodeOf), ...damage.map(() => ExitCode.corrupt)];
-  if (generations > 0 || failures.length > 0) return worstExitCode(failures);
+  if (generations > barren.length || failures.length > 0) return worstExitCode(failures);
   const where = replicas.map(({ url }) => url).join(", ");
-  const what = wanted === undefined ? "there is no backup" : `there is no generation ${wanted}`;
+  const what = barren.length > 0
+    ? barren.join(", and ")
+    : wanted === undefined
+    ? "there is no backup"
+    : `there is no generation ${wanted}`;
   const isMissing = replicas.some(({ path }) => files.status(path) === undefined);
   throw new ReplicationError(
     "not-found",

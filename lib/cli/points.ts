@@ -1,7 +1,8 @@
 import type { Generation } from "../position/generation.ts";
-import { formatPosition } from "../position/position.ts";
-import { factsOf, gatherRecords } from "../restore/gather.ts";
-import { type Loss, type LossEnd, lossesOf } from "../restore/losses.ts";
+import { expectReadable, factsOf, gatherRecords } from "../restore/gather.ts";
+import { formatIndex, formatPosition } from "../position/position.ts";
+import { type GenerationFacts, wholeSnapshots } from "../restore/history.ts";
+import { type Loss, type LossEnd, lossesOf, sparedSnapshots } from "../restore/losses.ts";
 import { type Range, rangesOf, type RestorablePoint } from "../restore/ranges.ts";
 import { formatAmount } from "./amounts.ts";
 import type { CommandContext } from "./command.ts";
@@ -11,7 +12,7 @@ import { momentFrom } from "./restore_target.ts";
 interface Row {
   readonly replica: string;
   readonly generation: Generation;
-  /** `gap`: nothing between these two points can be restored. `lost` and `unusable`: nor can this WAL. */
+  /** `gap`: nothing between these two points can be restored. `lost` and `unusable`: nor can this WAL, or this snapshot. */
   readonly kind: "range" | "gap" | "before" | "after" | Loss["kind"];
   readonly first: RestorablePoint;
   readonly last: RestorablePoint;
@@ -19,12 +20,17 @@ interface Row {
   readonly late: readonly RestorablePoint[];
   readonly snapshots: number;
   readonly longestBytes: number;
-  /** Of WAL that cannot be restored. */
+  /** Of what cannot be restored. */
   readonly lostBytes?: number;
+  /** Of a range: what is damaged and takes no point away. */
   readonly problem?: string;
+  readonly mayBeLeft?: boolean;
 }
 
-const COLUMNS: Pick<Listing<Row>, "schemaVersion" | "member" | "columns" | "cellsOf" | "documentOf" | "damageOf"> = {
+const COLUMNS: Pick<
+  Listing<Row>,
+  "schemaVersion" | "member" | "columns" | "cellsOf" | "documentOf" | "damageOf" | "noteOf"
+> = {
   member: "points",
   schemaVersion: 1,
   columns: [
@@ -67,16 +73,19 @@ const COLUMNS: Pick<Listing<Row>, "schemaVersion" | "member" | "columns" | "cell
     problem: loss.problem ?? null,
   }),
   damageOf: (row, rows) => {
-    const { replica, generation, kind, problem, first, last } = row;
+    const { replica, generation, kind, problem, first, last, mayBeLeft } = row;
+    if (kind === "range") return undefined;
     if (kind === "gap") {
       return `nothing between ${timeCell(first.capturedAtMs)} and ${timeCell(last.capturedAtMs)} can be restored`;
     }
     const others = rows.filter((other) => other.replica === replica);
     // Nothing of it can be restored, and of a newer one something can: a removal that was cut short leaves just that.
-    const isOver = !others.some((other) => other.generation === generation && other.kind === "range") &&
+    const isOver = mayBeLeft === true &&
+      !others.some((other) => other.generation === generation && other.kind === "range") &&
       others.some((other) => other.kind === "range" && other.last.capturedAtMs > last.capturedAtMs);
     return isOver ? undefined : problem;
   },
+  noteOf: ({ kind, problem }) => kind === "range" ? problem : undefined,
 };
 
 export function run(context: CommandContext): Promise<number> {
@@ -85,30 +94,46 @@ export function run(context: CommandContext): Promise<number> {
     ...COLUMNS,
     rowsOf: async ({ name }, catalog, _database, store) => {
       const { generation } = catalog;
+      expectReadable("list the points of", [{ catalog }], store.description);
       const facts = await factsOf(store, catalog, { kind: "latest" });
       const records = await gatherRecords(store, catalog);
       const ranges = rangesOf(facts, records);
-      if (atMs !== undefined) return rowsAround(name, generation, ranges, atMs);
+      if (atMs !== undefined && ranges.length > 0) return rowsAround(name, generation, ranges, atMs);
       const losses = lossesOf(facts, records, ranges).map((loss) => lossRow(name, generation, loss));
-      return [...rowsOf(name, generation, ranges), ...losses];
+      return [...rowsOf(name, facts, ranges), ...losses];
     },
+    withoutRows: (generation) => `generation ${generation} has no complete snapshot yet and cannot be restored`,
   };
   return runListing(context, listing, wantedGeneration(context));
 }
 
-function rowsOf(replica: string, generation: Generation, ranges: readonly Range[]): Row[] {
+function rowsOf(replica: string, facts: GenerationFacts, ranges: readonly Range[]): Row[] {
+  const { generation } = facts.catalog;
   return ranges.flatMap((range, slot): Row[] => {
     const { first, last, points, snapshots, longestBytes } = range;
     const late = points.filter(({ isLate }) => isLate);
     const row = { replica, generation, first, last, points: points.length, late, snapshots, longestBytes };
     const before = ranges[slot - 1]?.last;
-    return [...(before === undefined ? [] : [gap(replica, generation, before, first)]), { ...row, kind: "range" }];
+    const problem = sparedProblem(facts, range);
+    return [
+      ...(before === undefined ? [] : [gap(replica, generation, before, first)]),
+      { ...row, kind: "range", ...(problem === undefined ? {} : { problem }) },
+    ];
   });
 }
 
-function lossRow(replica: string, generation: Generation, { kind, first, last, bytes, problem }: Loss): Row {
+function sparedProblem(facts: GenerationFacts, range: Range): string | undefined {
+  const spared = sparedSnapshots(facts, range).map(({ problem, name }) => {
+    const serving = wholeSnapshots(facts.catalog).findLast((whole) => whole.name < name);
+    return serving === undefined ? problem : `${problem}; the snapshot of index ${formatIndex(serving.name)} serves`;
+  });
+  return spared.length === 0 ? undefined : spared.join(", and ");
+}
+
+function lossRow(replica: string, generation: Generation, loss: Loss): Row {
+  const { kind, first, last, bytes, problem, mayBeLeft } = loss;
   const point = (end: LossEnd): RestorablePoint => ({ ...end, isLate: false, isBoundary: false });
-  return { ...gap(replica, generation, point(first), point(last)), kind, lostBytes: bytes, problem };
+  return { ...gap(replica, generation, point(first), point(last)), kind, lostBytes: bytes, problem, mayBeLeft };
 }
 
 function gap(replica: string, generation: Generation, first: RestorablePoint, last: RestorablePoint): Row {

@@ -1,5 +1,6 @@
 /** What can be restored of a generation, as far as its listings tell. PURE. */
-import { asOffset, type Index, type Offset } from "../position/position.ts";
+import { asOffset } from "../position/position.ts";
+import { damagedSnapshots, type Place } from "../restore/history.ts";
 import type { GenerationCatalog, SnapshotEntry } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 
@@ -15,6 +16,7 @@ export function restorabilityOf(catalog: GenerationCatalog): Restorability {
   const end = last?.lastRecord === undefined && last?.promisedEnd === undefined ? wals.at(-2) : last;
   if (end !== undefined && (end.lastRecord === undefined || end.promisedEnd !== undefined)) return "partly";
   const promised = catalog.snapshots.map((entry) => stateOf(catalog, entry)).filter((place) => place !== undefined);
+  promised.push(...damagedSnapshots(catalog).map(({ place }) => place));
   if (end?.lastRecord !== undefined) promised.push({ index: end.index, offset: end.lastRecord.end });
   const isReached = (place: Place) => reached.some((other) => isAtLeast(other, place));
   return promised.every(isReached) ? "whole" : "partly";
@@ -27,11 +29,6 @@ export function restorabilityOf(catalog: GenerationCatalog): Restorability {
  */
 export function sureSnapshots(catalog: GenerationCatalog): readonly SnapshotEntry[] {
   return catalog.snapshots.filter((entry) => reachOf(catalog, entry) !== undefined && !isUnproven(catalog, entry));
-}
-
-interface Place {
-  readonly index: Index;
-  readonly offset: Offset;
 }
 
 /** Where the state of a whole snapshot lies. */

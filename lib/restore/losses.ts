@@ -1,8 +1,16 @@
-/** What a generation speaks of and no restore can get to: WAL that was there once, and WAL that nothing leads to. PURE. */
+/** What a generation speaks of and no restore can get to: WAL that was there once, what nothing leads to, damaged snapshots. PURE. */
 import { nameObject } from "../position/object_names.ts";
 import { asOffset, formatIndex } from "../position/position.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
-import { comparePlaces, type GenerationFacts, lostSnapshot, type Place, wholeSnapshots } from "./history.ts";
+import {
+  comparePlaces,
+  type DamagedSnapshot,
+  damagedSnapshots,
+  type GenerationFacts,
+  lostSnapshot,
+  type Place,
+  wholeSnapshots,
+} from "./history.ts";
 import type { IndexRecords, Range } from "./ranges.ts";
 
 export interface LossEnd extends Place {
@@ -10,31 +18,51 @@ export interface LossEnd extends Place {
 }
 
 export interface Loss {
-  /** `lost`: its records are there and its bytes are not. `unusable`: it is there, and nothing leads to it. */
+  /** `lost`: its records are there and its bytes are not. `unusable`: it is there, and damaged, or nothing leads to it. */
   readonly kind: "lost" | "unusable";
   readonly first: LossEnd;
   readonly last: LossEnd;
   readonly bytes: number;
   /** Names the object. */
   readonly problem: string;
+  /** Whether a removal that was cut short may have left just that. */
+  readonly mayBeLeft: boolean;
 }
 
 export function lossesOf(facts: GenerationFacts, records: IndexRecords, ranges: readonly Range[]): Loss[] {
   const { catalog } = facts;
   const unusable = groupsOf(catalog.wals.filter((entry) => isUnusable(catalog, entry, ranges)));
   const losses = [
+    ...damagedSnapshots(catalog).filter((snapshot) => !isWithinOne(ranges, snapshot)).map(snapshotLoss),
     ...unusable.map((group) => unusableLoss(catalog, group, records)),
     ...catalog.wals.flatMap((entry) => lostTail(catalog, entry)),
   ];
   return losses.sort((a, b) => comparePlaces(a.first, b.first));
 }
 
-/** WAL before the first whole snapshot is what a removal leaves that was cut short, and needed for nothing. */
+/** Damaged snapshots within a range: whatever they would lead to, an older one leads to it as well. */
+export function sparedSnapshots({ catalog }: GenerationFacts, range: Range): DamagedSnapshot[] {
+  return damagedSnapshots(catalog).filter((snapshot) => isWithinOne([range], snapshot));
+}
+
+function isWithinOne(ranges: readonly Range[], { place, isPlaceKnown }: DamagedSnapshot): boolean {
+  return ranges.some(({ first, last }) =>
+    comparePlaces(first, place) <= 0 && comparePlaces(place, last) <= 0 ||
+    !isPlaceKnown && first.index <= place.index && place.index <= last.index
+  );
+}
+
+function snapshotLoss({ place, capturedAtMs, sizeBytes, problem }: DamagedSnapshot): Loss {
+  const end = { ...place, capturedAtMs };
+  return { kind: "unusable", first: end, last: end, bytes: sizeBytes, problem, mayBeLeft: false };
+}
+
+/** WAL before the first snapshot, whole or damaged, is what a removal leaves that was cut short, and needed for nothing. */
 function isUnusable(catalog: GenerationCatalog, entry: WalEntry, ranges: readonly Range[]): boolean {
   const { index, lastRecord, isUnread } = entry;
   if (lastRecord === undefined || isUnread === true) return false;
-  const [first] = wholeSnapshots(catalog);
-  if (first === undefined ? lostSnapshot(catalog) === undefined : index < first.name) return false;
+  const names = [...wholeSnapshots(catalog), ...damagedSnapshots(catalog)].map(({ name }) => name);
+  if (names.length === 0 ? lostSnapshot(catalog) === undefined : index < Math.min(...names)) return false;
   const end = { index, offset: lastRecord.end };
   return !ranges.some((range) => comparePlaces(range.first, end) <= 0 && comparePlaces(end, range.last) <= 0);
 }
@@ -54,7 +82,8 @@ function unusableLoss(catalog: GenerationCatalog, group: readonly WalEntry[], re
   if (first === undefined || last === undefined) throw new Error("A group has entries");
   const bytes = group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const begin = records.get(first.index)?.[0];
-  const why = lostSnapshot(catalog)?.problem ??
+  const damaged = damagedBefore(catalog, first);
+  const why = damaged?.problem ?? lostSnapshot(catalog)?.problem ??
     `nothing leads to ${nameObject(catalog, first.index, "wal")} (expected all WAL since the snapshot before it)`;
   return {
     kind: "unusable",
@@ -62,7 +91,14 @@ function unusableLoss(catalog: GenerationCatalog, group: readonly WalEntry[], re
     last: { index: last.index, offset: last.lastRecord?.end ?? asOffset(0), capturedAtMs: timeOf(last) },
     bytes,
     problem: `the WAL of index ${formatIndex(first.index)} to ${formatIndex(last.index)} cannot be used: ${why}`,
+    mayBeLeft: damaged === undefined,
   };
+}
+
+/** The damaged snapshot that would have led to an index, when no whole one stands between. */
+function damagedBefore(catalog: GenerationCatalog, { index }: WalEntry): DamagedSnapshot | undefined {
+  const whole = wholeSnapshots(catalog).findLast(({ name }) => name <= index);
+  return damagedSnapshots(catalog).findLast(({ name }) => name <= index && name > (whole?.name ?? -1));
 }
 
 /** A `.wal` is durable before its records: what they promise was there. */
@@ -77,6 +113,7 @@ function lostTail(catalog: GenerationCatalog, entry: WalEntry): Loss[] {
     last: { index, offset: promisedEnd, capturedAtMs: createdAtMs },
     bytes: promisedEnd - from,
     problem: `${key} ends at byte ${from} of what it held (expected ${promisedEnd}, as its records say)`,
+    mayBeLeft: true,
   }];
 }
 

@@ -50,13 +50,19 @@ export function rangesOf(facts: GenerationFacts, records: IndexRecords): Range[]
     const own = rest.filter(({ name }) => name <= reach);
     const after = rest.filter(({ name }) => name > reach);
     rest = after;
-    const points = all.filter((point) => comparePlaces(point, first) >= 0 && isWithin(point, reach, after));
+    const found = all.filter((point) => comparePlaces(point, first) >= 0 && isWithin(point, reach, after));
+    // Of a snapshot of Litestream's without WAL nothing else tells the place.
+    const points = found.length > 0 ? found : [{ ...placeOf(first), isLate: true, isBoundary: true }];
     const [start, end] = [points[0], points.at(-1)];
     if (start === undefined || end === undefined) continue;
     const longestBytes = Math.max(...own.map((snapshot, slot) => bytesFrom(facts, snapshot, own[slot + 1] ?? end)));
     ranges.push({ first: start, last: end, points, snapshots: own.length, longestBytes });
   }
   return ranges;
+}
+
+function placeOf({ index, offset, capturedAtMs }: Point) {
+  return { index, offset, capturedAtMs };
 }
 
 /** The last index that is reached from a snapshot: all before it are there and complete. */

@@ -3,9 +3,9 @@ import { nameObject } from "../position/object_names.ts";
 import { asIndex, asOffset, formatIndex, formatPosition, type Index, type Position } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
-import { snapshotState } from "../store/snapshot_state.ts";
 import {
   comparePlaces,
+  damagedSnapshots,
   describePoint,
   endOfWal,
   type GenerationFacts,
@@ -64,10 +64,13 @@ export function isInRecords(records: readonly CommitRecord[], target: RestoreTar
   return target.kind !== "time" || records.some(({ capturedAtMs }) => capturedAtMs <= target.atMs);
 }
 
-function resolveLatest(facts: GenerationFacts): Resolution {
+/** `untilMs` is later than all WAL. */
+function resolveLatest(facts: GenerationFacts, untilMs = Infinity): Resolution {
   const snapshot = wholeSnapshots(facts.catalog).at(-1);
   const wal = lastWalWithState(facts);
-  if (wal === undefined) return pointOrNothing(facts.catalog, snapshot);
+  if (wal === undefined) {
+    return damagedBehind(facts.catalog, snapshot, untilMs) ?? pointOrNothing(facts.catalog, snapshot);
+  }
   const end = endOfWal(facts, wal);
   const point = later(end, snapshot);
   const promised = wal.promisedEnd;
@@ -75,7 +78,16 @@ function resolveLatest(facts: GenerationFacts): Resolution {
     return brokenPromise(facts.catalog, wal, point);
   }
   if (end === undefined && isBefore(snapshot, wal.index, 0)) return unknownEnd(facts.catalog, wal);
-  return pointOrNothing(facts.catalog, point, damageNotices(wal));
+  return damagedBehind(facts.catalog, point, untilMs) ?? pointOrNothing(facts.catalog, point, damageNotices(wal));
+}
+
+/** A damaged snapshot of a later state that is none of the WAL's: what comes before it is not the newest. */
+function damagedBehind(catalog: GenerationCatalog, point: Point | undefined, untilMs: number): Refusal | undefined {
+  if (point === undefined) return undefined;
+  const behind = damagedSnapshots(catalog).findLast(({ name, place, isPlaceKnown, capturedAtMs }) =>
+    comparePlaces(place, point) > 0 && (isPlaceKnown ? capturedAtMs <= untilMs : name > point.index)
+  );
+  return behind && { kind: "refusal", code: "corrupt", problem: behind.problem, intactTo: point };
 }
 
 /** The last index that holds anything: one that was begun, but holds no commit yet, adds nothing. */
@@ -93,7 +105,7 @@ function resolveTime(facts: GenerationFacts, atMs: number): Resolution {
   if (first === undefined) return pointOrNothing(catalog, undefined);
   const index = facts.records?.index ?? indexesToRead(catalog, { kind: "time", atMs })[0];
   if (index === undefined) {
-    const latest = resolveLatest(facts);
+    const latest = resolveLatest(facts, atMs);
     if (latest.kind !== "point" || latest.point.capturedAtMs <= atMs) return withLaterNotice(catalog, latest, atMs);
   }
   const inWal = index === undefined ? endBefore(facts, undefined) : lastRecordUntil(facts, index, atMs);
@@ -101,7 +113,9 @@ function resolveTime(facts: GenerationFacts, atMs: number): Resolution {
   const fromWal = inWal.point !== undefined && comparePlaces(inWal.point, first) >= 0 ? inWal.point : undefined;
   const snapshot = snapshots.findLast((point) => point.capturedAtMs <= atMs);
   const point = later(fromWal, snapshot);
-  return point === undefined ? { kind: "before-first", first } : { kind: "point", point, notices: [] };
+  if (point === undefined) return { kind: "before-first", first };
+  const behind = index === undefined ? damagedBehind(catalog, point, atMs) : undefined;
+  return behind ?? { kind: "point", point, notices: [] };
 }
 
 /** The last record of the index that is not later; the end of the index before where it has none. */
@@ -222,10 +236,8 @@ function pointOrNothing(
   notices: readonly string[] = [],
 ): Resolution {
   if (point !== undefined) return { kind: "point", point, notices };
-  for (const entry of catalog.snapshots) {
-    const state = snapshotState(catalog, entry);
-    if (state.kind === "corrupt") return { kind: "refusal", code: "corrupt", problem: state.problem };
-  }
+  const [damaged] = damagedSnapshots(catalog);
+  if (damaged !== undefined) return { kind: "refusal", code: "corrupt", problem: damaged.problem };
   return { kind: "refusal", code: "not-found", problem: `generation ${catalog.generation} has nothing to restore` };
 }
 

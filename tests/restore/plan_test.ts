@@ -397,6 +397,39 @@ Deno.test("rivalsOf() asks of the one that is written now for whatever ends late
   assertEquals([rivals("any", peers), rivals("current", peers)], [[], []]);
 });
 
+Deno.test("planRestore() passes off no older state where the snapshot of the newest one is damaged", () => {
+  const behind = { index: 5, atMs: 300, entry: { sizeBytes: 7 } };
+  const both = { ...WHOLE, snapshots: [{ index: 0, atMs: 100 }, behind] };
+  const unreadable = { ...WHOLE, snapshots: [{ index: 0, atMs: 100 }, { ...behind, damage: "it cannot be read" }] };
+  const bare = { ...both, wals: [] };
+  const cases: readonly (readonly [string, RestoreTarget, GenerationSpec, readonly [number, number] | "plan"])[] = [
+    ["latest", LATEST, both, [2, after(5)]],
+    ["without WAL", LATEST, bare, [0, 0]],
+    ["its place cannot be read", LATEST, unreadable, [2, after(5)]],
+    ["a time behind it", at(300), both, [2, after(5)]],
+    ["a time of which nobody can tell", at(200), unreadable, [2, after(5)]],
+    ["a time between", at(299), both, "plan"],
+    ["a time before it", at(170), both, "plan"],
+    ["a time before what cannot be read", at(170), unreadable, "plan"],
+    ["a newer one is whole", LATEST, { ...both, snapshots: [...both.snapshots, { index: 6, atMs: 400 }] }, "plan"],
+    ["a time between it and a newer one", at(350), {
+      ...both,
+      snapshots: [...both.snapshots, { index: 6, atMs: 400 }],
+    }, [2, after(5)]],
+    [
+      "its state is in the WAL as well",
+      LATEST,
+      { ...WHOLE, snapshots: [{ index: 0, atMs: 100 }, { ...behind, index: 2 }] },
+      "plan",
+    ],
+  ] as const;
+  for (const [what, target, spec, expected] of cases) {
+    const made = planRestore([someFacts(spec, target)], target);
+    assertEquals(made.kind === "plan" ? "plan" : reach(made), expected, what);
+    if (made.kind === "refused") assertEquals(made.code, "corrupt", what);
+  }
+});
+
 Deno.test("planRestore() passes over a newer generation that is half-made, and says so", () => {
   const being = { ...OTHER, snapshots: [], unfinishedAtMs: 1 };
   for (const unfinished of [being, { generation: "00000000000000bb", snapshots: [] }]) {

@@ -97,7 +97,7 @@ function snapshotEntry(
   const offset = after(frames);
   const basis = { index: asIndex(index), sizeBytes: pages * PAGE_SIZE, createdAtMs: atMs };
   if (isIncomplete === true) return { ...basis, recordProblem: "its record is missing", recordMissing: true };
-  if (damage !== undefined) return { ...basis, recordProblem: damage };
+  if (damage !== undefined) return { ...basis, recordProblem: damage, ...entry };
   return {
     ...basis,
     record: {
