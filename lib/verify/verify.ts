@@ -162,6 +162,9 @@ class Ladder {
       ? "and no state is complete yet"
       : `the newest state is of ${timeOf(newest.ms)}`;
     const says = `${count(facts.length, "generation")}, ${newestIs}`;
+    if (newest === undefined && this.#options.level === "reach") {
+      return this.#find("reach", this.#leadsNowhere("reach", facts), says);
+    }
     // Of a generation that somebody chose, being old is nothing odd.
     const isAged = this.#options.target.generation === undefined || this.#options.maxAgeMs !== undefined;
     const { behindMs, problem, note, next } = newest === undefined || !isAged
@@ -203,15 +206,25 @@ class Ladder {
     return again === undefined ? age : await judge(again, heardAgain);
   }
 
+  /** What a run that does not restore must find all the same: that there is no newest state to restore. */
+  #leadsNowhere(rung: "reach" | "chain", facts: readonly GenerationFacts[]): Finding[] {
+    const { generation } = this.#options.target;
+    const plan = planRestore(facts, { kind: "latest", ...(generation === undefined ? {} : { generation }) });
+    if (plan.kind === "plan") return [];
+    return [{ rung, code: plan.code, problem: `${this.#request.replica.store.description}: ${plan.problem}` }];
+  }
+
   async #chain(): Promise<void> {
     let [snapshots, indexes] = [0, 0];
     let suspicions: readonly string[] = [];
     const findings = await this.#lookTwice(async () => {
-      const views = (await this.#facts()).map(viewChain);
+      const all = await this.#facts();
+      const views = all.map(viewChain);
       snapshots = views.reduce((sum, view) => sum + view.snapshots, 0);
       indexes = views.reduce((sum, view) => sum + view.indexes, 0);
       suspicions = views.flatMap((view) => view.suspicions);
-      return views.flatMap((view) => view.findings);
+      const findings = views.flatMap((view) => view.findings);
+      return findings.length > 0 || this.#isWanted("restore") ? findings : this.#leadsNowhere("chain", all);
     });
     for (const suspicion of suspicions) this.#suspicions.add(suspicion);
     const says = `${count(snapshots, "snapshot")}, ${count(indexes, "index", "indexes")} of WAL, none missing`;

@@ -93,6 +93,18 @@ const TABLE: readonly Row[] = [
     says: CUT,
   },
   {
+    what: "all snapshots are missing, with WAL",
+    make: async (root, layout) => {
+      await build(root, layout, { indexes: 2, snapshots: [0] });
+      await Deno.remove(`${root}/generations/${FIRST}/snapshots`, { recursive: true });
+    },
+    rows: ["aa unusable 1"],
+    points: 4,
+    restore: 4,
+    verify: 4,
+    says: /\.snapshot(\.lz4)? is missing/,
+  },
+  {
     what: "the older of two is cut off",
     make: async (root, layout) => {
       await build(root, layout, { indexes: 3, snapshots: [0, 2] });
@@ -222,13 +234,17 @@ for (const layout of ["raw", "litestream"] as const) {
 async function assertOthers(
   run: (...words: string[]) => Promise<Seen>,
   folder: string,
-  expected: Pick<Row, "restore" | "verify">,
+  expected: Pick<Row, "points" | "restore" | "verify">,
 ): Promise<void> {
   const dry = await run("restore", "--dry-run", "-o", `${folder}/dry.db`);
   const real = await run("restore", "-o", `${folder}/out.db`);
   assertEquals([dry.code, real.code], [expected.restore, expected.restore], real.stderr);
-  const verified = await run("verify", "--level", "restore");
-  assertEquals(verified.code, expected.verify, verified.stdout);
+  for (const level of ["chain", "intact", "restore"]) {
+    const verified = await run("verify", "--level", level);
+    assertEquals([level, verified.code], [level, expected.verify], verified.stdout);
+  }
+  const reached = await run("verify", "--level", "reach");
+  assertEquals(reached.code, expected.points === 3 ? 3 : 0, reached.stdout);
 }
 
 Deno.test("points says of what is encrypted for others that it cannot be read, and calls it no damage", () =>
