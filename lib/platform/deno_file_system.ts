@@ -230,7 +230,13 @@ function lockOf(files: Pick<FileSystem, "linkStatus">, file: Deno.FsFile): PathL
       const found = files.linkStatus(where);
       return found !== undefined && found.device === own.dev && found.inode === own.ino;
     },
-    release: () => file.close(),
+    release: () => {
+      try {
+        file.unlockSync(); // A child that is being started has this descriptor, too, until its own program runs.
+      } finally {
+        file.close();
+      }
+    },
   };
 }
 

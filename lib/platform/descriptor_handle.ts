@@ -11,6 +11,11 @@ export class DescriptorHandle implements FileHandle {
   readonly #calls: Semaphore | undefined;
   /** Writes and syncs on another thread. Closed under them, the descriptor's number might be another file's. */
   readonly #changes = new Set<Promise<void>>();
+  /**
+   * Bytes that are locked. Closing alone does not always end that: a child that is being started has our descriptors, too,
+   * until its own program runs.
+   */
+  readonly #locked = new Set<number>();
 
   /** `calls` bounds what is under way at once off the event loop. */
   constructor(system: SystemCalls, descriptor: number, path: string, calls?: Semaphore) {
@@ -105,19 +110,23 @@ export class DescriptorHandle implements FileHandle {
     return this.#later("look at", () => this.#system.identityLater(this.#descriptor));
   }
 
-  lockLater(at: number): Promise<boolean | undefined> {
-    return this.#later("lock", () => this.#system.lockLater(this.#descriptor, at));
+  async lockLater(at: number): Promise<boolean | undefined> {
+    const isLocked = await this.#later("lock", () => this.#system.lockLater(this.#descriptor, at));
+    if (isLocked === true) this.#locked.add(at);
+    return isLocked;
   }
 
   close(): void {
     this.#assertUnchanging();
+    for (const at of this.#locked) this.#system.unshare(this.#descriptor, at, 1);
     translated("close", this.#path, () => this.#system.close(this.#descriptor));
   }
 
   async closeLater(): Promise<void> {
     await Promise.allSettled(this.#changes);
-    await this.#later("close", () => {
+    await this.#later("close", async () => {
       this.#assertUnchanging();
+      for (const at of this.#locked) await this.#system.unlockLater(this.#descriptor, at);
       return this.#system.closeLater(this.#descriptor);
     });
   }

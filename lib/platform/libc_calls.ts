@@ -233,6 +233,10 @@ class LibcCalls implements SystemCalls {
     }
   }
 
+  async unlockLater(descriptor: number, at: number): Promise<void> {
+    await this.#raw.control(descriptor, F_OFD_SETLK, lockBytes(F_UNLCK, at, 1));
+  }
+
   remove(path: string): void {
     const name = cString(path);
     this.#done(() => this.#libc.unlink(name));

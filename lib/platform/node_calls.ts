@@ -82,6 +82,8 @@ export class NodeCalls implements SystemCalls {
     return Promise.resolve(undefined);
   }
 
+  async unlockLater(): Promise<void> {}
+
   remove(path: string): void {
     if (Deno.lstatSync(path).isDirectory) throw isFolder(path);
     Deno.removeSync(path);

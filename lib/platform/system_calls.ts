@@ -52,6 +52,7 @@ export interface SystemCalls {
    * no such locks.
    */
   lockLater(descriptor: number, at: number): Promise<boolean | undefined>;
+  unlockLater(descriptor: number, at: number): Promise<void>;
   /** A file or a link, never a folder. */
   remove(path: string): void;
   removeLater(path: string): Promise<void>;

@@ -3,7 +3,7 @@ import { WalIndex } from "../../lib/database/wal_index.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { NodeCalls } from "../../lib/platform/node_calls.ts";
 import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
-import { assert, assertEquals } from "../support/assert.ts";
+import { assert, assertEquals, fail } from "../support/assert.ts";
 import { LockByte, locksOn } from "../support/locks.ts";
 import { startOtherProcess } from "../support/other_process.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
@@ -72,6 +72,50 @@ Deno.test("lockLater() takes a byte for its own handle alone, until that is clos
     assertEquals(await other.lockLater(30), true);
     await other.closeLater();
     assertEquals(locksOn(path, "OFDLCK"), []);
+  }));
+
+/** What a child has of our descriptors between its start and its own program's. */
+function duplicateOf(path: string): Disposable {
+  const libc = Deno.dlopen("libc.so.6", {
+    dup: { parameters: ["i32"], result: "i32" },
+    close: { parameters: ["i32"], result: "i32" },
+  });
+  const found = [...Deno.readDirSync("/proc/self/fd")].find(({ name }) => linkOf(`/proc/self/fd/${name}`) === path);
+  const copy = libc.symbols.dup(Number(found?.name ?? fail(`${path} is not open`)));
+  return {
+    [Symbol.dispose]: () => {
+      libc.symbols.close(copy);
+      libc.close();
+    },
+  };
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return undefined; // Closed since it was listed.
+  }
+}
+
+Deno.test("lockLater() and tryLock() end with close, though a child that is being started has the descriptor, too", () =>
+  withFile(async (path) => {
+    for (const end of ["close", "closeLater"] as const) {
+      const own = await files.openLater(path, "write");
+      assertEquals(await own.lockLater(30), true);
+      using _copy = duplicateOf(path);
+      await own[end]();
+      const other = await files.openLater(path, "write");
+      assertEquals(await other.lockLater(30), true, end);
+      await other.closeLater();
+    }
+    const lock = files.tryLock(`${path}.lock`);
+    assert(lock !== undefined);
+    using _copy = duplicateOf(`${path}.lock`);
+    lock.release();
+    const again = files.tryLock(`${path}.lock`);
+    assert(again !== undefined);
+    again.release();
   }));
 
 Deno.test("identityLater() tells which file is open, whatever has its name by now", () =>
