@@ -26,6 +26,7 @@ const TYPE_NAMES: Readonly<Record<ConfigKey["type"], string>> = {
   secret: "text",
   schedule: "five fields",
   address: "address",
+  names: "names",
   number: "number",
   change: "number or part",
   boolean: "true or false",

@@ -114,6 +114,23 @@ export const limits = {
    */
   deviceAnswerMaxMs: 60_000,
   deviceGlanceMs: 10_000,
+  /** One connection to `addr`, from its first byte to its last: whoever asks over the slowest network needs less. */
+  httpConnectionMaxMs: 10_000,
+  /** Connections at once: more than all who scrape metrics. Beyond, the one that is there longest is closed. */
+  httpConnectionsMax: 16,
+  /** A request of any browser or scraper is shorter. */
+  httpHeadMaxBytes: 8 << 10,
+  /** Reads of a request's head, and as many of the body that nobody wants: bytes that come one by one cost a read each. */
+  httpReadsMax: 32,
+  /** Connections taken, in the long run, and how far a burst of them may be ahead of that: what it costs is replication's. */
+  httpConnectionsPerSecondMax: 200,
+  httpBurstMs: 500,
+  /** For what is worked on an answer, so much longer no connection is taken: a tenth of the time is the pages'. */
+  httpRestPerWork: 9,
+  /** No connection is taken with fewer files left that may be opened: replication needs them, a Worker's start 8. */
+  httpSpareDescriptors: 32,
+  /** When none can be taken, that is tried again so soon. */
+  httpTryAgainMs: 1_000,
   /** A port that another process has is asked for again so often. */
   listenAgainMs: 10_000,
   /** Generations begun within a minute; beyond that something is wrong that another one does not mend. */

@@ -29,6 +29,7 @@ interface Plan {
   readonly shutdownTimeoutMs: number;
   /** Where metrics and health are served. */
   readonly monitoring?: ListenAddress | undefined;
+  readonly monitoringNames?: readonly string[];
   /** The config file; undefined without one. */
   readonly source?: string;
 }
@@ -65,6 +66,7 @@ export async function run(context: CommandContext): Promise<number> {
       watchFolder: (folder, listener) => events?.watchFolder(folder, listener),
       userId: context.userId,
       monitoring: isOnce ? undefined : plan.monitoring,
+      monitoringNames: plan.monitoringNames ?? [],
       shutdownTimeoutMs: isOnce ? 0 : plan.shutdownTimeoutMs,
       ...(plan.source === undefined ? {} : { verify: verifier(context, plan.source) }),
     });
@@ -99,6 +101,7 @@ async function planFor(context: CommandContext): Promise<Plan> {
     sqliteLibrary: config.sqliteLibrary,
     shutdownTimeoutMs: shutdownTimeoutMs ?? config.shutdownTimeoutMs,
     monitoring: config.monitoring,
+    monitoringNames: config.monitoringNames ?? [],
     source: config.source,
   };
 }

@@ -14,6 +14,8 @@ export interface Config {
   readonly exec?: string;
   /** Where the daemon serves metrics and health; absent: nowhere. */
   readonly monitoring?: ListenAddress;
+  /** Names of this host by which it may be asked there. */
+  readonly monitoringNames?: readonly string[];
   /** How long a stop goes on trying without any gain; 0: one try. */
   readonly shutdownTimeoutMs: number;
   /** `system` or a path; absent means the built-in SQLite. */

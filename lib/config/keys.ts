@@ -25,6 +25,8 @@ export interface ConfigTypes {
   readonly secret: Secret;
   readonly schedule: CronSchedule;
   readonly address: ListenAddress;
+  /** Of hosts. */
+  readonly names: readonly string[];
   readonly integer: number;
   readonly number: number;
   readonly change: { readonly amount: number; readonly isPart: boolean };
@@ -92,6 +94,15 @@ export const CONFIG_KEYS = [
     default: "none",
     meaning:
       "Where the daemon serves `/metrics` and `/health`, as `127.0.0.1:9090`; `:9090` is every address of the host.",
+  },
+  {
+    key: "addr-names",
+    levels: ["global"],
+    type: "names",
+    mayBeEmpty: true,
+    default: "none",
+    meaning: "Names of this host, with a space between two, by which others may ask at `addr` besides its addresses " +
+      "(`docs/monitoring.md`).",
   },
   {
     key: "shutdown-timeout",

@@ -68,6 +68,7 @@ class ConfigParser {
     const exec = global.get("exec");
     const library = global.get("sqlite-library");
     const address = global.get("addr");
+    const names = global.get("addr-names");
     const logging = document.attempt(() => this.#logging(global)) ?? defaultLogging;
     const config: Config = {
       databases: databases.filter((database) => database !== undefined),
@@ -77,6 +78,7 @@ class ConfigParser {
       warnings: document.warnings,
       ...(exec === undefined ? {} : { exec }),
       ...(address === undefined ? {} : { monitoring: address }),
+      ...(names === undefined ? {} : { monitoringNames: names }),
       ...(library === undefined ? {} : { sqliteLibrary: library }),
     };
     const placeOf = (part: Part) => this.#places.get(part) ?? this.#source;

@@ -4,6 +4,7 @@ import { Secret } from "../base/secret.ts";
 import { absolutePath, type PathSurroundings } from "./absolute_path.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import type { ConfigKey, ConfigTypes } from "./keys.ts";
+import { canonicalHostName } from "./host_name.ts";
 import { parseListenAddress } from "./listen_address.ts";
 import { isReplicaUrl, parseReplicaUrl } from "./replica_url.ts";
 import { formatSize, parseSize } from "./size.ts";
@@ -53,6 +54,8 @@ export function readValue(row: ConfigKey, value: ValueText, surroundings: Surrou
       return readSchedule(value);
     case "address":
       return readAddress(value);
+    case "names":
+      return readNames(value);
     case "number":
       return readNumber(value);
     case "change":
@@ -143,6 +146,14 @@ function readAddress({ text }: ValueText): Reading {
   return address === undefined
     ? wrong("an address with a port, such as 127.0.0.1:9090")
     : { kind: "value", value: address };
+}
+
+function readNames({ text }: ValueText): Reading {
+  const names = text.trim().split(/\s+/);
+  const isName = (name: string) => !name.includes(":") && canonicalHostName(name) !== undefined;
+  return names.every(isName)
+    ? { kind: "value", value: names }
+    : wrong("names of hosts with a space between two, such as backup.example.com");
 }
 
 function readNumber({ text, plain }: ValueText): Reading {

@@ -44,6 +44,8 @@ export interface DaemonOptions {
   readonly userId: number | undefined;
   /** Where metrics and health are served; absent: nowhere. */
   readonly monitoring?: ListenAddress | undefined;
+  /** By which it may be asked there besides its own. */
+  readonly monitoringNames?: readonly string[];
   /** What is under way on replicas ends soon after it is aborted; absent: nothing is broken off. */
   readonly cancelled?: AbortSignal;
   /** How long `finish()` goes on trying without any gain; 0: each thing is tried once. */
@@ -243,11 +245,11 @@ export class Daemon {
   }
 
   #startMonitoring(): void {
-    const { monitoring: address, platform: { clock, files, web } } = this.#options;
+    const { monitoring: address, monitoringNames: names = [], platform: { clock, files, web } } = this.#options;
     if (address === undefined) return;
     const look = () =>
       this.#pairs.map(({ config, database, replicators }) => factsOf(files, config, database, replicators));
-    this.#monitoring = new Monitoring({ address, clock, web, log: this.#log, look });
+    this.#monitoring = new Monitoring({ address, names, clock, web, log: this.#log, look });
   }
 
   #answersOf({ config, database, replicators }: Pair): Answers {

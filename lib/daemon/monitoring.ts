@@ -3,18 +3,23 @@
  * It only reads, and knows no secrets. Replication never waits for it: a port that is taken is asked for again and again.
  */
 import { EXPOSITION_TYPE } from "../base/exposition.ts";
-import { isRetryable, messageOf } from "../base/errors.ts";
+import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
-import { formatAddress, type HttpAnswer, type HttpServer, type ListenAddress } from "../platform/http_server.ts";
+import { type HttpAnswer, plainAnswer } from "../platform/http_connection.ts";
+import type { HttpRequest } from "../platform/http_request.ts";
+import { formatAddress, type HttpServer, type ListenAddress } from "../platform/http_server.ts";
 import type { Web } from "../platform/web.ts";
+import { judgeHost } from "./asked_host.ts";
 import { type DatabaseFacts, judgeHealth } from "./health.ts";
 import { healthDocument } from "./health_document.ts";
 import { metricsPage } from "./metrics_page.ts";
 
 export interface MonitoringOptions {
   readonly address: ListenAddress;
+  /** Names of this host by which it may be asked besides its own. */
+  readonly names: readonly string[];
   readonly clock: Clock;
   readonly web: Web;
   readonly log: Logger;
@@ -22,11 +27,14 @@ export interface MonitoringOptions {
   readonly look: () => readonly DatabaseFacts[];
 }
 
+const FOREIGN = "foreign";
+
 export class Monitoring {
   readonly #options: MonitoringOptions;
   readonly #stopped = new AbortController();
   readonly #finished: Promise<void>;
   #server: HttpServer | undefined;
+  readonly #saidMs = new Map<string, number>();
 
   constructor(options: MonitoringOptions) {
     this.#options = options;
@@ -43,7 +51,7 @@ export class Monitoring {
     const { address, clock, web, log } = this.#options;
     for (let isSaid = false; !signal.aborted; isSaid = true) {
       try {
-        this.#server = web.serve(address, (method, path) => this.#answer(method, path));
+        this.#server = web.serve(address, (request) => this.#answer(request), (problem) => this.#say(problem));
         const at = formatAddress({ hostname: address.hostname ?? "localhost", port: this.#server.port });
         log.info("Serving metrics and health", { metrics: `http://${at}/metrics`, health: `http://${at}/health` });
         if (address.hostname === undefined) log.warn("Whoever reaches this host may read metrics and health", { at });
@@ -55,16 +63,33 @@ export class Monitoring {
     }
   }
 
-  #answer(method: string, path: string): HttpAnswer {
-    if (method !== "GET" && method !== "HEAD") return plain(405, "only GET and HEAD are answered");
-    if (path !== "/metrics" && path !== "/health") return plain(404, "there are /metrics and /health");
+  #answer({ method, path, host }: HttpRequest): HttpAnswer {
+    const judged = judgeHost(host, this.#options.address, this.#options.names);
+    if (judged.kind === "malformed") return plainAnswer(400, "Host is none");
+    if (judged.kind === "foreign") return this.#refuseForeign(judged.name);
+    if (method !== "GET" && method !== "HEAD") {
+      return { ...plainAnswer(405, "only GET and HEAD are answered"), allow: "GET, HEAD" };
+    }
+    if (path !== "/metrics" && path !== "/health") return plainAnswer(404, "there are /metrics and /health");
     const health = judgeHealth(this.#options.look());
     if (path === "/metrics") return { status: 200, contentType: EXPOSITION_TYPE, body: metricsPage(health) };
     const body = `${JSON.stringify(healthDocument(health), null, 2)}\n`;
     return { status: health.isHealthy ? 200 : 503, contentType: "application/json", body };
   }
-}
 
-function plain(status: number, text: string): HttpAnswer {
-  return { status, contentType: "text/plain; charset=utf-8", body: `${text}\n` };
+  #refuseForeign(name: string): HttpAnswer {
+    const problem = `A request for ${name} is not answered: it may be any page's in a browser`;
+    const advice = `if ${name} is this host, name it in "addr-names" of the config`;
+    this.#say(new ReplicationError("denied", problem, { advice }), FOREIGN);
+    return plainAnswer(421, `${problem} (${advice})`);
+  }
+
+  /** Whoever asks must not fill the log: the same, and any name that is foreign, once, then hourly. */
+  #say({ message, advice }: ReplicationError, what = message): void {
+    const { clock, log } = this.#options;
+    const now = clock.monotonicMs();
+    if (now - (this.#saidMs.get(what) ?? -Infinity) < limits.saidAgainMs) return;
+    this.#saidMs.set(what, now);
+    log.warn(message, { advice });
+  }
 }

@@ -1,5 +1,13 @@
-/** Answers requests over HTTP, of which it knows method and path alone. */
+/**
+ * Answers requests over HTTP, as little as that takes and within bounds (decision 0045): whoever asks, and however, costs a
+ * bounded number of descriptors, none of the last ones, and a small part of the time.
+ */
 import { messageOf, ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
+import type { Clock } from "./clock.ts";
+import { fileError } from "./file_error.ts";
+import { type HttpAnswerer, HttpConnection } from "./http_connection.ts";
+import { hasSpareDescriptors } from "./spare_descriptors.ts";
 
 export interface ListenAddress {
   /** A name or an address; undefined: every one of this host. */
@@ -8,33 +16,22 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-export interface HttpAnswer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-}
-
-export type HttpAnswerer = (method: string, path: string) => HttpAnswer;
-
 export interface HttpServer {
   /** The port that it listens at. */
   readonly port: number;
   close(): Promise<void>;
 }
 
-/** Throws `busy` when another process has the port, else `unavailable`. */
-export function serveHttp(address: ListenAddress, answer: HttpAnswerer): HttpServer {
-  const hostname = address.hostname ?? "0.0.0.0";
+/** As `Web.serve()` says. */
+export function serveHttp(
+  address: ListenAddress,
+  answer: HttpAnswerer,
+  trouble: (problem: ReplicationError) => void,
+  clock: Clock,
+): HttpServer {
   try {
-    const server = Deno.serve(
-      { hostname, port: address.port, onListen: () => {}, onError: () => new Response(null, { status: 500 }) },
-      ({ method, url }) => {
-        const { status, contentType, body } = answer(method, new URL(url).pathname);
-        const headers = { "content-type": contentType, "cache-control": "no-store" };
-        return new Response(method === "HEAD" ? null : body, { status, headers });
-      },
-    );
-    return { port: server.addr.port, close: () => server.shutdown() };
+    const listener = Deno.listen({ hostname: address.hostname ?? "0.0.0.0", port: address.port });
+    return new AcceptLoop(listener, answer, trouble, clock);
   } catch (error) {
     const isTaken = error instanceof Deno.errors.AddrInUse;
     throw new ReplicationError(
@@ -42,6 +39,92 @@ export function serveHttp(address: ListenAddress, answer: HttpAnswerer): HttpSer
       `Cannot listen at ${formatAddress(address)}: ${isTaken ? "another process does" : messageOf(error)}`,
       { cause: error },
     );
+  }
+}
+
+class AcceptLoop implements HttpServer {
+  readonly port: number;
+  readonly #listener: Deno.TcpListener;
+  readonly #answer: HttpAnswerer;
+  readonly #trouble: (error: ReplicationError) => void;
+  readonly #clock: Clock;
+  readonly #closed = new AbortController();
+  readonly #finished: Promise<void>;
+  /** The oldest first. */
+  readonly #connections = new Set<HttpConnection>();
+  /** No connection is taken before: what is spent on one is rested for. */
+  #restsUntilMs = 0;
+
+  constructor(
+    listener: Deno.TcpListener,
+    answer: HttpAnswerer,
+    trouble: (error: ReplicationError) => void,
+    clock: Clock,
+  ) {
+    this.port = listener.addr.port;
+    this.#listener = listener;
+    this.#answer = answer;
+    this.#trouble = trouble;
+    this.#clock = clock;
+    this.#finished = this.#run(this.#closed.signal);
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    this.#listener.close();
+    await this.#finished;
+    for (const connection of this.#connections) connection.close();
+    await Promise.all([...this.#connections].map(({ ended }) => ended));
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const problem = await this.#takeOne(signal);
+      if (problem !== undefined && !signal.aborted) this.#trouble(problem);
+      const restMs = problem === undefined ? this.#restsUntilMs - this.#clock.monotonicMs() : limits.httpTryAgainMs;
+      if (restMs > 0) await this.#clock.sleep(restMs, signal);
+    }
+  }
+
+  /** What is wrong, for a while: the system gives no connection, or what it gives is needed for replication. */
+  async #takeOne(signal: AbortSignal): Promise<ReplicationError | undefined> {
+    const { hostname, port } = this.#listener.addr;
+    let connection: Deno.TcpConn;
+    try {
+      connection = await this.#listener.accept();
+    } catch (error) {
+      return fileError("take a connection at", formatAddress({ hostname, port }), error);
+    }
+    if (signal.aborted || !hasSpareDescriptors(limits.httpSpareDescriptors)) {
+      connection.close();
+      return new ReplicationError("unavailable", "Cannot take a connection: the last open files are for replication", {
+        advice: "raise the limit on open files",
+      });
+    }
+    this.#serve(connection);
+    return undefined;
+  }
+
+  #serve(connection: Deno.TcpConn): void {
+    this.#rest(1_000 / limits.httpConnectionsPerSecondMax);
+    // Whoever has waited longest without an end most likely has nothing to ask.
+    if (this.#connections.size >= limits.httpConnectionsMax) this.#connections.values().next().value?.close();
+    const served = new HttpConnection(connection, (request) => {
+      const start = this.#clock.monotonicMs();
+      try {
+        return this.#answer(request);
+      } finally {
+        this.#rest((this.#clock.monotonicMs() - start) * limits.httpRestPerWork);
+      }
+    });
+    this.#connections.add(served);
+    served.ended.then(() => this.#connections.delete(served));
+  }
+
+  #rest(ms: number): void {
+    const now = this.#clock.monotonicMs();
+    // A short burst is not slowed down.
+    this.#restsUntilMs = Math.max(this.#restsUntilMs, now - limits.httpBurstMs) + ms;
   }
 }
 

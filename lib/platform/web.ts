@@ -2,18 +2,23 @@
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import { product } from "../base/product.ts";
 import type { Secret } from "../base/secret.ts";
-import { type HttpAnswerer, type HttpServer, type ListenAddress, serveHttp } from "./http_server.ts";
+import { SystemClock } from "./clock.ts";
+import type { HttpAnswerer } from "./http_connection.ts";
+import { type HttpServer, type ListenAddress, serveHttp } from "./http_server.ts";
 
 export interface Web {
   /** Throws `unavailable` when the address cannot be reached in time or refuses; the message never holds the address. */
   post(address: Secret, body: string, timeoutMs: number): Promise<void>;
-  /** Throws `busy` when another process has the port, else `unavailable`. */
-  serve(address: ListenAddress, answer: HttpAnswerer): HttpServer;
+  /**
+   * `trouble` is told what keeps it from answering for a while, whenever that is so. Throws `busy` when another process has
+   * the port, else `unavailable`.
+   */
+  serve(address: ListenAddress, answer: HttpAnswerer, trouble: (problem: ReplicationError) => void): HttpServer;
 }
 
 export class SystemWeb implements Web {
-  serve(address: ListenAddress, answer: HttpAnswerer): HttpServer {
-    return serveHttp(address, answer);
+  serve(address: ListenAddress, answer: HttpAnswerer, trouble: (problem: ReplicationError) => void): HttpServer {
+    return serveHttp(address, answer, trouble, new SystemClock());
   }
 
   async post(address: Secret, body: string, timeoutMs: number): Promise<void> {

@@ -10,7 +10,12 @@ import { SimulatedClock } from "../support/simulated_clock.ts";
 
 const FACTS = databaseFacts({ position: undefined, databaseBytes: 4_096, replicas: [] });
 
-function aMonitoring(hostname: string | undefined, port: number, look: () => readonly DatabaseFacts[]) {
+function aMonitoring(
+  hostname: string | undefined,
+  port: number,
+  look: () => readonly DatabaseFacts[],
+  names: readonly string[] = [],
+) {
   const lines: string[] = [];
   const clock = new SimulatedClock(0);
   const log = createLogger({
@@ -19,7 +24,7 @@ function aMonitoring(hostname: string | undefined, port: number, look: () => rea
     now: () => clock.now(),
     writeLine: (line) => lines.push(line),
   });
-  const monitoring = new Monitoring({ address: { hostname, port }, clock, web: new SystemWeb(), log, look });
+  const monitoring = new Monitoring({ address: { hostname, port }, names, clock, web: new SystemWeb(), log, look });
   const address = async () => {
     await until(() => lines.some((line) => line.includes("Serving")), "the server");
     return /metrics=(http:\S+)\/metrics/.exec(lines.find((line) => line.includes("Serving")) ?? "")?.[1] ?? "";

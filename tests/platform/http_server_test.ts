@@ -1,0 +1,191 @@
+import { limits } from "../../lib/base/limits.ts";
+import type { ReplicationError } from "../../lib/base/errors.ts";
+import { SystemClock } from "../../lib/platform/clock.ts";
+import { type HttpAnswer, plainAnswer } from "../../lib/platform/http_connection.ts";
+import type { HttpRequest } from "../../lib/platform/http_request.ts";
+import { serveHttp } from "../../lib/platform/http_server.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+
+const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/** A connection that sends the text; what comes back until the end, which a reset is too. */
+class Client implements Disposable {
+  readonly #connection: Deno.TcpConn;
+
+  private constructor(connection: Deno.TcpConn) {
+    this.#connection = connection;
+  }
+
+  static async to(port: number): Promise<Client> {
+    return new Client(await Deno.connect({ hostname: "127.0.0.1", port }));
+  }
+
+  async send(text: string): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
+    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await this.#connection.write(rest));
+  }
+
+  async rest(): Promise<string> {
+    const [decoder, bytes] = [new TextDecoder(), new Uint8Array(4_096)];
+    let text = "";
+    try {
+      for (;;) {
+        const count = await this.#connection.read(bytes);
+        if (count === null) break;
+        text += decoder.decode(bytes.subarray(0, count), { stream: true });
+      }
+    } catch {
+      // Reset.
+    }
+    return text;
+  }
+
+  endOfRequests(): Promise<void> {
+    return this.#connection.closeWrite();
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection.close();
+  }
+}
+
+async function withServer(
+  work: (port: number, ask: (text: string) => Promise<string>) => Promise<void>,
+  answer: (request: HttpRequest) => HttpAnswer = ({ path }) => plainAnswer(200, `you asked for ${path}`),
+): Promise<void> {
+  const problems: ReplicationError[] = [];
+  const server = serveHttp(
+    { hostname: "127.0.0.1", port: 0 },
+    answer,
+    (problem) => problems.push(problem),
+    new SystemClock(),
+  );
+  const ask = async (text: string) => {
+    using client = await Client.to(server.port);
+    await client.send(text).catch(() => {}); // Answered before all of it was sent.
+    return await client.rest();
+  };
+  try {
+    await work(server.port, ask);
+  } finally {
+    await server.close();
+  }
+  assertEquals(problems, []);
+}
+
+Deno.test("serveHttp() answers one request of each connection, and closes it", () =>
+  withServer(async (_, ask) => {
+    const answer = await ask(GET);
+    assertMatch(answer, /^HTTP\/1\.1 200 OK\r\n(?:[a-z-]+: [^\r]+\r\n)+\r\nyou asked for \/\n$/);
+    for (const header of ["connection: close", "content-length: 16", "cache-control: no-store"]) {
+      assertStringIncludes(answer, `${header}\r\n`);
+    }
+    const pipelined = await ask(GET.repeat(3));
+    assertEquals(pipelined.split("HTTP/1.1 200").length - 1, 1, "the first of several alone");
+    assertMatch(await ask("HEAD /x HTTP/1.0\r\n\r\n"), /content-length: 17\r\n[^]*\r\n\r\n$/);
+  }));
+
+Deno.test("serveHttp() answers what is none, too large or another protocol, and goes on", () =>
+  withServer(async (_, ask) => {
+    const cases: readonly (readonly [sent: string, status: number])[] = [
+      ["\x16\x03\x01\x02\x00\x01\x00", 400],
+      ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505],
+      ["GET / HTTP/1.1\r\n\r\n", 400],
+      [`GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(limits.httpHeadMaxBytes)}\r\n\r\n`, 431],
+    ];
+    for (const [sent, status] of cases) {
+      assertMatch(await ask(sent), new RegExp(`^HTTP/1\\.1 ${status} `), sent.slice(0, 30));
+    }
+    assertMatch(
+      await ask(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000\r\n\r\n${"x".repeat(50_000)}`),
+      / 200 OK/,
+    );
+    await ask(`POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000000\r\n\r\n${"x".repeat(20_000_000)}`);
+    assertMatch(await ask(GET), / 200 OK/);
+  }));
+
+Deno.test("serveHttp() refuses a request that comes in too many pieces", () =>
+  withServer(async (port) => {
+    using client = await Client.to(port);
+    const answer = client.rest();
+    let isAnswered = false;
+    answer.then(() => isAnswered = true);
+    await client.send("GET /");
+    while (!isAnswered) {
+      await client.send("x").catch(() => {});
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assertMatch(await answer, /^HTTP\/1\.1 400 /);
+  }));
+
+Deno.test("serveHttp() answers who has ended its own side, and forgets who has gone", () =>
+  withServer(async (port, ask) => {
+    using half = await Client.to(port);
+    await half.send(GET);
+    await half.endOfRequests();
+    assertMatch(await half.rest(), / 200 OK/);
+    using nothing = await Client.to(port);
+    await nothing.endOfRequests();
+    assertEquals(await nothing.rest(), "");
+    for (const sent of ["", "GET / HT", GET]) {
+      using gone = await Client.to(port);
+      await gone.send(sent);
+    }
+    assertMatch(await ask(GET), / 200 OK/);
+  }));
+
+Deno.test("serveHttp() closes the oldest of too many connections, and answers the newest", () =>
+  withServer(async (port, ask) => {
+    const idle: Client[] = [];
+    for (let count = 0; count < limits.httpConnectionsMax + 3; count++) idle.push(await Client.to(port));
+    try {
+      assertMatch(await ask(GET), / 200 OK/);
+      for (const client of idle.slice(0, 4)) assertEquals(await client.rest(), "");
+      const last = idle.at(-1);
+      await last?.send(GET);
+      assertMatch(await last?.rest() ?? "", / 200 OK/);
+    } finally {
+      for (const client of idle) client[Symbol.dispose]();
+    }
+  }));
+
+Deno.test("serveHttp() ends every connection in time: who asks nothing, who goes on, and who does not read", () =>
+  withServer(async (port) => {
+    const clients = [await Client.to(port), await Client.to(port), await Client.to(port)];
+    const [silent, late, deaf] = clients as [Client, Client, Client];
+    await late.send("GET / HTTP/1.1\r\nHost:");
+    await deaf.send(GET);
+    assertEquals([await silent.rest(), await late.rest()], ["", ""]);
+    const answer = await deaf.rest();
+    assert(answer.length < 30_000_000, `${answer.length}`);
+    for (const client of clients) client[Symbol.dispose]();
+  }, () => plainAnswer(200, "x".repeat(30_000_000))));
+
+Deno.test("serveHttp() takes no more connections in the long run than it should", async () => {
+  const clock = new SystemClock();
+  const start = clock.monotonicMs();
+  const burst = limits.httpConnectionsPerSecondMax * limits.httpBurstMs / 1_000;
+  const more = 40;
+  await withServer(async (_, ask) => {
+    for (let count = 0; count < burst + more; count++) await ask(GET);
+  });
+  const soonestMs = more * 1_000 / limits.httpConnectionsPerSecondMax;
+  assert(clock.monotonicMs() - start > soonestMs * 0.9);
+});
+
+Deno.test("serveHttp() that is closed leaves nothing behind, whatever is under way", async () => {
+  const server = serveHttp(
+    { hostname: "127.0.0.1", port: 0 },
+    () => plainAnswer(200, "x".repeat(30_000_000)),
+    () => {},
+    new SystemClock(),
+  );
+  const clients = [await Client.to(server.port), await Client.to(server.port)];
+  await clients[0]?.send(GET);
+  await server.close();
+  for (const client of clients) {
+    await client.rest();
+    client[Symbol.dispose]();
+  }
+  Deno.listen({ hostname: "127.0.0.1", port: server.port }).close();
+});
