@@ -131,6 +131,8 @@ export const limits = {
   httpSpareDescriptors: 32,
   /** When none can be taken, that is tried again so soon. */
   httpTryAgainMs: 1_000,
+  /** A verification that is due and cannot be started, as with too many open files, is tried again so soon. */
+  verifyAgainMs: 60_000,
   /** A port that another process has is asked for again so often. */
   listenAgainMs: 10_000,
   /** Generations begun within a minute; beyond that something is wrong that another one does not mend. */

@@ -2,7 +2,8 @@
  * Verifies at the times of a schedule, by a process of this very program: it reads the config by itself, gives way to
  * everything else, and keeps what it finds in the state folder, where `status` reads it.
  */
-import { messageOf } from "../base/errors.ts";
+import { isRetryable, messageOf } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { ChildOutput } from "../platform/process.ts";
@@ -63,14 +64,21 @@ export class VerifySchedule {
   async #verify(signal: AbortSignal): Promise<void> {
     const { clock, log, verify } = this.#options;
     const began = clock.monotonicMs();
-    let ended: ChildOutput;
-    try {
-      ended = await verify(signal);
-    } catch (error) {
-      // The program's file may be gone, or memory scarce: replication does not end because of that.
-      return log.error("Verification cannot be run", { reason: messageOf(error) });
+    let ended: ChildOutput | undefined;
+    let saidReason: string | undefined;
+    while (ended === undefined && !signal.aborted) {
+      try {
+        ended = await verify(signal);
+      } catch (error) {
+        // The program's file may be gone, or memory scarce: replication does not end because of that.
+        const [reason, retried] = [messageOf(error), isRetryable(error)];
+        if (reason !== saidReason) log.error("Verification cannot be run", { reason, retried });
+        if (!retried) return;
+        saidReason = reason;
+        await clock.sleep(limits.verifyAgainMs, signal);
+      }
     }
-    if (signal.aborted) return;
+    if (ended === undefined || signal.aborted) return;
     const { code, stdout, stderr } = ended;
     const seconds = Math.round(clock.monotonicMs() - began) / 1_000;
     if (code === 0) return log.info("Verified: every replica is proven", { seconds });

@@ -15,7 +15,7 @@ import { asIndex, formatIndex, formatPosition, type Index, type Offset, type Pos
 import type { SqliteDriver } from "../sqlite/driver.ts";
 import type { SnapshotImage } from "../store/generation_store.ts";
 import { judgePath, proveWriteAccess, type Readiness } from "./identity.ts";
-import { pageSizeOfFile } from "./open_database.ts";
+import { pageSizeOfFile, translateSqlite } from "./open_database.ts";
 import { type DatabaseSettings, type Session, SessionOpener } from "./session.ts";
 import { FileShadowReader } from "./shadow_reader.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
@@ -367,7 +367,7 @@ export class WatchedDatabase implements DatabaseSource {
     } catch (error) {
       // What fails because other files have the names now, or none, is told as what happened to them.
       const change = this.#session === session ? session.watch.fileChange() : undefined;
-      if (change === undefined) throw error;
+      if (change === undefined) throw translateSqlite("go on with", this.path, error);
       await this.#handleEnd(session, change);
     }
   }

@@ -1,7 +1,14 @@
 import { viewOf } from "../base/bytes.ts";
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import type { FileHandle, FileSystem } from "../platform/file_system.ts";
-import { type Preparation, type SqliteConnection, type SqliteDriver, SqliteError } from "../sqlite/driver.ts";
+import { RAISE_OPEN_FILES } from "../platform/file_error.ts";
+import {
+  type Preparation,
+  ResultCode,
+  type SqliteConnection,
+  type SqliteDriver,
+  SqliteError,
+} from "../sqlite/driver.ts";
 import { identify, type Identity, judgeHeader, movedError, rollbackJournalError } from "./identity.ts";
 import { prepareFirstRead } from "./first_read.ts";
 import { isAlone, keepFiles, usersOfWal } from "./presence.ts";
@@ -73,7 +80,7 @@ export async function openDatabase(
     walFile?.close();
     walIndex?.close();
     databaseFile.close();
-    throw translate(path, error);
+    throw translateSqlite("open", path, error);
   }
 }
 
@@ -128,19 +135,17 @@ function openConnection(driver: SqliteDriver, path: string, databaseFile: FileHa
   }
 }
 
-const NOT_A_DATABASE = 26;
-const CANNOT_OPEN = 14;
-
-function translate(path: string, error: unknown): unknown {
+/** What SQLite says is wrong while the database is worked on, as an error of this program. */
+export function translateSqlite(act: string, path: string, error: unknown): unknown {
   if (!(error instanceof SqliteError)) return error;
-  const primary = error.resultCode & 0xff;
-  if (primary === NOT_A_DATABASE) {
+  if (error.primaryCode === ResultCode.notADatabase) {
     return new ReplicationError("config-invalid", `Cannot replicate ${path}: it is not a SQLite database`, {
       cause: error,
     });
   }
-  const code = error.isBusy || primary === CANNOT_OPEN ? "unavailable" : "failed";
-  return new ReplicationError(code, `Cannot open ${path}: ${messageOf(error)}`, { cause: error });
+  const code = error.isBusy || error.primaryCode === ResultCode.cannotOpen ? "unavailable" : "failed";
+  const advice = error.isOutOfFiles ? { advice: RAISE_OPEN_FILES } : {};
+  return new ReplicationError(code, `Cannot ${act} ${path}: ${messageOf(error)}`, { cause: error, ...advice });
 }
 
 /** Lets go of a database without writing to the file that has its name. */

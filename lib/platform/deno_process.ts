@@ -2,8 +2,10 @@ import { cleanEnvironment } from "../base/environment_value.ts";
 import { product } from "../base/product.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import { fileError, translated } from "./file_error.ts";
 import { adoptOrphans } from "./orphans.ts";
 import { OutputQueue } from "./output_queue.ts";
+import { isOutOfDescriptors } from "./spare_descriptors.ts";
 import {
   type ChildHandle,
   type ChildOutput,
@@ -218,7 +220,7 @@ function spawnAgain(command: Deno.Command): Deno.ChildProcess {
   try {
     return command.spawn();
   } catch (error) {
-    throw new ReplicationError("failed", `Cannot start this program once more: ${messageOf(error)}`, { cause: error });
+    throw fileError("start", "this program once more", error);
   }
 }
 
@@ -238,7 +240,8 @@ const TERMINAL_SIGNALS: readonly string[] = ["SIGINT", "SIGQUIT", "SIGHUP"];
 /** Whether a terminal sends its signals to us, and to whatever we start. */
 function isInForeground(): boolean {
   if (!isLinux) return false;
-  const fields = Deno.readTextFileSync("/proc/self/stat").split(") ").at(-1)?.split(" ") ?? [];
+  const status = translated("read", "/proc/self/stat", () => Deno.readTextFileSync("/proc/self/stat"));
+  const fields = status.split(") ").at(-1)?.split(" ") ?? [];
   const [, , group, , terminal, foreground] = fields;
   return terminal !== "0" && group === foreground;
 }
@@ -254,6 +257,7 @@ function startChild(command: string, arguments_: readonly string[], isApart: boo
       stderr: "inherit",
     }).spawn();
   } catch (error) {
+    if (isOutOfDescriptors(error)) throw fileError("start", `the program ${command}`, error);
     const reason = error instanceof Deno.errors.NotFound
       ? "there is no such program (neither at that path nor in PATH)"
       : error instanceof Deno.errors.PermissionDenied

@@ -14,12 +14,25 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ETIMEDOUT: "unavailable",
   EHOSTDOWN: "unavailable",
   ENOTCONN: "unavailable",
+  EMFILE: "unavailable",
+  ENFILE: "unavailable",
   ETXTBSY: "busy",
   EBUSY: "busy",
 };
 
 /** Deno leaves `code` undefined for some errors (EFBIG among them) and names only the number in the text. */
-const NUMBERS: Readonly<Record<string, string>> = { "27": "EFBIG", "28": "ENOSPC", "122": "EDQUOT", "116": "ESTALE" };
+const NUMBERS: Readonly<Record<string, string>> = {
+  "23": "ENFILE",
+  "24": "EMFILE",
+  "27": "EFBIG",
+  "28": "ENOSPC",
+  "122": "EDQUOT",
+  "116": "ESTALE",
+};
+
+/** What goes by when files are closed, or the limit is raised under a process that runs (prlimit). */
+export const TOO_MANY_OPEN_FILES = "too many open files";
+export const RAISE_OPEN_FILES = "raise the limit on open files (ulimit -n, or LimitNOFILE= of the systemd unit)";
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "there is nothing at that path",
@@ -34,7 +47,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ELOOP: "it is a symbolic link (which is never followed there)",
   EEXIST: "it exists already",
   EIO: "the device reports an input/output error",
-  EMFILE: "too many open files (raise the limit on open files)",
+  EMFILE: TOO_MANY_OPEN_FILES,
   ENFILE: "too many open files on the whole system",
 };
 
@@ -45,6 +58,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: "make room on its device, or use another place",
   EDQUOT: "remove what is not needed, or have the quota raised",
   EFBIG: "raise the limit on the size of files (ulimit -f)",
+  EMFILE: RAISE_OPEN_FILES,
+  ENFILE: "raise fs.file-max, or see which program has so many files open",
 };
 
 export function fileError(act: string, path: string, error: unknown): ReplicationError {

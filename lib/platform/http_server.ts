@@ -5,7 +5,7 @@
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Clock } from "./clock.ts";
-import { fileError } from "./file_error.ts";
+import { fileError, RAISE_OPEN_FILES } from "./file_error.ts";
 import { type HttpAnswerer, HttpConnection } from "./http_connection.ts";
 import { hasSpareDescriptors } from "./spare_descriptors.ts";
 
@@ -98,7 +98,7 @@ class AcceptLoop implements HttpServer {
     if (signal.aborted || !hasSpareDescriptors(limits.httpSpareDescriptors)) {
       connection.close();
       return new ReplicationError("unavailable", "Cannot take a connection: the last open files are for replication", {
-        advice: "raise the limit on open files",
+        advice: RAISE_OPEN_FILES,
       });
     }
     this.#serve(connection);

@@ -9,7 +9,9 @@
  */
 import type { Stats } from "node:fs";
 import { basename } from "../base/path.ts";
+import { fileError, translated } from "./file_error.ts";
 import { node } from "./node_modules.ts";
+import { isOutOfDescriptors } from "./spare_descriptors.ts";
 
 const LOCK_READS = 3;
 
@@ -91,7 +93,8 @@ function hex2(value: bigint): string {
 }
 
 function processes(): readonly number[] {
-  return node.fs.readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).map(Number);
+  const names = translated("list", "/proc", () => node.fs.readdirSync("/proc"));
+  return names.filter((name) => /^[0-9]+$/.test(name)).map(Number);
 }
 
 function hasOpen(pid: number, file: Stats): boolean {
@@ -116,7 +119,8 @@ function readProc(name: string): string | undefined {
 function unlessGone<Result>(look: () => Result, otherwise: Result): Result {
   try {
     return look();
-  } catch {
+  } catch (error) {
+    if (isOutOfDescriptors(error)) throw fileError("look at", "/proc", error); // Nobody was asked, which is no answer.
     return otherwise;
   }
 }

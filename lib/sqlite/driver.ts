@@ -96,7 +96,8 @@ export const ResultCode = {
 export class SqliteError extends Error {
   override readonly name = "SqliteError";
 
-  constructor(readonly resultCode: number, message: string) {
+  /** `isOutOfFiles`: so many files are open that no more can be, which passes and says nothing of the database. */
+  constructor(readonly resultCode: number, message: string, readonly isOutOfFiles = false) {
     super(message);
   }
 

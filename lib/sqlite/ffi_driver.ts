@@ -16,6 +16,7 @@ import {
   TAKE_ANY_SCHEMA,
 } from "./driver.ts";
 import { openLibrary, type SqliteLibrary } from "./ffi_symbols.ts";
+import { explained } from "./out_of_files.ts";
 import { StatementCache } from "./statement_cache.ts";
 import { hasNoopCheckpoint } from "./version.ts";
 
@@ -242,7 +243,7 @@ function openDatabase(sqlite: SqliteLibrary, path: string, options: OpenOptions)
   const database = Deno.UnsafePointer.create(out[0] ?? 0n);
   assert(database !== null, "SQLite has memory for a connection");
   try {
-    if (code !== OK) throw new SqliteError(code, `${errorOf(sqlite, database).message} ${path}`);
+    if (code !== OK) throw explained(new SqliteError(code, `${messageOf(sqlite, database)} ${path}`));
     sqlite.sqlite3_extended_result_codes(database, 1);
     sqlite.sqlite3_busy_timeout(database, options.busyTimeoutMs ?? 0);
     if (options.persistWal) keepWalOnClose(sqlite, database);
@@ -264,7 +265,11 @@ function keepWalOnClose(sqlite: SqliteLibrary, database: Handle): void {
 }
 
 function errorOf(sqlite: SqliteLibrary, database: Handle): SqliteError {
-  return new SqliteError(sqlite.sqlite3_extended_errcode(database), stringAt(sqlite.sqlite3_errmsg(database)));
+  return explained(new SqliteError(sqlite.sqlite3_extended_errcode(database), messageOf(sqlite, database)));
+}
+
+function messageOf(sqlite: SqliteLibrary, database: Handle): string {
+  return stringAt(sqlite.sqlite3_errmsg(database));
 }
 
 function safeInteger(value: bigint): number {

@@ -20,6 +20,7 @@ import {
   type SqliteValue,
   TAKE_ANY_SCHEMA,
 } from "./driver.ts";
+import { explained } from "./out_of_files.ts";
 import { prepareInWorker } from "./preparation.ts";
 import { StatementCache } from "./statement_cache.ts";
 import { hasNoopCheckpoint } from "./version.ts";
@@ -103,7 +104,7 @@ function openDatabase(path: string, options: OpenOptions): DatabaseSync {
     database.exec(`PRAGMA busy_timeout = ${timeout}; ${TAKE_ANY_SCHEMA}`); // Opens nothing, so that nothing of it can fail.
     return database;
   } catch {
-    throw new SqliteError(ResultCode.cannotOpen, `unable to open database file ${path}`);
+    throw explained(new SqliteError(ResultCode.cannotOpen, `unable to open database file ${path}`));
   }
 }
 
@@ -117,7 +118,7 @@ function sqliteError(error: unknown): unknown {
   if (error instanceof RangeError) return new SqliteError(ResultCode.mismatch, error.message);
   if (!(error instanceof Error)) return error;
   const code: unknown = (error as Error & { errcode?: unknown }).errcode;
-  return typeof code === "number" ? new SqliteError(code, error.message) : error;
+  return typeof code === "number" ? explained(new SqliteError(code, error.message)) : error;
 }
 
 function builtInVersion(): string {

@@ -9,6 +9,7 @@
  */
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import { ResultCode, SqliteError, TAKE_ANY_SCHEMA } from "./driver.ts";
+import { explained, startWorker } from "./out_of_files.ts";
 
 /** What every program begins with. Only errors of a prepared statement have a result code; the constructor's are always "cannot open". */
 const BEGINNING = `
@@ -57,14 +58,17 @@ export function programUrl(text: string): string {
 export class SqliteWorker {
   readonly #worker: Worker;
   readonly #act: string;
+  readonly #started: () => void;
 
   /** `act` is for messages: `checkpoint /data/app.db`. */
   constructor(url: string, act: string) {
     this.#act = act;
     try {
-      this.#worker = new Worker(url, { type: "module", name: "sqlite" });
+      const { worker, started } = startWorker(act, () => new Worker(url, { type: "module", name: "sqlite" }));
+      this.#worker = worker;
+      this.#started = started;
     } catch (error) {
-      throw this.#error(messageOf(error));
+      throw error instanceof ReplicationError ? error : this.#error(messageOf(error));
     }
   }
 
@@ -79,14 +83,15 @@ export class SqliteWorker {
         reject(this.#error(event.message));
       };
       worker.postMessage(order);
-    });
+    }).finally(this.#started);
     if ("result" in answer) return answer.result;
-    if (answer.resultCode !== undefined) throw new SqliteError(answer.resultCode, answer.message);
+    if (answer.resultCode !== undefined) throw explained(new SqliteError(answer.resultCode, answer.message));
     throw this.#error(answer.message);
   }
 
   /** Its connections must be closed: ending it would close them in any order. */
   end(): void {
+    this.#started();
     this.#worker.terminate();
   }
 

@@ -1,3 +1,5 @@
+import { ReplicationError } from "../../lib/base/errors.ts";
+import { limits } from "../../lib/base/limits.ts";
 import { createLogger } from "../../lib/base/log.ts";
 import { dueBy, VerifySchedule } from "../../lib/daemon/verify_schedule.ts";
 import type { VerifyConfig } from "../../lib/config/config.ts";
@@ -115,4 +117,27 @@ Deno.test("VerifySchedule runs so long after its start and after the end of each
   assertEquals(runs, 2);
   await running.stop();
   assertEquals(dueBy({ checks: [] }), undefined);
+});
+
+Deno.test("VerifySchedule tries again soon what could not be started and may pass, and says it once", async () => {
+  let runs = 0;
+  const { clock, lines, running } = schedule("0 3 * * *", () => {
+    if (++runs < 4) {
+      throw new ReplicationError("unavailable", "Cannot start this program once more: too many open files");
+    }
+    return Promise.resolve(ended(0));
+  });
+  await pass(clock, 100_000 + 4 * limits.verifyAgainMs);
+  assertEquals(runs, 4);
+  assertEquals(lines.filter((line) => line.includes("cannot be run")).length, 1);
+  assert(lines.at(-1)?.includes("Verified"), lines.join("\n"));
+  await running.stop();
+});
+
+Deno.test("VerifySchedule is stopped while it waits to try again", async () => {
+  const { clock, running } = schedule("0 3 * * *", () => {
+    throw new ReplicationError("unavailable", "Cannot start this program once more: too many open files");
+  });
+  await pass(clock, 100_000);
+  await running.stop();
 });
