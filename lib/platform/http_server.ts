@@ -101,14 +101,22 @@ class AcceptLoop implements HttpServer {
         advice: RAISE_OPEN_FILES,
       });
     }
+    await this.#makeRoom();
     this.#serve(connection);
     return undefined;
   }
 
+  /** Whoever is there longest most likely has nothing to ask. Its descriptor is free when it has ended. */
+  async #makeRoom(): Promise<void> {
+    const oldest = this.#connections.values().next().value;
+    if (oldest === undefined || this.#connections.size < limits.httpConnectionsMax) return;
+    oldest.close();
+    await oldest.ended;
+    this.#connections.delete(oldest);
+  }
+
   #serve(connection: Deno.TcpConn): void {
     this.#rest(1_000 / limits.httpConnectionsPerSecondMax);
-    // Whoever has waited longest without an end most likely has nothing to ask.
-    if (this.#connections.size >= limits.httpConnectionsMax) this.#connections.values().next().value?.close();
     const served = new HttpConnection(connection, (request) => {
       const start = this.#clock.monotonicMs();
       try {

@@ -396,6 +396,17 @@ Deno.test("parseConfig() knows where metrics and health are to be served, and wh
   }
 });
 
+Deno.test("parseConfig() knows the names by which others may ask at addr", () => {
+  const names = (text: string) => parse(aConfig({ global: `addr-names: ${text}` })).monitoringNames;
+  assertEquals(names("backup.example.com"), ["backup.example.com"]);
+  assertEquals(names("backup  b.example.com"), ["backup", "b.example.com"]);
+  assertEquals([names(""), names('""')], [undefined, undefined]);
+  for (const text of ["backup:9090", "http://backup", "a,b", "'*'", "[a]"]) {
+    const message = problemOf(aConfig({ global: `addr-names: ${text}` }));
+    assertStringIncludes(message, "it must be names of hosts with a space between two", text);
+  }
+});
+
 Deno.test("parseConfig() tells of a replica's kind before the keys that only that kind has", () => {
   for (const kind of ["type: s3", "url: s3://bucket/app"]) {
     const message = problemOf(aConfig({ replica: `access-key-id: x\nbucket: y\n${kind}` }));

@@ -1,13 +1,17 @@
 /** With as many files open as may be: what says so, and what must not say anything else. */
 import { isRetryable, ReplicationError } from "../../lib/base/errors.ts";
+import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { DenoProcess } from "../../lib/platform/deno_process.ts";
+import { plainAnswer } from "../../lib/platform/http_connection.ts";
+import { serveHttp } from "../../lib/platform/http_server.ts";
 import { isMountPoint } from "../../lib/platform/mounts.ts";
 import { lockHolder, readLocks, whoHasOpen } from "../../lib/platform/open_files.ts";
 import { hasSpareDescriptors } from "../../lib/platform/spare_descriptors.ts";
 import { SqliteError } from "../../lib/sqlite/driver.ts";
 import { selectDriver } from "../../lib/sqlite/select_driver.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "../support/assert.ts";
+import { until } from "../support/daemon.ts";
 import { limitOpenFiles } from "../support/open_files_limit.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
@@ -118,3 +122,30 @@ Deno.test("a SQLite driver says that too many files are open, not that a databas
     const missing = thrownBy(() => driver.open(`${folder}/missing.db`, {}));
     assertEquals(missing instanceof SqliteError && missing.isOutOfFiles, false);
   }));
+
+Deno.test("serveHttp() takes no connection where few files are left or none, says so, and answers again after it", async () => {
+  const problems: ReplicationError[] = [];
+  const hostname = "127.0.0.1";
+  const address = { hostname, port: 0 };
+  const server = serveHttp(address, () => plainAnswer(200, "well"), (one) => problems.push(one), new SystemClock());
+  const ask = async () => {
+    using connection = await Deno.connect({ hostname, port: server.port });
+    await connection.write(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n")).catch(() => {});
+    const bytes = new Uint8Array(4_096);
+    const count = await connection.read(bytes).catch(() => null);
+    return new TextDecoder().decode(bytes.subarray(0, count ?? 0));
+  };
+  await withFewFiles(8, async () => assertEquals(await ask(), ""));
+  assertMatch(problems.at(-1)?.message ?? "", /the last open files are for replication/);
+  await withFewFiles(1, async () => {
+    const asked = ask();
+    await until(
+      () => problems.some(({ message }) => /take a connection.*too many open files$/.test(message)),
+      "trouble",
+    );
+    limitOpenFiles(Deno.pid, 4_096);
+    assertMatch(await asked, / 200 OK/);
+  });
+  assertMatch(await ask(), / 200 OK/);
+  await server.close();
+});

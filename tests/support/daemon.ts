@@ -86,12 +86,13 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Does the work while the process stands still, which then meets all of it at once. */
-  async whileStopped(work: () => void): Promise<void> {
+  async whileStopped<T>(work: () => T): Promise<T> {
     this.signal("SIGSTOP");
     const state = () => Deno.readTextFileSync(`/proc/${this.pid}/stat`).split(") ")[1]?.[0];
     await this.until(() => state() === "T", "the daemon to be stopped");
-    work();
+    const result = work();
     this.signal("SIGCONT");
+    return result;
   }
 
   /** The exit code; a child of its own may still write. */
