@@ -8,6 +8,7 @@ import { dirname } from "../base/path.ts";
 import { Notifier } from "../base/notifier.ts";
 import type { FolderWatcher } from "../database/database.ts";
 import { type Clock, unlessLate } from "../platform/clock.ts";
+import { isSameTrouble } from "../platform/file_error.ts";
 import type { FileLock, FileSystem } from "../platform/file_system.ts";
 import { withOwner } from "../platform/owned_files.ts";
 import { settledOrDue } from "../replica/settled_or_due.ts";
@@ -191,7 +192,7 @@ export class Answers {
 
   #sayProblem(what: string, error: unknown): void {
     const problem = messageOf(error);
-    if (problem !== this.#saidProblem) this.#options.log.warn(what, { reason: problem });
+    if (!isSameTrouble(problem, this.#saidProblem)) this.#options.log.warn(what, { reason: problem });
     this.#saidProblem = problem;
   }
 }

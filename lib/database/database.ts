@@ -9,6 +9,7 @@ import type { Logger } from "../base/log.ts";
 import { Notifier } from "../base/notifier.ts";
 import { basename, dirname } from "../base/path.ts";
 import type { Clock } from "../platform/clock.ts";
+import { isSameTrouble } from "../platform/file_error.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Generation } from "../position/generation.ts";
 import { asIndex, formatIndex, formatPosition, type Index, type Offset, type Position } from "../position/position.ts";
@@ -567,9 +568,8 @@ export class WatchedDatabase implements DatabaseSource {
   /** The same sentence is said once, then hourly, and again when something else was said in between. */
   #say(level: "info" | "warn" | "error", what: unknown, event: EventKind | undefined): void {
     const message = messageOf(what);
-    if (
-      withoutNames(message) === withoutNames(this.#lastSaid) && this.#clock.monotonicMs() - this.#saidMs < REPEAT_MS
-    ) return;
+    const isSaid = isSameTrouble(withoutNames(message), withoutNames(this.#lastSaid));
+    if (isSaid && this.#clock.monotonicMs() - this.#saidMs < REPEAT_MS) return;
     this.#noteSaid(message);
     this.#log[level](message, { advice: what instanceof ReplicationError ? what.advice : undefined }, event);
   }

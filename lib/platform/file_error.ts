@@ -62,6 +62,12 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENFILE: "raise fs.file-max, or see which program has so many files open",
 };
 
+/** Whether what is wrong need not be said anew. Which file was one too many changes with each try. */
+export function isSameTrouble(message: string, before: string | undefined): boolean {
+  const isOutOfFiles = (text = "") => text.endsWith(TOO_MANY_OPEN_FILES);
+  return message === before || (isOutOfFiles(message) && isOutOfFiles(before));
+}
+
 export function fileError(act: string, path: string, error: unknown): ReplicationError {
   if (error instanceof ReplicationError) return error;
   const message = messageOf(error);

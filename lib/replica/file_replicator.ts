@@ -9,6 +9,7 @@ import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { DatabaseSource, ShadowClaim } from "../database/source.ts";
 import type { Clock } from "../platform/clock.ts";
+import { isSameTrouble } from "../platform/file_error.ts";
 import type { Generation } from "../position/generation.ts";
 import { comparePositions, formatPosition, type Position } from "../position/position.ts";
 import type {
@@ -581,7 +582,7 @@ export class FileReplicator {
     this.#pulse.noteFailure();
     this.#copier.forget();
     const message = messageOf(error);
-    if (message !== this.#trouble || backoff.isTimeToRepeat()) {
+    if (!isSameTrouble(message, this.#trouble) || backoff.isTimeToRepeat()) {
       backoff.noteSaid();
       const advice = error instanceof ReplicationError ? error.advice : undefined;
       this.#log.error(message, { retried: true, may_pass: isRetryable(error), advice }, "replica-failed");
