@@ -300,10 +300,10 @@ const inspect: Command = {
   name: "inspect",
   isInternal: true,
   summary: "Look inside a restored database, for verify",
-  usage: ["ORDER"],
-  examples: [`inspect '{"path":"copy.db","structure":true,"queries":[],"pages":[]}'`],
+  usage: ["< ORDER"],
+  examples: ["inspect"],
   flags: [],
-  positionals: { min: 1, max: 1, expected: "one order" },
+  positionals: { min: 0, max: 0, expected: "no argument, and the order on stdin" },
   load: () => import("./inspect.ts"),
 };
 

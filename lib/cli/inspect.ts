@@ -1,10 +1,10 @@
-/** The child in which `verify` looks inside a restored database: an order as JSON, an answer as JSON. */
+/** The child in which `verify` looks inside a restored database: an order as JSON on its stdin, an answer as JSON. */
 import { ExitCode, ReplicationError } from "../base/errors.ts";
 import { inspectDatabase, type InspectionOrder } from "../sqlite/inspection.ts";
 import type { CommandContext } from "./command.ts";
 
 export async function run(context: CommandContext): Promise<number> {
-  const order = orderFrom(context.arguments.positionals[0] ?? "");
+  const order = orderFrom(await context.readInput());
   context.stdout.write(JSON.stringify(await inspectDatabase(order)));
   return ExitCode.done;
 }

@@ -14,7 +14,7 @@ export async function inspectInChild(
 ): Promise<InspectionResult> {
   let isLate = false;
   const ended = await withTimeLimit(context.platform.clock, INSPECTION_MAX_MS, async (limit) => {
-    const output = await context.runAgain(["inspect", JSON.stringify(order)], AbortSignal.any([signal, limit]));
+    const output = await context.runAgain(["inspect"], AbortSignal.any([signal, limit]), JSON.stringify(order));
     isLate = limit.aborted;
     return output;
   });

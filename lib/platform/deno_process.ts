@@ -154,14 +154,20 @@ export class DenoProcess implements Process {
     return adoptOrphans((pid) => this.#children.has(pid));
   }
 
-  async runAgain(words: readonly string[], signal: AbortSignal): Promise<ChildOutput> {
+  async readInput(): Promise<string> {
+    return await new Response(Deno.stdin.readable).text();
+  }
+
+  async runAgain(words: readonly string[], signal: AbortSignal, order?: string): Promise<ChildOutput> {
     const command = new Deno.Command(EXECUTABLE, {
       args: runtimeWords(words),
-      stdin: "null",
+      stdin: order === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
+      ...(order === undefined ? {} : { clearEnv: true, env: runtimeEnvironment() }),
     });
     const child = this.#noted(spawnAgain(command));
+    if (order !== undefined) handOver(child, order);
     const kill = () => killIfThere(child, "SIGKILL");
     signal.addEventListener("abort", kill);
     try {
@@ -232,6 +238,19 @@ function runtimeWords(words: readonly string[]): string[] {
   if (Deno.build.standalone) return [...words];
   const alone = Deno.mainModule.endsWith(".js") ? ["--no-config"] : [];
   return ["run", "--allow-all", "--quiet", ...alone, Deno.mainModule, ...words];
+}
+
+/** Where Deno finds its cache and the system its libraries, and where SQLite puts what it sorts. */
+const RUNTIME_VARIABLES = ["HOME", "XDG_CACHE_HOME", "DENO_DIR", "LD_LIBRARY_PATH", "TMPDIR", "SQLITE_TMPDIR"];
+
+function runtimeEnvironment(): Record<string, string> {
+  const set = RUNTIME_VARIABLES.map((name) => [name, Deno.env.get(name)] as const);
+  return Object.fromEntries(set.flatMap(([name, value]) => value === undefined ? [] : [[name, value]]));
+}
+
+/** Beside the reading of what it writes: it may write before it has read all. One that ends early says why by itself. */
+function handOver(child: Deno.ChildProcess, order: string): void {
+  new Blob([order]).stream().pipeTo(child.stdin).catch(() => {});
 }
 
 /** What a terminal sends to all that runs in its foreground, also to what a child has started. */

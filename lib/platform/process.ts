@@ -19,8 +19,13 @@ export interface Process {
   spawn(command: string, arguments_: readonly string[]): ChildHandle;
   /** As the first process of a container: leaves no zombies of programs that lost their parent. What is returned ends that. */
   adoptOrphans(): () => void;
-  /** Runs this very program once more, to its end, with no input; killed when the signal is aborted. */
-  runAgain(words: readonly string[], signal: AbortSignal): Promise<ChildOutput>;
+  /**
+   * Runs this very program once more, to its end; killed when the signal is aborted. With an order, that is its input, and of
+   * our environment it has nothing but what the run-time needs; else it has no input, and all of our environment.
+   */
+  runAgain(words: readonly string[], signal: AbortSignal, order?: string): Promise<ChildOutput>;
+  /** All of stdin, to its end. */
+  readInput(): Promise<string>;
   /** How a person calls this program: words before its own. */
   readonly invocation: readonly string[];
   /** The run-time's version, `2.9.6`. */

@@ -8,6 +8,7 @@ import { hex } from "../base/bytes.ts";
 import { messageOf } from "../base/errors.ts";
 import { ResultCode } from "./driver.ts";
 import { uriOf } from "./node_driver.ts";
+import { Reading } from "./reading.ts";
 
 /** Faults of one kind that are told; a database that is full of them is told by these. */
 const FAULTS_MAX = 20;
@@ -79,8 +80,8 @@ async function inspect(database: DatabaseSync, { structure, queries, pages }: In
     orphans: structure ? orphansIn(database) : {},
     objects: rows.length,
     schema: await schemaHash(rows.map(({ type, name, tbl_name, sql }) => [type, name, tbl_name, sql])),
-    answers: queries.map((query) => answerOf(database, query)),
     owners: ownersOf(database, pages),
+    answers: answersOf(database, queries), // Last: from then on the connection only reads.
   };
 }
 
@@ -149,11 +150,18 @@ async function schemaHash(rows: readonly unknown[]): Promise<string> {
   return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", text)).subarray(0, 8));
 }
 
-function answerOf(database: DatabaseSync, query: string): Answer {
+function answersOf(database: DatabaseSync, queries: readonly string[]): Answer[] {
+  if (queries.length === 0) return [];
+  const reading = new Reading(database);
+  return queries.map((query) => answerOf(reading, query));
+}
+
+function answerOf(reading: Reading, query: string): Answer {
   try {
-    const statement = database.prepare(query);
-    statement.setReadBigInts(true);
-    const row = statement.get();
+    const row = reading.ask(query, (statement) => {
+      statement.setReadBigInts(true);
+      return statement.get();
+    });
     return { kind: "value", value: row === undefined ? null : plain(Object.values(row)[0]) };
   } catch (error) {
     return { kind: "error", problem: messageOf(error) };

@@ -35,6 +35,8 @@ export interface OtherWorld {
   /** As on the machine; else no time passes but what is waited for. */
   readonly timePasses?: boolean;
   readonly onSignal?: Process["onSignal"];
+  /** What stdin holds; else nothing. */
+  readonly input?: string | undefined;
   /** Instead of opening files of replicas by the system's own. */
   readonly openLater?: (path: string, open: () => Promise<FileHandle>) => Promise<FileHandle>;
 }
@@ -78,7 +80,10 @@ export async function runInProcess(
     onSignal,
     spawn: () => unexpected("spawn"),
     adoptOrphans: () => () => {},
-    runAgain: async (words) => ({ ...await runInProcess(words, folder, environment, options), signal: undefined }),
+    runAgain: async (words, _signal, order) => {
+      return { ...await runInProcess(words, folder, environment, { ...options, input: order }), signal: undefined };
+    },
+    readInput: () => Promise.resolve(options.input ?? ""),
     invocation: ["tailrace"],
     runtimeVersion: Deno.version.deno,
   };
