@@ -23,7 +23,7 @@ const TYPE_NAMES: Readonly<Record<ConfigKey["type"], string>> = {
   duration: "duration",
   size: "size",
   integer: "whole number",
-  secret: "text",
+  ping: "text",
   schedule: "five fields",
   address: "address",
   names: "names",

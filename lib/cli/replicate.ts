@@ -2,6 +2,7 @@ import { createEncryption } from "../age/encryption.ts";
 import { ExitCode, exitCodeOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { createLogger, type Logger, type LogLevel } from "../base/log.ts";
+import { resolve } from "../base/path.ts";
 import { product } from "../base/product.ts";
 import type { DatabaseConfig, LoggingConfig } from "../config/config.ts";
 import { parseDuration } from "../config/duration.ts";
@@ -9,6 +10,7 @@ import { databaseConfigFromArguments } from "../config/from_arguments.ts";
 import { validateDatabases } from "../config/validate.ts";
 import { Daemon, type FinalSync, isBusy } from "../daemon/daemon.ts";
 import { awaitDaemonOf } from "../daemon/await_daemon.ts";
+import { dueBy } from "../daemon/verify_schedule.ts";
 import { openFileEvents } from "../platform/file_events.ts";
 import type { ListenAddress } from "../platform/http_server.ts";
 import type { ChildHandle, StopSignal } from "../platform/process.ts";
@@ -47,6 +49,7 @@ export async function run(context: CommandContext): Promise<number> {
   for (const { age } of plan.databases.flatMap(({ replicas }) => replicas)) {
     if (age !== undefined) await createEncryption(age).checkKeys(); // Before anything is written that nobody can read.
   }
+  if (!context.arguments.isOn("once")) await expectPingable(context, plan.databases);
   const driver = await selectDriver(plan.sqliteLibrary);
   log.info(`${product.title} ${product.version}`, { sqlite: driver.version, databases: plan.databases.length });
   if (hasWalResetBug(driver.version)) {
@@ -110,6 +113,15 @@ async function planFor(context: CommandContext): Promise<Plan> {
 function verifier(context: CommandContext, source: string) {
   const flags = ["--config", source, ...(context.arguments.isOn("no-expand-env") ? ["--no-expand-env"] : [])];
   return ({ path }: DatabaseConfig, signal: AbortSignal) => context.runAgain(["verify", ...flags, path], signal);
+}
+
+/** What the file with an address holds is seen at the first verification else, in the night. */
+async function expectPingable(context: CommandContext, databases: readonly DatabaseConfig[]): Promise<void> {
+  for (const { verify } of databases) {
+    if (verify.pingUrl === undefined || dueBy(verify) === undefined) continue;
+    const { pingAddress } = await import("./verify_ping.ts");
+    pingAddress(context.platform.files, verify.pingUrl.reveal(), (path) => resolve(context.currentFolder(), path));
+  }
 }
 
 function loggerFor(context: CommandContext, logging: LoggingConfig): Logger {

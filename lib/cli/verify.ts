@@ -1,7 +1,7 @@
 import { ExitCode, messageOf, ReplicationError, worstExitCode } from "../base/errors.ts";
 import { basename, dirname, resolve } from "../base/path.ts";
 import { product } from "../base/product.ts";
-import type { Secret } from "../base/secret.ts";
+import type { WebAddress } from "../base/web_address.ts";
 import { Progress } from "../base/progress.ts";
 import { parseDuration } from "../config/duration.ts";
 import { withTimeLimit } from "../platform/clock.ts";
@@ -24,7 +24,7 @@ import { writeJson, writeLine } from "./output.ts";
 import { printable } from "./table.ts";
 import { junitText } from "./verify_junit.ts";
 import { metricsText } from "./verify_metrics.ts";
-import { ping, pingAddress, type PingOutcome } from "./verify_ping.ts";
+import { lastWord, ping, pingAddress, type PingOutcome } from "./verify_ping.ts";
 import { nagiosCode, nagiosLine } from "./verify_nagios.ts";
 import { verifyDocument, verifyLines } from "./verify_report.ts";
 import { highestOf, requestsFrom, seedFrom, type VerifyRequest } from "./verify_requests.ts";
@@ -46,12 +46,17 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
   lowerPriority();
   const jitterMs = parseDuration(arguments_.text("jitter") ?? "") ?? 0;
   if (jitterMs > 0) await clock.sleep(jitterMs * fractionOf(context), signal);
-  for (const { address } of listeners) await tell(context, address, "/start", "");
+  const over = lastWord(clock, signal);
+  const tell = (address: WebAddress, outcome: PingOutcome, text: string) => {
+    const complain = (problem: string) => writeLine(context.stderr, printable(problem));
+    return ping({ ...context.platform, complain, over }, address, outcome, text);
+  };
+  for (const { address } of listeners) if (!signal.aborted) await tell(address, "/start", "");
   let report: VerifyReport;
   try {
     report = await prove(context, signal, requests, seed);
   } catch (error) {
-    for (const { address } of listeners) await tell(context, address, "/fail", messageOf(error));
+    for (const { address } of listeners) await tell(address, "/fail", messageOf(error));
     throw error;
   }
   const written = await writeReports(context, reports, report);
@@ -60,7 +65,6 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
     const replicas = report.replicas.filter((_, slot) => slots.includes(slot));
     const outcome = worstOutcome(replicas.map((replica) => replica.outcome));
     await tell(
-      context,
       address,
       outcome === "pass" ? "" : "/fail",
       linesOf({ ...report, outcome, replicas }).join("\n"),
@@ -81,7 +85,7 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
 
 /** A service that is told, and of which requests. */
 interface Listener {
-  readonly address: Secret;
+  readonly address: WebAddress;
   readonly slots: readonly number[];
 }
 
@@ -98,11 +102,6 @@ function listenersOf(context: CommandContext, requests: readonly VerifyRequest[]
     address: pingAddress(context.platform.files, typed, toPath),
     slots,
   }));
-}
-
-async function tell(context: CommandContext, address: Secret, outcome: PingOutcome, text: string): Promise<void> {
-  const complain = (problem: string) => writeLine(context.stderr, printable(problem));
-  await ping({ ...context.platform, complain }, address, outcome, text);
 }
 
 async function prove(

@@ -3,7 +3,7 @@
  * It never fails a run by itself, and no value of a row is in it.
  */
 import { ReplicationError } from "../base/errors.ts";
-import { Secret } from "../base/secret.ts";
+import { parseWebAddress, WEB_ADDRESS, type WebAddress, withPathEnd } from "../base/web_address.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { Web } from "../platform/web.ts";
@@ -12,8 +12,10 @@ const BODY_BYTES_MAX = 10_000;
 const TRIES = 3;
 const TIMEOUT_MS = 10_000;
 const PAUSE_MS = 1_000;
+/** For all that is told after a stop: whoever stops a program waits for its end. */
+const LAST_WORD_MS = 2_000;
 
-/** What is appended to the address. */
+/** What stands behind the path of the address. */
 export type PingOutcome = "/start" | "" | "/fail";
 
 export interface PingTools {
@@ -21,38 +23,48 @@ export interface PingTools {
   readonly clock: Clock;
   /** Says what could not be told. */
   readonly complain: (text: string) => void;
+  /** Aborted when nothing more is told. */
+  readonly over: AbortSignal;
+}
+
+/** Aborted a while after the other. */
+export function lastWord(clock: Clock, stopped: AbortSignal): AbortSignal {
+  const over = new AbortController();
+  const begin = () => void clock.sleep(LAST_WORD_MS).then(() => over.abort());
+  if (stopped.aborted) begin();
+  else stopped.addEventListener("abort", begin, { once: true });
+  return over.signal;
 }
 
 /** `@FILE` names a file that holds the address, which is then in nobody's list of processes. Throws "usage". */
-export function pingAddress(files: FileSystem, typed: string, resolve: (path: string) => string): Secret {
-  const address = typed.startsWith("@") ? files.readText(resolve(typed.slice(1)))?.trim() : typed;
-  if (address === undefined) {
+export function pingAddress(files: FileSystem, typed: string, resolve: (path: string) => string): WebAddress {
+  const text = typed.startsWith("@") ? files.readText(resolve(typed.slice(1)))?.trim() : typed;
+  if (text === undefined) {
     throw new ReplicationError("usage", `Cannot ping ${typed}: there is no such file`);
   }
-  if (!/^https?:\/\/[^\s]+$/.test(address)) {
-    const where = typed.startsWith("@") ? `what ${typed} holds` : "the address";
-    throw new ReplicationError("usage", `Cannot ping: ${where} is no web address (expected https://...)`);
-  }
-  return new Secret(address.replace(/\/$/, ""));
+  const address = parseWebAddress(text);
+  if (address !== undefined) return address;
+  const where = typed.startsWith("@") ? `what ${typed} holds` : "the address";
+  throw new ReplicationError("usage", `Cannot ping: ${where} is no web address (expected ${WEB_ADDRESS})`);
 }
 
 /** The text is cut to what such services take. */
 export async function ping(
-  { web, clock, complain }: PingTools,
-  address: Secret,
+  { web, clock, complain, over }: PingTools,
+  address: WebAddress,
   outcome: PingOutcome,
   text: string,
 ): Promise<void> {
-  const target = new Secret(`${address.reveal()}${outcome}`);
+  const target = withPathEnd(address, outcome);
   const bytes = new TextEncoder().encode(text).subarray(0, BODY_BYTES_MAX);
-  const body = new TextDecoder().decode(bytes);
+  const body = new TextDecoder().decode(bytes, { stream: true }); // A character that is cut off is left out.
   for (let attempt = 1;; attempt++) {
     try {
-      return await web.post(target, body, TIMEOUT_MS);
+      return await web.post(target, body, TIMEOUT_MS, over);
     } catch (error) {
       if (!(error instanceof ReplicationError)) throw error;
-      if (attempt === TRIES) return complain(error.message);
-      await clock.sleep(PAUSE_MS * attempt);
+      if (attempt === TRIES || over.aborted) return complain(error.message);
+      await clock.sleep(PAUSE_MS * attempt, over);
     }
   }
 }

@@ -22,7 +22,8 @@ export interface ConfigTypes {
   readonly duration: number;
   /** Bytes. */
   readonly size: number;
-  readonly secret: Secret;
+  /** A web address, or `@` and the file that holds it. */
+  readonly ping: Secret;
   readonly schedule: CronSchedule;
   readonly address: ListenAddress;
   /** Of hosts. */
@@ -328,7 +329,7 @@ export const CONFIG_KEYS = [
   {
     key: "ping-url",
     levels: ["verify"],
-    type: "secret",
+    type: "ping",
     mayBeEmpty: true,
     default: "none",
     meaning: "A monitoring service that is told of each run, as by `--ping`; `@FILE` holds the address.",

@@ -212,7 +212,7 @@ const SHOWN_MAX = 60;
 
 /** A secret key may stand at the place of a public one by mistake. */
 function shown(row: ConfigKey, text: string): string {
-  const isSecret = row.type === "identities" || row.type === "secret" ||
+  const isSecret = row.type === "identities" || row.type === "ping" ||
     (row.type === "recipients" && /secret/i.test(text));
   return isSecret ? "(secret)" : shorten(text);
 }

@@ -1,6 +1,7 @@
 import { limits } from "../base/limits.ts";
 import { parseCron } from "../schedule/cron.ts";
 import { Secret } from "../base/secret.ts";
+import { parseWebAddress, WEB_ADDRESS } from "../base/web_address.ts";
 import { absolutePath, type PathSurroundings } from "./absolute_path.ts";
 import { formatDuration, parseDuration } from "./duration.ts";
 import type { ConfigKey, ConfigTypes } from "./keys.ts";
@@ -36,10 +37,8 @@ export function readValue(row: ConfigKey, value: ValueText, surroundings: Surrou
   switch (row.type) {
     case "text":
       return readText(value);
-    case "secret": {
-      const reading = readText(value);
-      return reading.kind === "value" ? { kind: "value", value: new Secret(value.text) } : reading;
-    }
+    case "ping":
+      return readPing(value);
     case "path":
       return readPath(value, surroundings);
     case "library":
@@ -84,6 +83,15 @@ function readText({ text, isBoolean }: ValueText): Reading {
   if (isBoolean) return wrong("a text; in quotes, if this is one");
   if (text === "" || text.includes("\0")) return wrong("a text that is not empty");
   return { kind: "value", value: text };
+}
+
+function readPing(value: ValueText): Reading {
+  const reading = readText(value);
+  if (reading.kind !== "value") return reading;
+  const isPossible = value.text.startsWith("@") || parseWebAddress(value.text) !== undefined;
+  return isPossible
+    ? { kind: "value", value: new Secret(value.text) }
+    : wrong(`@FILE, which holds an address, or ${WEB_ADDRESS}`);
 }
 
 /** Litestream 0.5 takes a path with it, and without. */

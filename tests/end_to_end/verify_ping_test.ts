@@ -1,13 +1,16 @@
 /** `verify --ping` tells a monitoring service how a run went, and nothing of it fails the run or shows the address. */
 import { assertEquals, assertFalse, assertLess, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { runTailrace } from "../support/tailrace.ts";
+import { runTailrace, tailraceCommand } from "../support/tailrace.ts";
+import { until } from "../support/daemon.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
 const SECRET = "/4d5c-secret-9f";
 
 interface Heard {
   readonly path: string;
+  readonly host: string;
   readonly body: string;
+  readonly authorization: string | null;
 }
 
 async function withService(
@@ -16,7 +19,9 @@ async function withService(
 ): Promise<void> {
   const heard: Heard[] = [];
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
-    heard.push({ path: new URL(request.url).pathname, body: await request.text() });
+    const { pathname, search, host } = new URL(request.url);
+    const authorization = request.headers.get("authorization");
+    heard.push({ path: `${pathname}${search}`, host, body: await request.text(), authorization });
     return new Response("", { status: answer() });
   });
   await work(`http://127.0.0.1:${server.addr.port}${SECRET}`, heard);
@@ -25,6 +30,18 @@ async function withService(
 function verify(scene: Scene, ...words: string[]) {
   const all = ["verify", "--scratch", scene.folder, ...words, `file://${scene.replica}`];
   return runTailrace(all, { folder: scene.folder });
+}
+
+/** With another environment, to be stopped. */
+function startVerify(scene: Scene, environment: Record<string, string>, ...words: string[]): Deno.ChildProcess {
+  return tailraceCommand(["verify", "--scratch", scene.folder, ...words], { folder: scene.folder, environment })
+    .spawn();
+}
+
+async function endOf(verify: Deno.ChildProcess): Promise<{ readonly code: number; readonly said: string }> {
+  const { code, stdout, stderr } = await verify.output();
+  const decoder = new TextDecoder();
+  return { code, said: `${decoder.decode(stdout)}${decoder.decode(stderr)}` };
 }
 
 function pings(name: string, work: (scene: Scene) => Promise<void>): void {
@@ -87,7 +104,7 @@ pings("an address that is none is a wrong usage, and not shown", async (scene) =
   const wrong = await verify(scene, "--ping", "secret-token");
   assertEquals([wrong.code, wrong.stderr.split("\n")[0]], [
     2,
-    "Cannot ping: the address is no web address (expected https://...)",
+    "Cannot ping: the address is no web address (expected a web address, https://...)",
   ]);
   const missing = await verify(scene, "--ping", "@none");
   assertEquals([missing.code, missing.stderr.split("\n")[0]], [2, "Cannot ping @none: there is no such file"]);
@@ -113,3 +130,90 @@ pings(
       assertEquals([heard[2]?.body.includes("other.db"), heard[3]?.body.includes("app.db")], [false, false]);
     }),
 );
+
+pings(
+  "verify --ping tells with user-info and a query, and by the proxy of the environment, and shows nothing of them",
+  (scene) =>
+    withService(() => 200, async (address, heard) => {
+      const { host } = new URL(address);
+      const words = ["--ping", "http://me:secret-word@monitor.invalid/id?key=1", `file://${scene.replica}`];
+      const told = await endOf(startVerify(scene, { HTTP_PROXY: `http://${host}`, NO_PROXY: "" }, ...words));
+      assertEquals(told, { code: 0, said: "" });
+      assertEquals(heard.map(({ path, host }) => [path, host]), [
+        ["/id/start?key=1", "monitor.invalid"],
+        ["/id?key=1", "monitor.invalid"],
+      ]);
+      assertEquals(heard.map(({ authorization }) => authorization), Array(2).fill(`Basic ${btoa("me:secret-word")}`));
+      const environment = { HTTP_PROXY: "http://proxy-user:proxy-word@127.0.0.1:1", NO_PROXY: "" };
+      const away = await endOf(startVerify(scene, environment, ...words));
+      assertEquals(away.code, 0);
+      assertStringIncludes(away.said, "Cannot ping (secret): ");
+      for (const part of ["secret-word", "monitor", "key=1", "proxy"]) assertFalse(away.said.includes(part), away.said);
+    }),
+);
+
+pings("a signal ends a ping that is not answered, and no other is tried", async (scene) => {
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections: Deno.Conn[] = [];
+  const accepting = (async () => {
+    for await (const connection of silent) connections.push(connection);
+  })();
+  const words = ["--ping", `http://127.0.0.1:${silent.addr.port}${SECRET}`, `file://${scene.replica}`];
+  const verify = startVerify(scene, {}, ...words);
+  const ended = endOf(verify);
+  await until(() => connections.length > 0, "the first ping");
+  verify.kill("SIGTERM");
+  const { code, said } = await ended;
+  silent.close();
+  await accepting;
+  for (const connection of connections) connection.close();
+  assertEquals([code, connections.length], [1, 1]);
+  assertStringIncludes(said, "Cannot ping (secret): the program was stopped");
+});
+
+pings(
+  "a signal while it verifies is told as a failure",
+  (scene) =>
+    withService(() => 200, async (address, heard) => {
+      const query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+      const verify = { "ping-url": address, checks: [{ name: "endless", query, min: 0 }] };
+      const dbs = [{ path: scene.database, verify, replicas: [{ path: scene.replica }] }];
+      Deno.writeTextFileSync(`${scene.folder}/config.yml`, JSON.stringify({ dbs }));
+      const child = startVerify(scene, {}, "--config", "config.yml");
+      const ended = endOf(child);
+      await until(() => heard.length > 0, "the start");
+      child.kill("SIGTERM");
+      await ended;
+      assertEquals(heard.map(({ path }) => path), [`${SECRET}/start`, `${SECRET}/fail`]);
+    }),
+);
+
+pings("an impossible address in the config is refused at the start, by every command and not shown", async (scene) => {
+  const config = `${scene.folder}/config.yml`;
+  const write = (url: string) => {
+    const verify = { "ping-url": url, schedule: "0 3 * * *" };
+    const dbs = [{ path: scene.database, verify, replicas: [{ path: scene.replica }] }];
+    Deno.writeTextFileSync(config, JSON.stringify({ dbs }));
+  };
+  for (const url of ["ftp://host/secret", "https:///secret", "https://ho st/secret", "file:///secret", "secret"]) {
+    write(url);
+    for (const command of ["replicate", "verify", "databases"]) {
+      const { code, stderr } = await runTailrace([command, "--config", config], { folder: scene.folder });
+      assertEquals(code, 2, command);
+      assertStringIncludes(
+        stderr,
+        'the value of "ping-url" is (secret) (it must be @FILE, which holds an address, or a web address, https://...)',
+      );
+      assertFalse(stderr.replaceAll("(secret)", "").includes("secret"), stderr);
+    }
+  }
+  write("@ping-url");
+  Deno.writeTextFileSync(`${scene.folder}/ping-url`, "ftp://host/secret");
+  for (const command of ["replicate", "verify"]) {
+    const { code, stderr } = await runTailrace([command, "--config", config], { folder: scene.folder });
+    assertEquals([code, stderr.split("\n")[0]], [
+      2,
+      "Cannot ping: what @ping-url holds is no web address (expected a web address, https://...)",
+    ]);
+  }
+});

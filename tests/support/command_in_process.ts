@@ -66,7 +66,7 @@ export async function runInProcess(
     files: options.files ?? files.system,
     random: { bytes: (length) => new Uint8Array(length).fill(7) },
     web: {
-      post: (address) => Promise.resolve(void pings.push(address.reveal())),
+      post: (address) => Promise.resolve(void pings.push(address.url.reveal())),
       serve: () => unexpected("serve"),
     },
   };
