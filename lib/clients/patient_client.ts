@@ -50,7 +50,11 @@ export class PatientClient implements ReplicaClient {
     });
     return {
       read: (offset, into) => this.#readInTime(into, (own) => object.read(offset, own)),
-      close: () => this.#inTime(() => object.close()),
+      close: () => {
+        const closing = object.close(); // Also while it hangs: it is closed when that has been answered.
+        closing.catch(() => {});
+        return this.#inTime(() => closing);
+      },
     };
   }
 

@@ -16,6 +16,8 @@ export class DescriptorHandle implements FileHandle {
    * until its own program runs.
    */
   readonly #locked = new Set<number>();
+  /** The same of reads, which nobody need wait for to close it: it is closed after them. */
+  readonly #reads = new Set<Promise<number>>();
 
   /** `calls` bounds what is under way at once off the event loop. */
   constructor(system: SystemCalls, descriptor: number, path: string, calls?: Semaphore) {
@@ -47,7 +49,7 @@ export class DescriptorHandle implements FileHandle {
   }
 
   readAtLater(into: Uint8Array, position: number): Promise<number> {
-    return this.#later("read", async () => {
+    const read = this.#later("read", async () => {
       let done = 0;
       while (done < into.length) {
         const count = await this.#system.readLater(this.#descriptor, into.subarray(done), position + done);
@@ -55,7 +57,9 @@ export class DescriptorHandle implements FileHandle {
         done += count;
       }
       return done;
-    });
+    }).finally(() => this.#reads.delete(read));
+    this.#reads.add(read);
+    return read;
   }
 
   writeAtLater(bytes: Uint8Array, position: number): Promise<void> {
@@ -118,12 +122,17 @@ export class DescriptorHandle implements FileHandle {
 
   close(): void {
     this.#assertUnchanging();
+    if (this.#reads.size > 0) return void this.#closeAfterCalls().catch(() => {}); // Nothing of what was only read is lost.
     for (const at of this.#locked) this.#system.unshare(this.#descriptor, at, 1);
     translated("close", this.#path, () => this.#system.close(this.#descriptor));
   }
 
-  async closeLater(): Promise<void> {
-    await Promise.allSettled(this.#changes);
+  closeLater(): Promise<void> {
+    return this.#closeAfterCalls();
+  }
+
+  async #closeAfterCalls(): Promise<void> {
+    await Promise.allSettled([...this.#changes, ...this.#reads]);
     await this.#later("close", async () => {
       this.#assertUnchanging();
       for (const at of this.#locked) await this.#system.unlockLater(this.#descriptor, at);

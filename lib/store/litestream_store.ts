@@ -36,13 +36,11 @@ import {
 import { formatRemembered, parseRemembered, type RememberedEnd, type ReplicaMemory } from "./replica_memory.ts";
 import { removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
 import { formatObjectTail } from "./object_tail.ts";
+import { OpenContents } from "./open_contents.ts";
 import { peerRecords, readImageShape } from "./peer_records.ts";
 import { endOf } from "./resynced.ts";
 import { SegmentReader } from "./segment_reader.ts";
-import { type Encryption, type ObjectContent, openContent, readObjectTail } from "./stored_object.ts";
-
-/** Objects that stay open: a read often goes on where the last one ended, or in the object before it. */
-const OPEN_CONTENTS_MAX = 2;
+import { type Encryption, openContent, readObjectTail } from "./stored_object.ts";
 
 /**
  * The `litestream` layout: a snapshot is one LZ4 frame, the WAL of an index one LZ4 frame a sync. What this program writes
@@ -60,7 +58,7 @@ export class LitestreamStore implements GenerationStore {
   readonly #listings = new Map<Generation, LitestreamListing>();
   /** The same as names, kept over removals and appends: listing a folder again for each index would take far too long. */
   readonly #files = new Map<Generation, { readonly listed: GenerationFiles; readonly writtenSince: Set<Index> }>();
-  readonly #contents = new Map<string, Promise<ObjectContent>>();
+  readonly #contents = new OpenContents((object) => openContent(this.#client, object, this.#encryption));
 
   /** `memory`: for a replica that this host may not be able to read. */
   constructor(
@@ -314,7 +312,7 @@ export class LitestreamStore implements GenerationStore {
     const listing = await listGeneration(this.#client, generation);
     this.#listings.set(generation, listing);
     this.#files.set(generation, { listed: listing.files, writtenSince: new Set() });
-    for (const key of this.#contents.keys()) this.#forgetContent(key);
+    this.#contents.forgetAll();
     return listing;
   }
 
@@ -323,25 +321,7 @@ export class LitestreamStore implements GenerationStore {
   }
 
   #reader(generation: Generation, segments: readonly Segment[]): SegmentReader {
-    return new SegmentReader(generation, segments, (segment) => this.#openSegment(segment));
-  }
-
-  #openSegment(segment: Segment): Promise<ObjectContent> {
-    const kept = this.#contents.get(segment.key);
-    this.#contents.delete(segment.key); // Put in again, it is the youngest.
-    const content = kept ?? openContent(this.#client, segment, this.#encryption);
-    this.#contents.set(segment.key, content);
-    content.catch(() => this.#contents.delete(segment.key));
-    for (const key of this.#contents.keys()) {
-      if (this.#contents.size <= OPEN_CONTENTS_MAX) break;
-      this.#forgetContent(key);
-    }
-    return content;
-  }
-
-  #forgetContent(key: string): void {
-    this.#contents.get(key)?.then((content) => content.close(), () => {}); // Whoever asked for it heard of the error.
-    this.#contents.delete(key);
+    return new SegmentReader(generation, segments, (segment, work) => this.#contents.use(segment, work));
   }
 
   async #snapshotEntry(snapshot: ListedSnapshot): Promise<SnapshotEntry> {

@@ -10,20 +10,19 @@ import { DamagedSegment } from "./damaged_segment.ts";
 import type { Segment } from "./litestream_listing.ts";
 import type { ObjectContent } from "./stored_object.ts";
 
+/** Lends the content of a segment for as long as the work takes. */
+export type UseContent = <T>(segment: Segment, work: (content: ObjectContent) => Promise<T>) => Promise<T>;
+
 export class SegmentReader {
   readonly #generation: Generation;
   readonly #segments: readonly Segment[];
-  readonly #open: (segment: Segment) => Promise<ObjectContent>;
+  readonly #use: UseContent;
 
-  /** `segments` in order; `open` may keep what it opened. */
-  constructor(
-    generation: Generation,
-    segments: readonly Segment[],
-    open: (segment: Segment) => Promise<ObjectContent>,
-  ) {
+  /** `segments` in order. */
+  constructor(generation: Generation, segments: readonly Segment[], use: UseContent) {
     this.#generation = generation;
     this.#segments = segments;
-    this.#open = open;
+    this.#use = use;
   }
 
   /** Fills `into` from byte `at` of the WAL; fewer bytes only at its end. */
@@ -66,7 +65,7 @@ export class SegmentReader {
 
   async #guarded<T>(segment: Segment, work: (content: ObjectContent) => Promise<T>): Promise<T> {
     try {
-      return await work(await this.#open(segment));
+      return await this.#use(segment, work);
     } catch (error) {
       if (!(error instanceof ReplicationError) || isRetryable(error)) throw error;
       if (error.code !== "corrupt" && error.code !== "not-found") throw error;

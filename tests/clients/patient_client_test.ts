@@ -2,6 +2,7 @@ import { ReplicationError } from "../../lib/base/errors.ts";
 import { FileReplicaClient } from "../../lib/clients/file/client.ts";
 import { PatientClient } from "../../lib/clients/patient_client.ts";
 import { assertEquals, assertRejects } from "../support/assert.ts";
+import { openBelow } from "../support/open_below.ts";
 import { HangingDevice } from "../support/hanging_device.ts";
 import { SimulatedClock } from "../support/simulated_clock.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
@@ -33,4 +34,21 @@ Deno.test("PatientClient gives a device up that hangs, and uses it again when it
     assertEquals([await open.read(0, into), new TextDecoder().decode(into)], [3, "one"]);
     await open.close();
     assertEquals(clock.sleeping, 0);
+  }));
+
+Deno.test("PatientClient closes an object of a device that hung, when it answers again", () =>
+  withTemporaryFolder(async (folder) => {
+    Deno.writeTextFileSync(`${folder}/a`, "one");
+    const [device, clock] = [new HangingDevice(), new SimulatedClock(0)];
+    const client = new PatientClient(new FileReplicaClient(device.files, folder), clock, PATIENCE_MS);
+    const open = await client.open("a");
+    device.hang();
+    const reading = assertRejects(() => open.read(0, new Uint8Array(3)), ReplicationError, "has not answered");
+    clock.advance(PATIENCE_MS);
+    await reading;
+    await assertRejects(() => open.close(), ReplicationError, "has not answered");
+    assertEquals(openBelow(folder), ["/a"]);
+    device.answerAgain();
+    for (let turn = 0; turn < 10_000 && openBelow(folder).length > 0; turn++) await clock.yield();
+    assertEquals(openBelow(folder), []);
   }));

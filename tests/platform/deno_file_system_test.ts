@@ -85,6 +85,26 @@ Deno.test("close() is refused while a write is under way, whose descriptor it wo
   });
 });
 
+Deno.test("close() and closeLater() leave the descriptor to reads that are under way, and to nobody else then", async () => {
+  await withTemporaryFolder(async (folder) => {
+    const bytes = randomBytes(seededRandom(5), 8 << 20);
+    Deno.writeFileSync(`${folder}/a`, bytes);
+    Deno.writeFileSync(`${folder}/b`, new Uint8Array(bytes.length).fill(7));
+    for (const how of ["close", "closeLater"] as const) {
+      const file = await files.openLater(`${folder}/a`, "read");
+      const into = Array.from({ length: 4 }, () => new Uint8Array(bytes.length));
+      const reading = into.map((one) => file.readAtLater(one, 0));
+      const closing = file[how]();
+      const others = Array.from({ length: 4 }, () => files.open(`${folder}/b`, "read")); // They would get its number.
+      assertEquals(await Promise.all(reading), into.map(() => bytes.length));
+      await closing;
+      assert(into.every((one) => one.every((byte, at) => byte === bytes[at])), how);
+      for (const other of others) other.close();
+      while (openBelow(folder).length > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  });
+});
+
 Deno.test("writeAtLater() writes small arrays as they were, whatever the memory is used for meanwhile", async () => {
   await withTemporaryFolder(async (folder) => {
     const file = await files.openLater(`${folder}/a`, "create-new");
