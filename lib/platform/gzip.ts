@@ -17,7 +17,7 @@ export function openGzip(stored: StoredBytes, name: string): GzipContent {
 class GzipReader implements GzipContent {
   readonly #stored: StoredBytes;
   readonly #name: string;
-  #pieces: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
+  #decoding: Decoding | undefined;
   /** Decoded bytes that stand before `#piece`, and the piece that was decoded last. */
   #before = 0;
   #piece: Uint8Array = new Uint8Array(0);
@@ -29,7 +29,7 @@ class GzipReader implements GzipContent {
   }
 
   async read(at: number, into: Uint8Array): Promise<number> {
-    if (at < this.#before) await this.#restart();
+    if (at < this.#before) this.#restart();
     let filled = 0;
     while (filled < into.length) {
       const wanted = at + filled;
@@ -54,42 +54,69 @@ class GzipReader implements GzipContent {
   }
 
   close(): void {
-    this.#pieces?.cancel().catch(() => {}); // Nobody reads on; what stops it is of no interest.
+    this.#decoding?.end();
   }
 
   async #advance(): Promise<boolean> {
-    this.#pieces ??= this.#decode().getReader();
+    const decoding = this.#decoding ??= new Decoding(this.#stored);
     try {
-      const { done, value } = await this.#pieces.read();
+      const piece = await decoding.next();
       this.#before += this.#piece.length;
-      this.#piece = value ?? new Uint8Array(0);
-      if (done) this.#sizeBytes = this.#before;
-      return !done;
+      this.#piece = piece ?? new Uint8Array(0);
+      if (piece === undefined) this.#sizeBytes = this.#before;
+      return piece !== undefined;
     } catch (error) {
+      this.#restart(); // A piece may have been lost.
       if (error instanceof ReplicationError) throw error;
       throw new ReplicationError("corrupt", `Cannot read ${this.#name}: ${messageOf(error)}`, { cause: error });
     }
   }
 
-  async #restart(): Promise<void> {
-    await this.#pieces?.cancel();
-    this.#pieces = undefined;
+  #restart(): void {
+    this.#decoding?.end();
+    this.#decoding = undefined;
     this.#before = 0;
     this.#piece = new Uint8Array(0);
   }
+}
 
-  #decode(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const stored = this.#stored;
-    let at = 0;
-    const source = new ReadableStream<Uint8Array<ArrayBuffer>>({
-      async pull(controller) {
-        const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, stored.sizeBytes - at)));
-        const got = await stored.read(at, buffer);
-        at += got;
-        if (got > 0) controller.enqueue(buffer.subarray(0, got));
-        else controller.close();
-      },
-    });
-    return source.pipeThrough(new DecompressionStream("gzip"));
+/** Reads only while it is asked for the next piece, so that nothing is under way when its file is closed. */
+class Decoding {
+  readonly #stored: StoredBytes;
+  readonly #pieces: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  readonly #fed: WritableStreamDefaultWriter<BufferSource>;
+  #at = 0;
+  #isAllFed = false;
+
+  constructor(stored: StoredBytes) {
+    const stream = new DecompressionStream("gzip");
+    this.#stored = stored;
+    this.#pieces = stream.readable.getReader();
+    this.#fed = stream.writable.getWriter();
+    this.#fed.closed.catch(() => {}); // Whoever asks for the next piece hears of it.
+  }
+
+  /** Undefined at the end. */
+  async next(): Promise<Uint8Array | undefined> {
+    let isDecoded = false;
+    const piece = this.#pieces.read().finally(() => isDecoded = true);
+    piece.catch(() => {}); // It is awaited below, unless nothing can be fed.
+    while (!isDecoded && !this.#isAllFed) {
+      await Promise.race([piece, this.#fed.ready]);
+      if (!isDecoded) await this.#feed();
+    }
+    return (await piece).value;
+  }
+
+  end(): void {
+    this.#pieces.cancel().catch(() => {}); // Nobody reads on; what stops it is of no interest.
+  }
+
+  async #feed(): Promise<void> {
+    const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, this.#stored.sizeBytes - this.#at)));
+    const got = await this.#stored.read(this.#at, buffer);
+    this.#at += got;
+    this.#isAllFed = got === 0;
+    (got > 0 ? this.#fed.write(buffer.subarray(0, got)) : this.#fed.close()).catch(() => {}); // The next piece tells.
   }
 }

@@ -19,10 +19,17 @@ export type ReadWal = (at: number, into: Uint8Array) => Promise<number>;
 
 /** The last valid commit frame of a WAL that has no records to say where it ends; undefined when there is none. */
 export async function findLastCommit(read: ReadWal): Promise<LastCommit | undefined> {
+  return (await walkFrames(read)).lastCommit;
+}
+
+/** The same, and where the last frame ends that is as it should be. */
+export async function walkFrames(
+  read: ReadWal,
+): Promise<{ readonly lastCommit?: LastCommit; readonly intactTo: number }> {
   const headerBytes = new Uint8Array(WAL_HEADER_SIZE);
-  if (await read(0, headerBytes) < WAL_HEADER_SIZE) return undefined;
+  if (await read(0, headerBytes) < WAL_HEADER_SIZE) return { intactTo: 0 };
   const parsed = parseWalHeader(headerBytes);
-  if (!parsed.ok) return undefined;
+  if (!parsed.ok) return { intactTo: 0 };
   const { header } = parsed;
   const size = frameSize(header.pageSize);
   const buffer = new Uint8Array(Math.max(1, Math.floor(limits.transferBytes / size)) * size);
@@ -35,8 +42,11 @@ export async function findLastCommit(read: ReadWal): Promise<LastCommit | undefi
       const offset = offsetAfter(frames + scan.committedFrames, header.pageSize);
       last = { offset, pageSize: header.pageSize, databasePages: scan.databasePages };
     }
-    if (scan.frames * size < buffer.length) return last;
+    const isEnd = scan.frames * size < buffer.length;
     frames += scan.frames;
+    if (isEnd) {
+      return { intactTo: WAL_HEADER_SIZE + frames * size, ...(last === undefined ? {} : { lastCommit: last }) };
+    }
     checksum = storedChecksum(viewOf(buffer), buffer.length - size);
   }
 }

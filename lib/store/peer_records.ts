@@ -7,7 +7,7 @@ import { asOffset } from "../position/position.ts";
 import { COMMIT_SIZE_AT, FRAME_HEADER_SIZE, frameSize } from "../wal/frame.ts";
 import { isPageSize, parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
 import type { CommitRecord } from "./commit_record.ts";
-import { findLastCommit } from "./last_commit.ts";
+import { walkFrames } from "./last_commit.ts";
 import { DamagedSegment } from "./damaged_segment.ts";
 import type { ListedObject, Segment } from "./litestream_listing.ts";
 import type { SegmentReader } from "./segment_reader.ts";
@@ -22,18 +22,20 @@ export async function peerRecords(
 ): Promise<readonly CommitRecord[]> {
   const segment = segments[slot];
   if (segment === undefined) return [];
-  if (await reader.endOf(slot) <= segment.offset) { // Nobody writes such a thing: it was more, once.
+  if (await reader.endOf(slot) <= segment.offset) {
+    if (isLastIndex && segment.encoding === "none" && segment.offset === 0) return []; // A file that will grow.
+    // Nobody writes such a thing: it was more, once.
     throw new DamagedSegment("corrupt", `${segment.key} holds neither WAL nor a record`, segment.offset);
   }
   const headerBytes = new Uint8Array(WAL_HEADER_SIZE);
   const got = await reader.read(0, headerBytes);
-  if (got < WAL_HEADER_SIZE) return []; // It was only just begun.
+  if (got < WAL_HEADER_SIZE && isLastIndex) return []; // It was only just begun.
   const parsed = parseWalHeader(headerBytes);
   if (!parsed.ok) throw new DamagedSegment("corrupt", `${segments[0]?.key} is damaged: ${parsed.reason}`, 0);
   const { pageSize } = parsed.header;
   const isLastSegment = slot === segments.length - 1;
   const basis = { kind: "sync", pageSize, capturedAtMs: segment.notBeforeMs, capturedLate: false } as const;
-  const found = await lastCommitOf(reader, slot, segment, pageSize, isLastSegment);
+  const found = await lastCommitOf(reader, segments, slot, pageSize, isLastIndex);
   const start = found === undefined ? undefined : await startOf(reader, segments, slot, pageSize);
   const records: CommitRecord[] = [];
   if (found !== undefined && start !== undefined) {
@@ -52,19 +54,32 @@ export async function peerRecords(
   return records;
 }
 
+/**
+ * Litestream stores no more than whole frames, and leaves an index only behind a commit; the first versions left frames of a
+ * transaction that was rolled back, and of an index that grows anything may be on its way. So an index that another one
+ * follows may lack its end, and bytes that are there and no frames are damage.
+ */
 async function lastCommitOf(
   reader: SegmentReader,
+  segments: readonly Segment[],
   slot: number,
-  segment: Segment,
   pageSize: number,
-  isLastSegment: boolean,
+  isLastIndex: boolean,
 ): Promise<{ readonly end: number; readonly pages: number } | undefined> {
+  const segment = segments[slot];
+  if (segment === undefined) return undefined;
   const end = await reader.endOf(slot);
   const pages = await commitAt(reader, end, pageSize);
   if (pages > 0) return end > Math.max(segment.offset, WAL_HEADER_SIZE) ? { end, pages } : undefined;
-  if (!isLastSegment) return undefined;
-  const commit = await findLastCommit((at, into) => reader.read(at, into));
-  return commit === undefined ? undefined : { end: commit.offset, pages: commit.databasePages };
+  if (slot < segments.length - 1) return undefined;
+  const { lastCommit, intactTo } = await walkFrames((at, into) => reader.read(at, into));
+  if (!isLastIndex && intactTo < end) {
+    const { key } = segments.findLast(({ offset }) => offset <= intactTo) ?? segment;
+    const problem = `${key} is damaged: at offset ${intactTo} of its index there is no frame ` +
+      `(expected frames up to ${end}, since a later index is there)`;
+    throw new DamagedSegment("corrupt", problem, intactTo);
+  }
+  return lastCommit === undefined ? undefined : { end: lastCommit.offset, pages: lastCommit.databasePages };
 }
 
 /** Where the commit before this segment ends: at its beginning, unless the segments before it were cut between commits. */
