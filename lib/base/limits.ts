@@ -23,6 +23,9 @@ export const limits = {
   ageChunksKept: 4,
   /** A restore of a smaller database has ended before another thread would have begun. */
   pageWriterMinBytes: 32 << 20,
+  /** A database is no larger than so many times what snapshot and WAL bring of it, and this: what was never written is zeros. */
+  databaseToBroughtMax: 16,
+  databaseUnbroughtMaxBytes: 256 << 20,
   /** Pages that a restore collects before it writes them in page order. */
   restoreBatchBytes: 6 << 20,
   /** Blocks of 4 KiB of a page table that are in memory: those of 131,072 pages, 512 MiB of database. */

@@ -64,7 +64,7 @@ export async function applyPlan(
   }
   const copied = await copyMissing(plan, store, draft, limit, written, tools);
   draft.truncate(plan.databaseBytes);
-  return written.checksum(copied + 1);
+  return await written.checksum(copied + 1, () => takeTurn(tools));
 }
 
 async function takePages(

@@ -2,7 +2,8 @@ import { type ErrorCode, ReplicationError } from "../base/errors.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
 import { restoreError } from "./failure.ts";
 import { expectReadable, gatherFacts } from "./gather.ts";
-import { planRestore, type RestorePlan } from "./plan.ts";
+import { planRestore, type RefusedPlan, type RestorePlan } from "./plan.ts";
+import { impossibleSize } from "./room.ts";
 import type { RestoreTarget } from "./target.ts";
 
 export interface RestoreReplica {
@@ -34,7 +35,7 @@ export async function findChoices(replicas: readonly RestoreReplica[], target: R
     try {
       const facts = await gatherFacts(replica.store, target);
       expectReadable("restore from", facts, replica.store.description);
-      const plan = planRestore(facts, target);
+      const plan = planPossible(planRestore(facts, target));
       if (plan.kind === "plan") candidates.push({ replica, plan });
       else unfit.push({ replica, error: restoreError(target, replica.store.description, plan) });
     } catch (error) {
@@ -43,6 +44,12 @@ export async function findChoices(replicas: readonly RestoreReplica[], target: R
     }
   }
   return { candidates: sortByNewest(candidates), unfit };
+}
+
+function planPossible(plan: RestorePlan | RefusedPlan): RestorePlan | RefusedPlan {
+  const problem = plan.kind === "plan" ? impossibleSize(plan) : undefined;
+  if (problem === undefined) return plan;
+  return { kind: "refused", code: "corrupt", problem, advice: "choose an earlier point by --at or --position" };
 }
 
 function sortByNewest(candidates: readonly Candidate[]): readonly Candidate[] {

@@ -14,6 +14,7 @@ import { Draft } from "./draft.ts";
 import { restoreError } from "./failure.ts";
 import { decideOutput, inspectOutput, makeFolders, type OutputDecision, type OutputFacts } from "./output.ts";
 import { putInPlace } from "./put_in_place.ts";
+import { expectRoom } from "./room.ts";
 import type { RestoreTarget } from "./target.ts";
 import { expectChecksum } from "./wrong_checksum.ts";
 import { expectSnapshotBefore } from "./snapshot_age.ts";
@@ -92,6 +93,7 @@ async function build(
   draft: string,
   tools: RestoreTools,
 ): Promise<RestoreResult["checksum"]> {
+  expectRoom(tools.files, dirname(draft), plan.databaseBytes, "-o FILE restores elsewhere, on a device that has room");
   tools.progress.begin(plan.plannedBytes);
   const handle = await atOutput(() => tools.files.open(draft, "write"));
   const writer = plan.databaseBytes < limits.pageWriterMinBytes ? undefined : tools.openPageWriter?.(draft);

@@ -6,6 +6,9 @@ import { DatabaseChecksum, hashZeroPage, lockPage } from "../pages/database_chec
 import { pageHasher } from "../pages/page_hasher.ts";
 import { PageSet } from "./page_set.ts";
 
+/** Some 50 ms. */
+const PAGES_A_TURN = 1 << 16;
+
 export class WrittenPages {
   readonly done: PageSet;
   readonly #pages: number;
@@ -35,10 +38,14 @@ export class WrittenPages {
     this.#sumUp(firstPage, bytes);
   }
 
-  /** The checksum, when all pages before `firstUnwritten` are done or were added as rest, and behind it only those done. */
-  checksum(firstUnwritten: number): Uint8Array | undefined {
+  /**
+   * The checksum, when all pages before `firstUnwritten` are done or were added as rest, and behind it only those done. There
+   * may be many that nobody wrote: others get their turn.
+   */
+  async checksum(firstUnwritten: number, turn: () => Promise<void>): Promise<Uint8Array | undefined> {
     if (this.#sum === undefined) return undefined;
     for (let page = firstUnwritten; page <= this.#pages; page++) {
+      if (page % PAGES_A_TURN === 0) await turn();
       if (this.done.has(page) || page === this.#lockPage) continue;
       hashZeroPage(page, this.#pageSize, this.#values);
       this.#sum.add(this.#values[0] ?? 0, this.#values[1] ?? 0);

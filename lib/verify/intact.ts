@@ -5,6 +5,7 @@ import { ReplicationError } from "../base/errors.ts";
 import { nameObject } from "../position/object_names.ts";
 import { asOffset, formatIndex, type Index, type Offset } from "../position/position.ts";
 import type { GenerationFacts } from "../restore/history.ts";
+import { impossibleClaim } from "../restore/room.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import { DamagedSegment } from "../store/damaged_segment.ts";
 import type { GenerationCatalog, GenerationStore, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
@@ -84,8 +85,10 @@ async function checkSnapshot(
     const problem = `${key} is the image of an earlier index, ${formatIndex(entry.stateIndex)}`;
     return { code: "corrupt", problem };
   }
-  const sum = await imageSum(store, catalog, entry, state.record, tools);
   const imageBytes = entry.imageBytes ?? entry.sizeBytes;
+  const impossible = impossibleClaim(pageSize * state.record.databasePages, imageBytes + walBytesOf(catalog, entry));
+  if (impossible !== undefined) return { code: "corrupt", problem: `${key}: ${impossible}` };
+  const sum = await imageSum(store, catalog, entry, state.record, tools);
   const buffer = new Uint8Array(Math.min(limits.restoreChunkBytes, imageBytes));
   const image = await store.openSnapshot(catalog.generation, entry.index);
   try {
@@ -111,6 +114,14 @@ async function checkSnapshot(
     hex(checksum)
   })`;
   return { code: "corrupt", problem };
+}
+
+/** WAL of the indexes that an image may need to be a state. */
+function walBytesOf({ wals }: GenerationCatalog, { index, stateIndex = index }: SnapshotEntry): number {
+  return wals.reduce(
+    (sum, wal) => sum + (wal.index >= index && wal.index <= stateIndex ? wal.lastRecord?.end ?? 0 : 0),
+    0,
+  );
 }
 
 /**

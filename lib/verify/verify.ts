@@ -10,6 +10,7 @@ import type { RestoreReplica } from "../restore/choose.ts";
 import { expectReadable, gatherFacts } from "../restore/gather.ts";
 import { type GenerationFacts, newestMs } from "../restore/history.ts";
 import { planRestore } from "../restore/plan.ts";
+import { expectRoom, impossibleSize } from "../restore/room.ts";
 import type { RestoreTarget } from "../restore/target.ts";
 import type { ReplayedWal } from "./replayed_wal.ts";
 import type { SnapshotEntry } from "../store/generation_store.ts";
@@ -268,7 +269,10 @@ class Ladder {
     const { target } = this.#options;
     try {
       const plan = planRestore(await this.#facts(target), target);
-      if (plan.kind === "plan") this.#expectRoom(plan.databaseBytes);
+      if (plan.kind === "plan" && impossibleSize(plan) === undefined) {
+        const { files, folder } = this.#tools;
+        expectRoom(files, folder, plan.databaseBytes, "--scratch DIR, on a device that has room");
+      }
       const { trial, replayed } = await this.#proofs.askedFor(target, (path) => this.#look(path));
       this.#trial = trial;
       this.#replayed = replayed;
@@ -429,19 +433,6 @@ class Ladder {
     await this.#turn();
     const known = new Set(findings.map(subjectOf));
     return (await look()).filter((finding) => known.has(subjectOf(finding)));
-  }
-
-  #expectRoom(bytes: number): void {
-    const { files, folder } = this.#tools;
-    const free = files.freeBytes(folder);
-    if (free >= bytes) return;
-    throw new ReplicationError(
-      "no-space",
-      `Cannot restore into ${folder}: ${free} bytes are free (expected ${bytes})`,
-      {
-        advice: "--scratch DIR, on a device that has room",
-      },
-    );
   }
 
   async #facts(target: RestoreTarget = { kind: "latest" }): Promise<readonly GenerationFacts[]> {
