@@ -1,4 +1,4 @@
-/** Tells a web address something, whose answer is read and forgotten; and answers who asks this host. */
+/** Tells a web address something, of whose answer only the status counts; and answers who asks this host. */
 import { messageOf, ReplicationError } from "../base/errors.ts";
 import { product } from "../base/product.ts";
 import { redirectTarget, type WebAddress } from "../base/web_address.ts";
@@ -28,7 +28,7 @@ export class SystemWeb implements Web {
     let problem: string;
     try {
       const response = await send(address, body, AbortSignal.any([over, AbortSignal.timeout(timeoutMs)]));
-      await response.arrayBuffer();
+      await response.body?.cancel(); // The status is the whole answer; a reply may be endless.
       if (response.ok) return;
       problem = `it answers ${response.status}`;
     } catch (error) {
