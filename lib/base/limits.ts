@@ -105,6 +105,11 @@ export const limits = {
   provenWithinMs: 48 * 3_600_000,
   /** What is known of a replica by its verifications: some runs, of a few kilobytes each. */
   proofMaxBytes: 1 << 20,
+  /** The answer to a check; one that counts or compares is shorter by far. */
+  answerMaxBytes: 1 << 20,
+  /** What SQLite may take while it answers checks of a database that may be a trap, and all columns of a row of it. */
+  queryHeapMaxBytes: 64 << 20,
+  queryRowMaxBytes: 16 << 20,
   /** Clocks of two hosts differ by seconds; a time that lies further ahead than this is wrong. */
   clockAheadMaxMs: 60_000,
   /** Commits that are on no replica for so long, while nobody brings them: a daemon that is restarted takes less. */

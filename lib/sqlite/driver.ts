@@ -82,6 +82,7 @@ export const ResultCode = {
   error: 1,
   busy: 5,
   locked: 6,
+  noMemory: 7,
   readOnly: 8,
   ioError: 10,
   corrupt: 11,

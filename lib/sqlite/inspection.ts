@@ -6,6 +6,7 @@
 import { DatabaseSync, type DatabaseSyncOptions } from "node:sqlite";
 import { hex } from "../base/bytes.ts";
 import { messageOf } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { ResultCode } from "./driver.ts";
 import { uriOf } from "./node_driver.ts";
 import { Reading } from "./reading.ts";
@@ -85,6 +86,12 @@ async function inspect(database: DatabaseSync, { structure, queries, pages }: In
   };
 }
 
+/** Last of all, since what SQLite may take of memory can only be lowered. */
+function answersOf(database: DatabaseSync, queries: readonly string[]): Answer[] {
+  if (queries.length > 0) database.exec(`PRAGMA hard_heap_limit = ${limits.queryHeapMaxBytes}`);
+  return queries.map((query) => answerOf(database, query));
+}
+
 /** One table that needs what only the application registers keeps the whole check from running: then each by itself. */
 function checkIntegrity(database: DatabaseSync): Pick<Inspection, "faults" | "unchecked"> {
   const whole = faultsIn(database, String(FAULTS_MAX));
@@ -153,17 +160,29 @@ async function schemaHash(rows: readonly unknown[]): Promise<string> {
 function answersOf(database: DatabaseSync, queries: readonly string[]): Answer[] {
   if (queries.length === 0) return [];
   const reading = new Reading(database);
-  return queries.map((query) => answerOf(reading, query));
+  return queries.map((query) => answerOf(database, reading, query));
 }
 
-function answerOf(reading: Reading, query: string): Answer {
+function answerOf(database: DatabaseSync, reading: Reading, query: string): Answer {
   try {
     const row = reading.ask(query, (statement) => {
       statement.setReadBigInts(true);
+      // The row comes whole, and its columns may all be one value of which SQLite holds a single copy.
+      const { limits: bounds } = database as unknown as { readonly limits: { length: number } };
+      bounds.length = Math.floor(limits.queryRowMaxBytes / Math.max(1, statement.columns().length));
       return statement.get();
     });
-    return { kind: "value", value: row === undefined ? null : plain(Object.values(row)[0]) };
+    const value = row === undefined ? null : Object.values(row)[0] ?? null;
+    const bytes = typeof value === "string" || value instanceof Uint8Array ? value.length : 0;
+    if (bytes <= limits.answerMaxBytes) return { kind: "value", value: plain(value) };
+    return { kind: "error", problem: `its answer has more than ${limits.answerMaxBytes} bytes` };
   } catch (error) {
+    if (resultCodeOf(error) === ResultCode.noMemory) {
+      return {
+        kind: "error",
+        problem: `it needs more than the ${limits.queryHeapMaxBytes} bytes that a check may have`,
+      };
+    }
     return { kind: "error", problem: messageOf(error) };
   }
 }

@@ -1,6 +1,8 @@
 /** What a user asserts of a restored database by a query, and whether an answer keeps it. PURE. */
 import type { Answer } from "../sqlite/inspection.ts";
 
+const SHOWN_MAX = 200;
+
 export interface Check {
   readonly name: string;
   readonly query: string;
@@ -23,7 +25,7 @@ export function judgeAnswer(check: Check, answer: Answer | undefined, before: nu
   if (answer === undefined) return `the check ${quoted(check)} was not run`;
   if (answer.kind === "error") return `the check ${quoted(check)} cannot be run: ${answer.problem}`;
   const { value } = answer;
-  const say = (expected: string) => `the check ${quoted(check)} gives ${JSON.stringify(value)} (expected ${expected})`;
+  const say = (expected: string) => `the check ${quoted(check)} gives ${shown(value)} (expected ${expected})`;
   const { equals, min, max, maxChange } = check;
   if (equals !== undefined) return String(value) === equals ? undefined : say(equals);
   const number = numberOf(value);
@@ -36,6 +38,12 @@ export function judgeAnswer(check: Check, answer: Answer | undefined, before: nu
   return Math.abs(number - before) <= allowed
     ? undefined
     : say(`at most ${bound} from ${before}, as it was proven last`);
+}
+
+/** An answer may be long, and stands in reports, pings and the memory of proofs. */
+function shown(value: string | number | null): string {
+  const text = JSON.stringify(value);
+  return text.length <= SHOWN_MAX ? text : `${text.slice(0, SHOWN_MAX)}...`;
 }
 
 export function numberOf(value: string | number | null): number | undefined {

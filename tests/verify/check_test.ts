@@ -41,3 +41,8 @@ Deno.test("judgeAnswer() takes no answer, an error, and what is no number for wr
     );
   }
 });
+
+Deno.test("judgeAnswer() shows of a long answer its beginning", () => {
+  const said = judge({ equals: "5" }, value("x".repeat(1 << 20)));
+  assertEquals(said, `the check "rows" gives "${"x".repeat(199)}... (expected 5)`);
+});
