@@ -36,7 +36,7 @@ export interface RestorePlan {
   readonly databaseBytes: number;
   /** WAL and snapshot as far as they will be looked at. */
   readonly plannedBytes: number;
-  /** Whether the end lies in the index that a snapshot of Litestream's is of some moment of; `snapshot_age.ts` judges it. */
+  /** Whether the end lies in the index that a snapshot of Litestream's is of some moment of; `snapshot_moment.ts` judges it. */
   readonly isWithinSnapshotIndex: boolean;
   /** Whether nothing but that judgement speaks for it; the notices say so. */
   readonly isDoubtful: boolean;

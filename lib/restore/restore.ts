@@ -17,7 +17,7 @@ import { putInPlace } from "./put_in_place.ts";
 import { expectRoom } from "./room.ts";
 import type { RestoreTarget } from "./target.ts";
 import { expectChecksum } from "./wrong_checksum.ts";
-import { expectSnapshotBefore } from "./snapshot_age.ts";
+import { expectSnapshotBefore } from "./snapshot_moment.ts";
 import { DamagedWal } from "./wal_chunks.ts";
 
 export interface RestoreRequest {

@@ -82,14 +82,8 @@ async function inspect(database: DatabaseSync, { structure, queries, pages }: In
     objects: rows.length,
     schema: await schemaHash(rows.map(({ type, name, tbl_name, sql }) => [type, name, tbl_name, sql])),
     owners: ownersOf(database, pages),
-    answers: answersOf(database, queries), // Last: from then on the connection only reads.
+    answers: answersOf(database, queries),
   };
-}
-
-/** Last of all, since what SQLite may take of memory can only be lowered. */
-function answersOf(database: DatabaseSync, queries: readonly string[]): Answer[] {
-  if (queries.length > 0) database.exec(`PRAGMA hard_heap_limit = ${limits.queryHeapMaxBytes}`);
-  return queries.map((query) => answerOf(database, query));
 }
 
 /** One table that needs what only the application registers keeps the whole check from running: then each by itself. */
@@ -157,8 +151,10 @@ async function schemaHash(rows: readonly unknown[]): Promise<string> {
   return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", text)).subarray(0, 8));
 }
 
+/** Last of all: from then on the connection only reads, and what SQLite may take of memory can only be lowered. */
 function answersOf(database: DatabaseSync, queries: readonly string[]): Answer[] {
   if (queries.length === 0) return [];
+  database.exec(`PRAGMA hard_heap_limit = ${limits.queryHeapMaxBytes}`);
   const reading = new Reading(database);
   return queries.map((query) => answerOf(database, reading, query));
 }
