@@ -16,7 +16,7 @@ async function ask(queries: readonly string[]): Promise<{ answers: readonly Answ
     database.exec("CREATE TABLE t(a, b); INSERT INTO t VALUES(7, 'x'), (8, 'y')");
     database.close();
     const order = JSON.stringify({ path, structure: true, queries, pages: [] });
-    const { code, stdout, stderr, peakBytes } = await runMeasured(folder, ["inspect", order]);
+    const { code, stdout, stderr, peakBytes } = await runMeasured(folder, ["inspect"], order);
     assertEquals([code, stderr], [0, ""]);
     result = { answers: JSON.parse(stdout).inspection.answers, peakBytes };
   });

@@ -9,14 +9,15 @@ export interface MeasuredResult extends CommandResult {
   readonly peakBytes: number;
 }
 
-/** `folder`: for a file of the measurement. */
-export async function runMeasured(folder: string, words: readonly string[]): Promise<MeasuredResult> {
+/** `folder`: for files of the measurement. `input` is the program's stdin. */
+export async function runMeasured(folder: string, words: readonly string[], input = ""): Promise<MeasuredResult> {
   const { command, parameters, environment, ...program } = testedProgram;
-  const file = `${folder}/peak`;
+  const [file, inputFile] = [`${folder}/peak`, `${folder}/input`];
+  Deno.writeTextFileSync(inputFile, input);
   const wrapped = {
     ...program,
     command: Deno.execPath(),
-    parameters: ["run", "--allow-all", "--quiet", "--no-config", WRAPPER, file, command, ...parameters],
+    parameters: ["run", "--allow-all", "--quiet", "--no-config", WRAPPER, file, inputFile, command, ...parameters],
     environment,
   };
   const result = await runTailrace(words, { program: wrapped, folder });
