@@ -1,8 +1,19 @@
-/** Content of a gzip file, which can only be decoded from its start: going back begins anew. */
+/**
+ * Content of a gzip file, which can only be decoded from its start: going back begins anew. What is decoded is never more than
+ * the file says at its end, and in memory are only the bytes that one small piece of the file stands for.
+ */
 import type { ByteSource, StoredBytes } from "../base/byte_source.ts";
+import { viewOf } from "../base/bytes.ts";
 import { messageOf, ReplicationError } from "../base/errors.ts";
 
-const PIECE_BYTES = 256 << 10;
+/** Read at once; and decoded at once, with all that it stands for. */
+const READ_BYTES = 256 << 10;
+const PIECE_BYTES = 4 << 10;
+/** As many bytes as one stored byte can stand for. */
+const EXPANSION_MAX = 1_032;
+/** The file ends with the size of its content, modulo 2^32. */
+const SIZE_BYTES = 4;
+const WORD = 2 ** 32;
 
 export interface GzipContent extends ByteSource {
   size(): Promise<number>;
@@ -22,6 +33,7 @@ class GzipReader implements GzipContent {
   #before = 0;
   #piece: Uint8Array = new Uint8Array(0);
   #sizeBytes: number | undefined;
+  #mostBytes: number | undefined;
 
   constructor(stored: StoredBytes, name: string) {
     this.#stored = stored;
@@ -59,10 +71,15 @@ class GzipReader implements GzipContent {
 
   async #advance(): Promise<boolean> {
     const decoding = this.#decoding ??= new Decoding(this.#stored);
+    const mostBytes = this.#mostBytes ??= await this.#claimedBytes();
     try {
       const piece = await decoding.next();
       this.#before += this.#piece.length;
       this.#piece = piece ?? new Uint8Array(0);
+      if (this.#before + this.#piece.length > mostBytes) {
+        const problem = `it holds more than the ${mostBytes} bytes that its end claims`;
+        throw new ReplicationError("corrupt", `Cannot read ${this.#name}: ${problem}`);
+      }
       if (piece === undefined) this.#sizeBytes = this.#before;
       return piece !== undefined;
     } catch (error) {
@@ -70,6 +87,16 @@ class GzipReader implements GzipContent {
       if (error instanceof ReplicationError) throw error;
       throw new ReplicationError("corrupt", `Cannot read ${this.#name}: ${messageOf(error)}`, { cause: error });
     }
+  }
+
+  /** The largest size that the end of the file can mean. */
+  async #claimedBytes(): Promise<number> {
+    const { sizeBytes } = this.#stored;
+    if (sizeBytes < SIZE_BYTES) return 0;
+    const end = new Uint8Array(SIZE_BYTES);
+    if (await this.#stored.read(sizeBytes - SIZE_BYTES, end) < SIZE_BYTES) return 0;
+    const claimed = viewOf(end).getUint32(0, true);
+    return claimed + Math.floor(Math.max(0, sizeBytes * EXPANSION_MAX - claimed) / WORD) * WORD;
   }
 
   #restart(): void {
@@ -86,6 +113,8 @@ class Decoding {
   readonly #pieces: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #fed: WritableStreamDefaultWriter<BufferSource>;
   #at = 0;
+  /** Read and not yet fed. */
+  #rest = new Uint8Array(0);
   #isAllFed = false;
 
   constructor(stored: StoredBytes) {
@@ -113,10 +142,14 @@ class Decoding {
   }
 
   async #feed(): Promise<void> {
-    const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.max(1, this.#stored.sizeBytes - this.#at)));
-    const got = await this.#stored.read(this.#at, buffer);
-    this.#at += got;
-    this.#isAllFed = got === 0;
-    (got > 0 ? this.#fed.write(buffer.subarray(0, got)) : this.#fed.close()).catch(() => {}); // The next piece tells.
+    if (this.#rest.length === 0) {
+      const buffer = new Uint8Array(Math.min(READ_BYTES, Math.max(1, this.#stored.sizeBytes - this.#at)));
+      this.#rest = buffer.subarray(0, await this.#stored.read(this.#at, buffer));
+      this.#at += this.#rest.length;
+    }
+    const piece = this.#rest.subarray(0, PIECE_BYTES);
+    this.#rest = this.#rest.subarray(piece.length);
+    this.#isAllFed = piece.length === 0;
+    (piece.length > 0 ? this.#fed.write(piece) : this.#fed.close()).catch(() => {}); // The next piece tells.
   }
 }

@@ -3,6 +3,7 @@
  * it was stored; an index is complete when another one follows it.
  */
 import { viewOf } from "../base/bytes.ts";
+import { limits } from "../base/limits.ts";
 import { asOffset } from "../position/position.ts";
 import { COMMIT_SIZE_AT, FRAME_HEADER_SIZE, frameSize } from "../wal/frame.ts";
 import { isPageSize, parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
@@ -109,19 +110,27 @@ const DATABASE_PAGES_AT = 28;
 const VALID_FOR_AT = 92;
 
 /** Page size and pages of a snapshot that has no record, as the database in it says. */
-export async function readImageShape(content: ObjectContent, { key, createdAtMs }: ListedObject) {
-  const imageBytes = await content.size();
+export async function readImageShape(content: ObjectContent, { key, encoding, createdAtMs }: ListedObject) {
   const bytes = new Uint8Array(DATABASE_HEADER_SIZE);
   const got = await content.read(0, bytes);
-  if (got < bytes.length) return { problem: `${key} holds ${imageBytes} bytes, which are no database` };
+  if (got < bytes.length) return { problem: `${key} holds ${got} bytes, which are no database` };
   const stored = viewOf(bytes).getUint16(PAGE_SIZE_AT);
   const pageSize = stored === PAGE_SIZE_65536 ? 65_536 : stored;
-  if (!isPageSize(pageSize) || imageBytes % pageSize !== 0) {
-    return { problem: `${key} holds ${imageBytes} bytes of pages of ${pageSize} bytes, which are no database` };
-  }
+  if (!isPageSize(pageSize)) return { problem: `${key} holds pages of ${pageSize} bytes, which are no database` };
   const view = viewOf(bytes);
   const isCountValid = view.getUint32(CHANGE_COUNTER_AT) === view.getUint32(VALID_FOR_AT);
   const pages = view.getUint32(DATABASE_PAGES_AT);
+  // A few bytes of gzip may stand for any number, all of which would have to be decoded to know how many.
+  const mostBytes = isCountValid && encoding === "gzip"
+    ? pages * pageSize * limits.databaseToBroughtMax + limits.databaseUnbroughtMaxBytes
+    : Infinity;
+  if (mostBytes < Infinity && await content.read(mostBytes, new Uint8Array(1)) > 0) {
+    return { problem: `${key} holds more than ${mostBytes} bytes (its database has ${pages} pages of ${pageSize})` };
+  }
+  const imageBytes = await content.size();
+  if (imageBytes % pageSize !== 0) {
+    return { problem: `${key} holds ${imageBytes} bytes of pages of ${pageSize} bytes, which are no database` };
+  }
   if (isCountValid && pages > imageBytes / pageSize) {
     return { problem: `${key} holds ${imageBytes / pageSize} pages (expected ${pages}, as the database in it says)` };
   }
