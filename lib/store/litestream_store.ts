@@ -42,6 +42,9 @@ import { endOf } from "./resynced.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { type Encryption, openContent, readObjectTail } from "./stored_object.ts";
 
+/** So many that cannot be read are met one by one, from the end on. */
+const DAMAGED_ONE_BY_ONE = 64;
+
 /**
  * The `litestream` layout: a snapshot is one LZ4 frame, the WAL of an index one LZ4 frame a sync. What this program writes
  * has its records in a skippable frame behind the data; of what Litestream wrote, names and times tell.
@@ -134,7 +137,7 @@ export class LitestreamStore implements GenerationStore {
       const [first] = found.records;
       if (first !== undefined && first.start !== (records.at(-1)?.end ?? 0)) return records;
       if (first === undefined && segment.offset > (records.at(-1)?.end ?? 0)) return records;
-      records.push(...found.records);
+      for (const record of found.records) records.push(record); // As parameters of one call they could be too many.
     }
     return records;
   }
@@ -361,17 +364,23 @@ export class LitestreamStore implements GenerationStore {
     };
     if (this.#isBlind) return { ...basis, isUnread: true, recordProblem: "it is encrypted" };
     let damage: { readonly recordProblem: string; readonly promisedEnd: Offset } | undefined;
-    for (let slot = segments.length - 1; slot >= 0; slot--) {
+    let known: Pick<WalEntry, "lastRecord" | "isPeers"> = {};
+    // What stands behind one that cannot be read leads nowhere, and there may be any number: after some, the rest is halved.
+    for (let [low, high, damaged] = [-1, segments.length, 0]; high - low > 1;) {
+      const slot = damaged < DAMAGED_ONE_BY_ONE ? high - 1 : Math.floor((low + high) / 2);
       const found = await this.#recordsOf(generation, segments, slot, isLast);
-      if ("problem" in found) {
-        damage ??= { recordProblem: found.problem, promisedEnd: asOffset((segments[slot]?.offset ?? 0) + 1) };
+      const lastRecord = "problem" in found ? undefined : found.records.at(-1);
+      if (lastRecord !== undefined && !("problem" in found)) {
+        known = { lastRecord, ...(found.isPeers ? { isPeers: true } : {}) };
+        low = slot;
         continue;
       }
-      const lastRecord = found.records.at(-1);
-      if (lastRecord === undefined) continue; // Holds the end of no transaction.
-      return { ...basis, lastRecord, ...(found.isPeers ? { isPeers: true } : {}), ...damage };
+      high = slot; // It is damaged, or holds the end of no transaction.
+      if (!("problem" in found)) continue;
+      damage ??= { recordProblem: found.problem, promisedEnd: asOffset((segments[slot]?.offset ?? 0) + 1) };
+      damaged++;
     }
-    return { ...basis, ...damage };
+    return { ...basis, ...known, ...damage };
   }
 
   async #recordsOf(

@@ -62,7 +62,9 @@ export function parseObjectTail(bytes: Uint8Array): ParsedObjectTail {
   for (let at = HEAD_SIZE; at < end; at += COMMIT_RECORD_SIZE) {
     const parsed = parseCommitRecord(bytes.subarray(at, at + COMMIT_RECORD_SIZE));
     if (!parsed.ok) return refused(`in its tail, ${parsed.reason}`, parsed.unsupported);
-    records.push(parsed.record);
+    // Nobody writes many that say nothing, and a tail may be full of them.
+    const { kind, start, end: to, indexClosed } = parsed.record;
+    if (kind !== "sync" || start < to || indexClosed || records.length === 0) records.push(parsed.record);
   }
   return { ok: true, tail: { records, contentBytes, stateIndex: asIndex(stateIndex) } };
 }

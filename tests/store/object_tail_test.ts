@@ -1,0 +1,60 @@
+import { asIndex, asOffset } from "../../lib/position/position.ts";
+import type { CommitRecord } from "../../lib/store/commit_record.ts";
+import { formatObjectTail, parseObjectTail } from "../../lib/store/object_tail.ts";
+import { withTrailerEnding } from "../../lib/lz4/trailer.ts";
+import { encodeFrame } from "../../lib/lz4/frame_encoder.ts";
+import { assertEquals } from "../support/assert.ts";
+import { aStore, ReplicaBuilder } from "../support/replica_builder.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+import { imageOf, WalBuilder } from "../support/wal_builder.ts";
+
+function record(start: number, end: number, indexClosed = false): CommitRecord {
+  return {
+    kind: "sync",
+    pageSize: 512,
+    start: asOffset(start),
+    end: asOffset(end),
+    capturedAtMs: 1_000,
+    databasePages: 2,
+    capturedLate: false,
+    indexClosed,
+  };
+}
+
+Deno.test("parseObjectTail() keeps of any number of records those that say something", () => {
+  const nothing = Array.from({ length: 1_000 }, () => record(568, 568));
+  const records = [record(0, 568), ...nothing, record(568, 1_104), ...nothing, record(1_104, 1_104, true)];
+  const parsed = parseObjectTail(formatObjectTail({ records, contentBytes: 1_104, stateIndex: asIndex(0) }));
+  const kept = parsed.ok ? parsed.tail.records.map(({ start, end }) => [start, end]) : [];
+  assertEquals(kept, [[0, 568], [568, 1_104], [1_104, 1_104]]);
+});
+
+Deno.test({
+  name: "LitestreamStore.records() takes more records of one segment than a call has parameters",
+  timeout: 120_000,
+  fn: () =>
+    withTemporaryFolder(async (folder) => {
+      const count = 200_000;
+      const { generation } = await new ReplicaBuilder(folder, { layout: "litestream" }).snapshot(
+        0,
+        0,
+        imageOf(4096, 1),
+      );
+      const wal = new WalBuilder();
+      wal.commit(1, [1, 1]);
+      // Only where each begins and ends is looked at here; the WAL itself is another matter.
+      const records = Array.from({ length: count }, (_, slot) => record(slot, slot + 1));
+      const pieces = [wal.bytes(), new Uint8Array(0)];
+      const next = () => Promise.resolve(pieces.shift() ?? new Uint8Array(0));
+      const tail = () =>
+        withTrailerEnding(formatObjectTail({ records, contentBytes: wal.bytes().length, stateIndex: asIndex(0) }));
+      const frame = encodeFrame(next, tail);
+      const parts: Uint8Array[] = [];
+      for (let part = await frame.next(); part.length > 0; part = await frame.next()) parts.push(part.slice());
+      frame.close();
+      const key = `${folder}/generations/${generation}/wal/00000000_00000000.wal.lz4`;
+      Deno.mkdirSync(key.slice(0, key.lastIndexOf("/")), { recursive: true });
+      Deno.writeFileSync(key, new Uint8Array(await new Blob(parts as BlobPart[]).arrayBuffer()));
+      assertEquals((await aStore(folder, "litestream").records(generation, asIndex(0))).length, count);
+    }),
+});
