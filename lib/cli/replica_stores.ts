@@ -1,3 +1,4 @@
+import { addAll } from "../base/many.ts";
 import { ReplicationError } from "../base/errors.ts";
 import type { ReplicaConfig } from "../config/config.ts";
 
@@ -16,7 +17,7 @@ export async function lookAtEach<T>(
   const errors: { replica: ReplicaConfig; error: ReplicationError }[] = [];
   for (const replica of replicas) {
     try {
-      found.push(...await look(replica));
+      addAll(found, await look(replica));
     } catch (error) {
       if (!(error instanceof ReplicationError)) throw error;
       errors.push({ replica, error });

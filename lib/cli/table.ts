@@ -1,3 +1,5 @@
+import { largestOf } from "../base/many.ts";
+
 export interface Column {
   readonly title: string;
   /** Numbers stand at the right. */
@@ -9,7 +11,7 @@ const GAP = "  ";
 /** Aligned columns under a line of titles, two spaces apart, no spaces at the end of a line. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const lines = [columns.map((column) => column.title), ...rows.map((row) => row.map(printable))];
-  const widths = columns.map((_, i) => Math.max(...lines.map((line) => widthOf(line[i] ?? ""))));
+  const widths = columns.map((_, i) => largestOf(lines.map((line) => widthOf(line[i] ?? ""))));
   return lines.map((line) =>
     columns.map((column, i) => {
       const cell = line[i] ?? "";

@@ -1,4 +1,5 @@
 /** Which stretches of a history can be restored: from a snapshot on, as far as the WAL goes without a gap. PURE. */
+import { largestOf } from "../base/many.ts";
 import { asIndex, asOffset, type Index } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import {
@@ -55,7 +56,7 @@ export function rangesOf(facts: GenerationFacts, records: IndexRecords): Range[]
     const points = found.length > 0 ? found : [{ ...placeOf(first), isLate: true, isBoundary: true }];
     const [start, end] = [points[0], points.at(-1)];
     if (start === undefined || end === undefined) continue;
-    const longestBytes = Math.max(...own.map((snapshot, slot) => bytesFrom(facts, snapshot, own[slot + 1] ?? end)));
+    const longestBytes = largestOf(own.map((snapshot, slot) => bytesFrom(facts, snapshot, own[slot + 1] ?? end)));
     ranges.push({ first: start, last: end, points, snapshots: own.length, longestBytes });
   }
   return ranges;

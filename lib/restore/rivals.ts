@@ -1,4 +1,5 @@
 /** Histories of one replica that go on at the same time: more than one program wrote there. By records alone. PURE. */
+import { smallestOf } from "../base/many.ts";
 import type { Generation } from "../position/generation.ts";
 import type { GenerationCatalog } from "../store/generation_store.ts";
 import { newestInCatalogMs } from "../store/newest.ts";
@@ -17,7 +18,7 @@ export function spanOf(catalog: GenerationCatalog): Span | undefined {
   const wals = catalog.wals.filter(({ isPeers, lastRecord }) => isPeers !== true && lastRecord !== undefined);
   const records = [...snapshots.map(({ record }) => record), ...wals.map(({ lastRecord }) => lastRecord)];
   if (records.length === 0) return undefined;
-  const firstMs = Math.min(...records.map((record) => record?.capturedAtMs ?? Infinity));
+  const firstMs = smallestOf(records.map((record) => record?.capturedAtMs ?? Infinity));
   return { generation, firstMs, lastMs: newestInCatalogMs({ ...catalog, snapshots, wals }) };
 }
 

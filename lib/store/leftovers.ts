@@ -1,4 +1,5 @@
 /** What is left of a generation beside its objects: drafts that a crash or a writer of this moment has there, and folders. */
+import { largestOf } from "../base/many.ts";
 import type { ObjectEntry, ReplicaClient } from "../clients/client.ts";
 import type { Generation } from "../position/generation.ts";
 import { formatGenerationKey } from "../position/keys.ts";
@@ -19,7 +20,7 @@ export async function unfinishedIn(
 ): Promise<Pick<GenerationCatalog, "unfinishedAtMs">> {
   const folder = isEmpty ? await client.status(formatGenerationKey(generation)) : undefined;
   const times = [...drafts, ...(folder === undefined ? [] : [folder])].map(({ modifiedAtMs }) => modifiedAtMs);
-  return times.length === 0 ? {} : { unfinishedAtMs: Math.max(...times) };
+  return times.length === 0 ? {} : { unfinishedAtMs: largestOf(times) };
 }
 
 /** The folders are the same in both layouts. `groups`: folders inside them that group objects. */

@@ -1,4 +1,5 @@
 /** What the folders of one generation in the `litestream` layout hold, by name, size and time alone. */
+import { addAll } from "../base/many.ts";
 import type { ObjectEntry, ReplicaClient } from "../clients/client.ts";
 import type { Generation } from "../position/generation.ts";
 import {
@@ -89,7 +90,7 @@ async function listFolder(client: ReplicaClient, folder: string): Promise<Placed
   for (const entry of await client.list(folder)) {
     const key = `${folder}/${entry.name}`;
     if (entry.kind === "object") found.push({ ...entry, key });
-    else if (isGroupName(entry.name)) found.push(...await listFolder(client, key));
+    else if (isGroupName(entry.name)) addAll(found, await listFolder(client, key));
   }
   return found;
 }

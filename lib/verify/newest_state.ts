@@ -1,4 +1,5 @@
 /** The newest state that the listings and records of a replica tell of. PURE. */
+import { largestOf } from "../base/many.ts";
 import { type GenerationFacts, newestMs } from "../restore/history.ts";
 import { planRestore } from "../restore/plan.ts";
 import type { ReportedPoint } from "./report.ts";
@@ -16,7 +17,7 @@ export function newestState(facts: readonly GenerationFacts[]): NewestState | un
   if (facts.length === 0) return undefined;
   const plan = planRestore(facts, { kind: "latest" });
   if (plan.kind !== "plan") {
-    const ms = Math.max(...facts.map(newestMs));
+    const ms = largestOf(facts.map(newestMs));
     return Number.isFinite(ms) ? { ms, databasePages: 0 } : undefined;
   }
   const { generation, pageSize, databaseBytes, end: { index, offset, capturedAtMs, checksum } } = plan;

@@ -3,6 +3,7 @@
  * may go on all the time; and nothing is called damage that a second look, at fresh listings, does not find again: retention
  * removes what was listed, and a half-made append looks like a torn one.
  */
+import { addAll } from "../base/many.ts";
 import { hex } from "../base/bytes.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { comparePositions, formatPosition, type Position } from "../position/position.ts";
@@ -251,7 +252,7 @@ class Ladder {
       [bytes, onlyRead] = [0, 0];
       uncompared.splice(0);
       const found: Finding[] = [];
-      for (const facts of await this.#facts()) found.push(...await checkObjects(store, facts, tools));
+      for (const facts of await this.#facts()) addAll(found, await checkObjects(store, facts, tools));
       return found;
     });
     this.#uncompared = uncompared;
@@ -451,7 +452,7 @@ class Ladder {
 
   /** The rung as everything makes it that was found of it; `says` when nothing was. */
   #find(rung: Rung, findings: readonly Finding[], says: string): void {
-    this.#findings.push(...findings);
+    addAll(this.#findings, findings);
     const own = this.#findings.filter((finding) => finding.rung === rung);
     this.#note(rung, worstOutcome(own.map(outcomeOf)), own[0]?.problem ?? says);
   }
