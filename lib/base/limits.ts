@@ -82,7 +82,13 @@ export const limits = {
   /** Ages are compared with such a period, or it is slept in parts: the longest duration of Litestream's, 292 years. */
   periodMaxMs: 9_223_372_036_854,
   /** A config of thousands of databases stays below this; anything larger is some other file. */
-  configMaxBytes: 4 << 20,
+  configMaxBytes: 1 << 20,
+  /** One process follows no more of them: each has some five files open, and a thread's share of everything else. */
+  databasesMax: 10_000,
+  /** Members of lists in a config, counted again where an alias repeats them. */
+  configItemsMax: 100_000,
+  /** Places of replicas and states that are looked at side by side; a device that hangs makes all of them wait. */
+  placesAtOnce: 500,
   /** Of messages that nobody has read yet; more are lost. Some minutes of a log that says a lot. */
   outputQueueMaxBytes: 256 << 10,
   /** So long the end of the program waits for a reader of its messages that takes nothing. */

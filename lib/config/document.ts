@@ -1,4 +1,15 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, Scalar, type YAMLMap } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  Scalar,
+  visit,
+  type YAMLMap,
+} from "yaml";
 import { ReplicationError } from "../base/errors.ts";
 import { withoutUserInfo } from "../base/secret.ts";
 
@@ -31,6 +42,7 @@ export class ConfigDocument {
   readonly #offsets = new Map<ReplicationError, number>();
   readonly #found: ReplicationError[] = [];
   readonly #warnings = new Set<string>();
+  #targets: ReadonlyMap<Node, Node> | undefined;
 
   constructor(text: string, source: string) {
     this.#source = source;
@@ -181,7 +193,8 @@ export class ConfigDocument {
 
   #follow(node: ConfigNode): ConfigNode {
     if (!isAlias(node)) return node;
-    const target = node.resolve(this.#document);
+    this.#targets ??= targetsIn(this.#document);
+    const target = this.#targets.get(node);
     if (target === undefined) throw this.problem(node, `there is no anchor "&${node.source}" before this`);
     return target;
   }
@@ -190,6 +203,20 @@ export class ConfigDocument {
     const { line, col } = this.#lines.linePos(offset);
     return `${this.#source}:${line}:${col}`;
   }
+}
+
+/** What each alias stands for, in one walk; the parser would walk through the whole document for each of them. */
+function targetsIn(document: ReturnType<typeof parseDocument>): ReadonlyMap<Node, Node> {
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Node, Node>();
+  visit(document, {
+    Node: (_key, node) => {
+      if (!isAlias(node)) return void (node.anchor !== undefined && anchors.set(node.anchor, node as Node));
+      const target = anchors.get(node.source);
+      if (target !== undefined) targets.set(node, target);
+    },
+  });
+  return targets;
 }
 
 function problemAt(place: string, problem: string): ReplicationError {

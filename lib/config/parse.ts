@@ -48,6 +48,7 @@ class ConfigParser {
   readonly #source: string;
   readonly #surroundings: ParseSurroundings;
   readonly #places = new Map<Part, string>();
+  #itemsRead = 0;
 
   constructor(text: string, source: string, surroundings: ParseSurroundings) {
     this.#document = new ConfigDocument(text, source);
@@ -60,6 +61,11 @@ class ConfigParser {
     if (document.isEmpty) throw document.problem(undefined, 'it is empty (list the databases under "dbs")');
     const global = this.#section(document.root, "global");
     const nodes = this.#items(global, "dbs");
+    if (nodes !== undefined && nodes.length > limits.databasesMax) {
+      const problem =
+        `it names ${nodes.length} databases (at most ${limits.databasesMax}; have several processes follow them)`;
+      throw document.problem(global.child("dbs"), problem);
+    }
     const isEmpty = global.child("dbs") !== undefined || global.lacks("dbs");
     if (nodes !== undefined && nodes.length === 0 && isEmpty) {
       document.report(global.child("dbs"), 'it names no database (list them under "dbs")');
@@ -92,7 +98,12 @@ class ConfigParser {
   /** None when the key is absent; undefined when its value is no list, which has been noted. */
   #items(section: Section, key: string): ConfigNode[] | undefined {
     const node = section.child(key);
-    return node === undefined ? [] : this.#document.items(node);
+    const items = node === undefined ? [] : this.#document.items(node);
+    this.#itemsRead += items?.length ?? 0;
+    if (this.#itemsRead <= limits.configItemsMax) return items;
+    const problem =
+      `its lists have more than ${limits.configItemsMax} members, those that an alias repeats counted again`;
+    throw this.#document.problem(node, problem);
   }
 
   #logging(global: Section): LoggingConfig {

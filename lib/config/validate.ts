@@ -1,4 +1,6 @@
+import { inBatches } from "../base/batches.ts";
 import { refuseAll, ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { AgeConfig, DatabaseConfig, ReplicaConfig } from "./config.ts";
@@ -35,7 +37,7 @@ export async function problemsOfDatabases(
 ): Promise<ReplicationError[]> {
   const { twice, once } = sameFiles(databases, tools.files, placeOfPart);
   // The second entry of a file has the state folder of the first, which need not be said as well.
-  const folders = await Promise.all(once.map((database) => foldersOf(database, tools)));
+  const folders = await inBatches(once, limits.placesAtOnce, (database) => foldersOf(database, tools));
   return [...twice, ...sharedFolders(folders.flat(), placeOfPart)];
 }
 

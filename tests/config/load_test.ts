@@ -43,7 +43,7 @@ Deno.test("loadConfig() refuses what is no file, too large, or cannot be read", 
     Deno.writeTextFileSync(join(folder, "large.yml"), "#".repeat(limits.configMaxBytes + 1));
     assertEquals(
       await problemOf(folder, "large.yml"),
-      "Cannot read config /large.yml: it is larger than 4MiB (it should be a YAML file)",
+      "Cannot read config /large.yml: it is larger than 1MiB (it should be a YAML file)",
     );
     Deno.symlinkSync(join(folder, "circle"), join(folder, "circle"));
     assertEquals((await problemOf(folder, "circle")).startsWith("Cannot look at /circle: "), true);
