@@ -1,5 +1,5 @@
 import type { Generation } from "../position/generation.ts";
-import { expectReadable, factsOf, gatherRecords } from "../restore/gather.ts";
+import { expectReadable, factsOf, gatherRecords, withMoments } from "../restore/gather.ts";
 import { formatIndex, formatPosition } from "../position/position.ts";
 import { type GenerationFacts, wholeSnapshots } from "../restore/history.ts";
 import { type Loss, type LossEnd, lossesOf, sparedSnapshots } from "../restore/losses.ts";
@@ -95,7 +95,7 @@ export function run(context: CommandContext): Promise<number> {
     rowsOf: async ({ name }, catalog, _database, store) => {
       const { generation } = catalog;
       expectReadable("list the points of", [{ catalog }], store.description);
-      const facts = await factsOf(store, catalog, { kind: "latest" });
+      const facts = await withMoments(store, await factsOf(store, catalog, { kind: "latest" }));
       const records = await gatherRecords(store, catalog);
       const ranges = rangesOf(facts, records);
       if (atMs !== undefined && ranges.length > 0) return rowsAround(name, generation, ranges, atMs);

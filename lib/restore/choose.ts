@@ -1,9 +1,12 @@
+import { assert } from "../base/assert.ts";
 import { type ErrorCode, ReplicationError } from "../base/errors.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
 import { restoreError } from "./failure.ts";
 import { expectReadable, gatherFacts } from "./gather.ts";
+import type { GenerationFacts } from "./history.ts";
 import { planRestore, type RefusedPlan, type RestorePlan } from "./plan.ts";
 import { impossibleSize } from "./room.ts";
+import { withMoment } from "./snapshot_moment.ts";
 import type { RestoreTarget } from "./target.ts";
 
 export interface RestoreReplica {
@@ -35,7 +38,7 @@ export async function findChoices(replicas: readonly RestoreReplica[], target: R
     try {
       const facts = await gatherFacts(replica.store, target);
       expectReadable("restore from", facts, replica.store.description);
-      const plan = planPossible(planRestore(facts, target));
+      const plan = planPossible(await planProven(replica.store, facts, target));
       if (plan.kind === "plan") candidates.push({ replica, plan });
       else unfit.push({ replica, error: restoreError(target, replica.store.description, plan) });
     } catch (error) {
@@ -44,6 +47,20 @@ export async function findChoices(replicas: readonly RestoreReplica[], target: R
     }
   }
   return { candidates: sortByNewest(candidates), unfit };
+}
+
+/** What depends on the moment of a snapshot of Litestream's is planned again when that is known. */
+async function planProven(
+  store: GenerationStore,
+  facts: readonly GenerationFacts[],
+  target: RestoreTarget,
+): Promise<RestorePlan | RefusedPlan> {
+  const plan = planRestore(facts, target);
+  if (plan.kind === "refused" || !plan.isWithinSnapshotIndex) return plan;
+  const own = facts.find(({ catalog }) => catalog.generation === plan.generation);
+  assert(own !== undefined, "a plan is of one of the generations");
+  const known = await withMoment(store, own, plan.snapshot);
+  return planRestore(facts.map((other) => other === own ? known : other), target);
 }
 
 function planPossible(plan: RestorePlan | RefusedPlan): RestorePlan | RefusedPlan {

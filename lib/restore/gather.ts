@@ -6,7 +6,9 @@ import { findLastCommit } from "../store/last_commit.ts";
 import { followsResync } from "../store/resynced.ts";
 import type { GenerationFacts } from "./history.ts";
 import type { IndexRecords } from "./ranges.ts";
+import { momentsWanted } from "./reachable.ts";
 import { indexesToRead, isInRecords } from "./resolve.ts";
+import { withMoment } from "./snapshot_moment.ts";
 import type { RestoreTarget } from "./target.ts";
 
 /** Reads from one replica what a plan for the target is decided on: listings, last records, one index's records. */
@@ -45,6 +47,13 @@ async function recordsFor(store: GenerationStore, catalog: GenerationCatalog, ta
     if (isInRecords(found.records, target)) break;
   }
   return found;
+}
+
+/** The same facts with what it takes to tell of each point whether it can be restored. */
+export async function withMoments(store: GenerationStore, facts: GenerationFacts): Promise<GenerationFacts> {
+  let known = facts;
+  for (const snapshot of momentsWanted(facts)) known = await withMoment(store, known, snapshot);
+  return known;
 }
 
 /** Every record of a generation, which says of each point what there is to know. */

@@ -14,7 +14,14 @@ export interface GenerationFacts {
   readonly unrecorded?: LastCommit;
   /** The records of the one index that a time or a position makes us look into. */
   readonly records?: { readonly index: Index; readonly records: readonly CommitRecord[] };
+  /** Of snapshots of Litestream's, by their names: asked only where a point of their own index depends on it. */
+  readonly moments?: ReadonlyMap<Index, SnapshotMoment>;
 }
+
+/** Which points of its own index a snapshot serves that notes no position. */
+export type SnapshotMoment =
+  | { readonly kind: "serves"; readonly from: Offset }
+  | { readonly kind: "unfit"; readonly code: "corrupt" | "gap"; readonly problem: string };
 
 /** A restorable moment: a place in the log with the state that the database had there. */
 export interface Point {

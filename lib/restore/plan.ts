@@ -80,16 +80,31 @@ export function planRestore(generations: readonly GenerationFacts[], target: Res
     return { kind: "refused", code: "not-found", problem };
   }
   if (resolution.kind === "refusal") return refusedWithReach(facts, resolution);
-  const chain = walkChain(facts, resolution.point);
+  const { chain, end } = chainTo(facts, resolution.point, target);
   if (chain.stopped !== undefined) return refusedWithReach(facts, chain.stopped, chain.reached);
   const contested = contestedBy(facts, restorable, target);
   if (contested !== undefined) return contested;
-  return makePlan(facts.catalog, chain, resolution.point, [
+  return makePlan(facts.catalog, chain, end, [
     ...wanted.filter((other) => isHalfMade(other.catalog) && isNewer(other, facts)).map(halfMadeNotice),
     ...chain.notices,
     ...resolution.notices,
     ...(chain.isDoubtful === true ? [doubtNotice(facts.catalog, chain.snapshot)] : []),
   ]);
+}
+
+/** For a time, a snapshot of Litestream's serves alone where it holds what came behind the last point before. */
+function chainTo(
+  facts: GenerationFacts,
+  point: Point,
+  target: RestoreTarget,
+): { readonly chain: Chain; readonly end: Point } {
+  const chain = walkChain(facts, point);
+  const { snapshot, stopped } = chain;
+  const isInTime = target.kind === "time" && snapshot !== undefined && snapshot.capturedAtMs <= target.atMs;
+  if (stopped === undefined || !isInTime || unfitBecause(facts, snapshot, point) === undefined) {
+    return { chain, end: point };
+  }
+  return { chain: walkChain(facts, snapshot), end: snapshot };
 }
 
 /** Which of two histories of the same time is wanted is for a person to say. */
@@ -171,34 +186,55 @@ function firstMs({ resolution }: Choice): number {
   return resolution.kind === "before-first" ? resolution.first.capturedAtMs : Infinity;
 }
 
-interface Chain {
+export interface Chain {
   readonly snapshot?: SnapshotPoint;
   readonly steps: readonly RestoreStep[];
   /** How far the chain was walked. */
   readonly reached?: Point;
   readonly stopped?: Refusal;
+  /** The index that it stopped in. */
+  readonly stoppedIn?: Index;
   readonly isWithin?: boolean;
   readonly isDoubtful?: boolean;
   readonly notices: readonly string[];
 }
 
+/** How a chain is walked from a snapshot to an end. */
+export type Walk = (snapshot: SnapshotPoint, end: Point | Place) => Chain;
+
 /**
  * From the newest whole snapshot that is not later than `end` over every index up to it; from an older one where the newest
- * may be later than `end` after all.
+ * is later than `end` after all, or may be.
  */
-function walkChain(facts: GenerationFacts, end: Point | Place): Chain {
+export function walkChain(
+  facts: GenerationFacts,
+  end: Point | Place,
+  walk: Walk = (snapshot, end) => walkFrom(facts, snapshot, end),
+): Chain {
   const fitting = wholeSnapshots(facts.catalog).filter((point) => comparePlaces(point, end) <= 0);
   const newest = fitting.at(-1);
   if (newest === undefined) return { steps: [], notices: [], stopped: withoutSnapshot(facts, end) };
-  const chain = walkFrom(facts, newest, end);
+  const chain = walk(newest, end);
   if (!isWithin(newest, end)) return chain;
-  if (!mayBeLater(newest, end)) return { ...chain, isWithin: true };
-  const older = fitting.slice(0, -1).filter((snapshot) => !mayBeLater(snapshot, end)).toReversed();
-  for (const snapshot of older) {
-    const other = walkFrom(facts, snapshot, end);
+  const unfit = unfitBecause(facts, newest, end);
+  const own = { ...chain, isWithin: true, ...(unfit === undefined ? {} : { stopped: unfit, reached: newest }) };
+  if (unfit === undefined && !mayBeLater(newest, end)) return own;
+  for (const snapshot of fitting.slice(0, -1).toReversed()) {
+    const other = walk(snapshot, end);
     if (other.stopped === undefined) return other;
   }
-  return { ...chain, isWithin: true, isDoubtful: true };
+  return unfit === undefined ? { ...own, isDoubtful: true } : own;
+}
+
+/** As far as the snapshot's pages have been looked at. */
+function unfitBecause({ catalog, moments }: GenerationFacts, snapshot: SnapshotPoint, end: Place): Refusal | undefined {
+  const moment = moments?.get(snapshot.name);
+  if (moment === undefined) return undefined;
+  if (moment.kind === "unfit") return { kind: "refusal", code: moment.code, problem: moment.problem };
+  if (end.offset >= moment.from) return undefined;
+  const key = nameObject(catalog, snapshot.name, "snapshot");
+  const problem = `${key} is of a later moment (it serves from offset ${moment.from} of its index on)`;
+  return { kind: "refusal", code: "gap", problem };
 }
 
 /** Whether the end lies in the index that a snapshot of Litestream's is of some moment of. */
@@ -211,7 +247,7 @@ function mayBeLater(snapshot: SnapshotPoint, end: Point | Place): boolean {
   return isWithin(snapshot, end) && (!("capturedAtMs" in end) || end.capturedAtMs <= snapshot.capturedAtMs);
 }
 
-function walkFrom(facts: GenerationFacts, snapshot: SnapshotPoint, end: Point | Place): Chain {
+export function walkFrom(facts: GenerationFacts, snapshot: SnapshotPoint, end: Point | Place): Chain {
   const { catalog } = facts;
   const notices = passedOver(facts, snapshot, end);
   const { replay } = snapshot;
@@ -223,7 +259,9 @@ function walkFrom(facts: GenerationFacts, snapshot: SnapshotPoint, end: Point | 
     const isLast = index === end.index;
     if (isLast && end.offset <= from) break;
     const entry = catalog.wals[slot];
-    const stop = (stopped: Refusal): Chain => ({ snapshot, steps, ...reachedPart(reached), stopped, notices });
+    const stop = (stopped: Refusal): Chain => (
+      { snapshot, steps, ...reachedPart(reached), stopped, stoppedIn: asIndex(index), notices }
+    );
     if (entry?.index !== index) {
       return stop(missingIndex(catalog, asIndex(index), replay.index, end.index));
     }
@@ -251,7 +289,12 @@ function closedEnd(entry: WalEntry): Point | undefined {
 }
 
 /** What records must agree on: one page size throughout, ends on frames, none before the snapshot of its own index. */
-function disagree(catalog: GenerationCatalog, end: Point, from: Offset, snapshot: SnapshotPoint): Refusal | undefined {
+export function disagree(
+  catalog: GenerationCatalog,
+  end: Point,
+  from: Offset,
+  snapshot: SnapshotPoint,
+): Refusal | undefined {
   const refuse = (problem: string): Refusal => ({
     kind: "refusal",
     code: "corrupt",

@@ -2,6 +2,7 @@
 import { largestOf } from "../base/many.ts";
 import { asIndex, asOffset, type Index } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
+import { reachableIn } from "./reachable.ts";
 import {
   comparePlaces,
   endOfWal,
@@ -41,7 +42,8 @@ export function pointsOf(facts: GenerationFacts, records: IndexRecords): Restora
 
 export function rangesOf(facts: GenerationFacts, records: IndexRecords): Range[] {
   const { catalog } = facts;
-  const all = everyPoint(facts, records);
+  const canReach = reachableIn(facts);
+  const all = everyPoint(facts, records).filter(({ point }) => canReach(point)).map(({ listed }) => listed);
   const ranges: Range[] = [];
   let rest: readonly SnapshotPoint[] = wholeSnapshots(catalog);
   while (rest.length > 0) {
@@ -90,26 +92,35 @@ function bytesFrom({ catalog }: GenerationFacts, { imageBytes, replay }: Snapsho
   return imageBytes + wal;
 }
 
-function everyPoint(facts: GenerationFacts, records: IndexRecords): RestorablePoint[] {
+interface FoundPoint {
+  readonly point: Point;
+  readonly listed: RestorablePoint;
+}
+
+function everyPoint(facts: GenerationFacts, records: IndexRecords): FoundPoint[] {
   const { catalog } = facts;
-  const found = new Map<string, RestorablePoint>();
-  const add = ({ index, offset, capturedAtMs }: Point, isLate: boolean, isBoundary: boolean) => {
+  const found = new Map<string, FoundPoint>();
+  const add = (point: Point, isLate: boolean, isBoundary: boolean) => {
+    const { index, offset, capturedAtMs } = point;
     const key = `${index}:${offset}`;
     const known = found.get(key);
     found.set(key, {
-      index,
-      offset: asOffset(offset),
-      capturedAtMs: known?.capturedAtMs ?? capturedAtMs,
-      isLate: known?.isLate ?? isLate,
-      isBoundary: isBoundary || known?.isBoundary === true,
+      point: known?.point ?? point,
+      listed: {
+        index,
+        offset: asOffset(offset),
+        capturedAtMs: known?.listed.capturedAtMs ?? capturedAtMs,
+        isLate: known?.listed.isLate ?? isLate,
+        isBoundary: isBoundary || known?.listed.isBoundary === true,
+      },
     });
   };
   for (const entry of catalog.wals) {
     const own = records.get(entry.index) ?? [];
     for (const record of own) add(pointOf(entry.index, record), record.capturedLate, record.end === own.at(-1)?.end);
     const end = endOfWal(facts, entry);
-    if (end !== undefined && own.length === 0) add(end, true, true);
+    if (end !== undefined) add(end, entry.lastRecord?.capturedLate ?? true, true);
   }
-  for (const snapshot of wholeSnapshots(catalog)) if (!snapshot.isPeers) add(snapshot, false, true);
-  return [...found.values()].sort(comparePlaces);
+  for (const snapshot of wholeSnapshots(catalog)) add(snapshot, false, true);
+  return [...found.values()].sort((a, b) => comparePlaces(a.point, b.point));
 }

@@ -17,7 +17,6 @@ import { putInPlace } from "./put_in_place.ts";
 import { expectRoom } from "./room.ts";
 import type { RestoreTarget } from "./target.ts";
 import { expectChecksum } from "./wrong_checksum.ts";
-import { expectSnapshotBefore } from "./snapshot_moment.ts";
 import { DamagedWal } from "./wal_chunks.ts";
 
 export interface RestoreRequest {
@@ -98,7 +97,6 @@ async function build(
   const handle = await atOutput(() => tools.files.open(draft, "write"));
   const writer = plan.databaseBytes < limits.pageWriterMinBytes ? undefined : tools.openPageWriter?.(draft);
   try {
-    if (plan.isWithinSnapshotIndex) await expectSnapshotBefore(plan, replica.store);
     const early = new EarlySync(handle, true);
     const checksum = await applyPlan(plan, replica.store, handle, { ...tools, writer, early });
     expectChecksum(plan, replica.store.description, checksum);

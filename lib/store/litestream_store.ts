@@ -337,6 +337,7 @@ export class LitestreamStore implements GenerationStore {
       if (tail !== undefined) {
         const [record] = tail.records;
         if (record === undefined) return { ...basis, recordProblem: `${snapshot.key} holds no record` };
+        if (record.kind !== "snapshot") return { ...basis, recordProblem: ofAnotherKind(snapshot.key) };
         return { ...basis, record, imageBytes: tail.contentBytes, stateIndex: tail.stateIndex };
       }
       const content = await openContent(this.#client, snapshot, this.#encryption);
@@ -394,6 +395,7 @@ export class LitestreamStore implements GenerationStore {
     try {
       const tail = await readObjectTail(this.#client, segment, this.#encryption);
       if (tail !== undefined && "problem" in tail) return tail;
+      if (tail?.records.some(({ kind }) => kind === "snapshot")) return { problem: ofAnotherKind(segment.key) };
       if (tail !== undefined) return { records: tail.records, isPeers: false };
       const reader = this.#reader(generation, segments);
       return { records: await peerRecords(reader, segments, slot, isLast), isPeers: true };
@@ -401,6 +403,10 @@ export class LitestreamStore implements GenerationStore {
       return { problem: problemOf(error) };
     }
   }
+}
+
+function ofAnotherKind(key: string): string {
+  return `${key} is damaged: it holds a record of another kind (does it stand under another object's name?)`;
 }
 
 function asListed({ sizeBytes, createdAtMs }: ListedSnapshot | Segment): ListedLook {

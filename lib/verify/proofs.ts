@@ -5,7 +5,7 @@ import { Unrestorable } from "../restore/failure.ts";
 import { type GenerationFacts, wholeSnapshots } from "../restore/history.ts";
 import type { RestoreTarget } from "../restore/target.ts";
 import { comparePositions, type Index, type Position } from "../position/position.ts";
-import { gatherFacts, gatherRecords } from "../restore/gather.ts";
+import { gatherFacts, gatherRecords, withMoments } from "../restore/gather.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import type { Finding, Proof, ReportedPoint } from "./report.ts";
 import { pointsOf } from "../restore/ranges.ts";
@@ -122,7 +122,8 @@ export class Proofs {
     for (const facts of generations) {
       const { generation } = facts.catalog;
       const records = await gatherRecords(this.#replica.store, facts.catalog);
-      for (const { index, offset, capturedAtMs, isBoundary } of pointsOf(facts, records)) {
+      const known = await withMoments(this.#replica.store, facts);
+      for (const { index, offset, capturedAtMs, isBoundary } of pointsOf(known, records)) {
         points.push({ position: { generation, index, offset }, capturedAtMs, isBoundary });
       }
     }

@@ -1,5 +1,5 @@
 import { asIndex, asOffset } from "../../lib/position/position.ts";
-import { newestMs } from "../../lib/restore/history.ts";
+import { newestMs, type SnapshotMoment } from "../../lib/restore/history.ts";
 import { planRestore, type RefusedPlan, type RestorePlan } from "../../lib/restore/plan.ts";
 import { rivalsOf } from "../../lib/restore/rivals.ts";
 import type { RestoreTarget } from "../../lib/restore/target.ts";
@@ -513,4 +513,48 @@ Deno.test("planRestore() of a time in a generation that begins in the future and
 Deno.test("newestMs() goes by what is newest by its place, beside times of a clock that was ahead", () => {
   assertEquals(newestMs(someFacts(PUT_RIGHT)), 200);
   assertEquals(newestMs(someFacts({ ...PUT_RIGHT, snapshots: [{ index: 4, frames: 2, atMs: 210 }] })), 210);
+});
+
+/** Two snapshots of Litestream's, all WAL of the second one's index stored after it, and what its pages tell. */
+const PEERS: GenerationSpec = {
+  layout: "litestream",
+  snapshots: [{ index: 0, isPeers: true, atMs: 100 }, { index: 1, isPeers: true, atMs: 135 }],
+  wals: [
+    { index: 0, records: [[3, 120]], closedMs: 130 },
+    { index: 1, records: [[2, 140], [4, 150]] },
+  ],
+};
+
+function withMoment(spec: GenerationSpec, target: RestoreTarget, moment: SnapshotMoment) {
+  return planRestore([{ ...someFacts(spec, target), moments: new Map([[asIndex(1), moment]]) }], target);
+}
+
+Deno.test("planRestore() takes an older snapshot where the newest of Litestream's is of a later moment, whatever its time", () => {
+  const early = positionAt(1, after(2));
+  const serves = { kind: "serves", from: asOffset(after(3)) } as const;
+  const made = withMoment(PEERS, early, serves);
+  assertEquals(made.kind === "plan" && [Number(made.snapshot.name), ...steps(made)], [0, [0, 0, after(3)], [
+    1,
+    0,
+    after(2),
+  ]]);
+  const late = withMoment(PEERS, positionAt(1, after(4)), serves);
+  assertEquals(late.kind === "plan" && [Number(late.snapshot.name), ...steps(late)], [1, [1, 0, after(4)]]);
+  const unfit = { kind: "unfit", code: "gap", problem: "it is of a later moment" } as const;
+  const latest = withMoment(PEERS, LATEST, unfit);
+  assertEquals(latest.kind === "plan" && latest.snapshot.name, asIndex(0));
+});
+
+Deno.test("planRestore() refuses what the only snapshot of Litestream's is too late for; a time leads to its image alone", () => {
+  const alone = { ...PEERS, snapshots: PEERS.snapshots.slice(1) };
+  const serves = { kind: "serves", from: asOffset(after(3)) } as const;
+  const refused = withMoment(alone, positionAt(1, after(2)), serves);
+  assert(refused.kind === "refused");
+  assertEquals([refused.code, ...reach(refused) ?? []], ["gap", 1, 0]);
+  assertStringIncludes(
+    refused.problem,
+    `00000001.snapshot.lz4 is of a later moment (it serves from offset ${after(3)}`,
+  );
+  const timed = withMoment(alone, at(145), serves);
+  assertEquals(timed.kind === "plan" && [timed.end.index, timed.end.offset, timed.steps.length], [1, 0, 0]);
 });

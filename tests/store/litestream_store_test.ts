@@ -236,3 +236,22 @@ Deno.test("The removing verbs know every name that older versions of Litestream 
     await aStore(`${folder}/replica`, "litestream").removeGeneration(generation);
     assertEquals(namesIn(`${folder}/replica/generations`), []);
   }));
+
+Deno.test("An object of the other kind under a name is damage: a segment that stands for a snapshot, or a snapshot for WAL", () =>
+  withTemporaryFolder(async (folder) => {
+    const replica = await aReplica(folder);
+    const snapshot = `${replica.root}/generations/${replica.generation}/snapshots/00000003.snapshot.lz4`;
+    const segment = walPath(replica, "00000003_00000000.wal.lz4");
+    const [image, wal] = [snapshot, segment].map((path) => Deno.readFileSync(path));
+    assert(image !== undefined && wal !== undefined);
+    Deno.writeFileSync(snapshot, wal);
+    const asSnapshot = await aStore(replica.root, "litestream").catalog(replica.generation);
+    assertEquals(asSnapshot.snapshots[0]?.record, undefined);
+    assertStringIncludes(asSnapshot.snapshots[0]?.recordProblem ?? "", "00000003.snapshot.lz4 is damaged");
+    Deno.writeFileSync(snapshot, image);
+    for (const name of walFiles(replica).slice(1)) Deno.removeSync(walPath(replica, name));
+    Deno.writeFileSync(segment, image);
+    const asWal = await aStore(replica.root, "litestream").catalog(replica.generation);
+    assertEquals(asWal.wals[0]?.lastRecord, undefined);
+    assertStringIncludes(asWal.wals[0]?.recordProblem ?? "", "00000003_00000000.wal.lz4 is damaged");
+  }));

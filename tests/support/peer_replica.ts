@@ -63,10 +63,10 @@ export async function asLz4(bytes: Uint8Array): Promise<Uint8Array> {
     rest = bytes.subarray(bytes.length);
     return Promise.resolve(now);
   });
-  const parts: number[] = [];
-  for (let part = await frame.next(); part.length > 0; part = await frame.next()) parts.push(...part);
+  const parts: Uint8Array<ArrayBuffer>[] = [];
+  for (let part = await frame.next(); part.length > 0; part = await frame.next()) parts.push(new Uint8Array(part));
   frame.close();
-  return Uint8Array.from(parts);
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 function hex(value: number, digits: number): string {
