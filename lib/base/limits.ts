@@ -81,8 +81,12 @@ export const limits = {
   intervalMaxMs: 2_147_483_647,
   /** Ages are compared with such a period, or it is slept in parts: the longest duration of Litestream's, 292 years. */
   periodMaxMs: 9_223_372_036_854,
+  /** What is read whole as text, and is no config: the system's own lists are the longest. */
+  textFileMaxBytes: 16 << 20,
   /** A config of thousands of databases stays below this; anything larger is some other file. */
   configMaxBytes: 1 << 20,
+  /** A config through a pipe, which another program may only be making. */
+  pipedConfigMs: 60_000,
   /** One process follows no more of them: each has some five files open, and a thread's share of everything else. */
   databasesMax: 10_000,
   /** Members of lists in a config, counted again where an alias repeats them. */

@@ -21,7 +21,18 @@ async function load(context: CommandContext, forWriting: boolean): Promise<Confi
     environment: context.environment,
     currentFolder: context.currentFolder(),
     forWriting,
+    whileInterruptible: (work) => whileInterruptible(context, work),
   });
   for (const warning of config.warnings) writeLine(context.stderr, printable(`Warning: ${warning}`));
   return config;
+}
+
+async function whileInterruptible<T>(context: CommandContext, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const stopped = new AbortController();
+  const stopListening = context.onSignal(() => stopped.abort());
+  try {
+    return await work(stopped.signal);
+  } finally {
+    stopListening();
+  }
 }

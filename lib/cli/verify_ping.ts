@@ -2,7 +2,7 @@
  * Tells a monitoring service of a run: `/start`, then the address itself when all was proven, else `/fail` with the report.
  * It never fails a run by itself, and no value of a row is in it.
  */
-import { ReplicationError } from "../base/errors.ts";
+import { messageOf, ReplicationError } from "../base/errors.ts";
 import { parseWebAddress, WEB_ADDRESS, type WebAddress, withPathEnd } from "../base/web_address.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileSystem } from "../platform/file_system.ts";
@@ -38,7 +38,7 @@ export function lastWord(clock: Clock, stopped: AbortSignal): AbortSignal {
 
 /** `@FILE` names a file that holds the address, which is then in nobody's list of processes. Throws "usage". */
 export function pingAddress(files: FileSystem, typed: string, resolve: (path: string) => string): WebAddress {
-  const text = typed.startsWith("@") ? files.readText(resolve(typed.slice(1)))?.trim() : typed;
+  const text = typed.startsWith("@") ? textIn(files, typed, resolve(typed.slice(1))) : typed;
   if (text === undefined) {
     throw new ReplicationError("usage", `Cannot ping ${typed}: there is no such file`);
   }
@@ -46,6 +46,14 @@ export function pingAddress(files: FileSystem, typed: string, resolve: (path: st
   if (address !== undefined) return address;
   const where = typed.startsWith("@") ? `what ${typed} holds` : "the address";
   throw new ReplicationError("usage", `Cannot ping: ${where} is no web address (expected ${WEB_ADDRESS})`);
+}
+
+function textIn(files: FileSystem, typed: string, path: string): string | undefined {
+  try {
+    return files.readText(path)?.trim();
+  } catch (error) {
+    throw new ReplicationError("usage", `Cannot ping ${typed}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** The text is cut to what such services take. */

@@ -1,10 +1,12 @@
 import { messageOf, refuseAll, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import { nameKind } from "../platform/file_kind.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Config, DatabaseConfig } from "./config.ts";
 import { chooseConfig, CONFIG_VARIABLES, type ConfigChoice, isLitestreamConfig } from "./find_config.ts";
 import { readConfig } from "./parse.ts";
+import { readPipedConfig } from "./piped_config.ts";
 import { placeOf } from "./place.ts";
 import { formatSize } from "./size.ts";
 import { type PlaceOfPart, problemsOfDatabases, problemsOfRecipients } from "./validate.ts";
@@ -15,6 +17,8 @@ export interface ConfigSource extends Surroundings {
   readonly flag: string | undefined;
   /** Whether replicas will be written: keys that only writing needs must then be there. */
   readonly forWriting?: boolean;
+  /** Runs what may wait for somebody, with a signal that is aborted when the program is asked to stop. */
+  readonly whileInterruptible?: <T>(work: (signal?: AbortSignal) => Promise<T>) => Promise<T>;
 }
 
 /** The smallest that there is. */
@@ -25,7 +29,7 @@ export async function loadConfig(tools: Pick<Platform, "files" | "clock">, sourc
   try {
     return await findAndRead(tools, source);
   } catch (error) {
-    if (!(error instanceof ReplicationError) || error.advice !== undefined) throw error;
+    if (!(error instanceof ReplicationError) || error.advice !== undefined || error.code === "cancelled") throw error;
     const advice = `put that right; docs/config.md has every key, and the smallest config is ${EXAMPLE}`;
     throw new ReplicationError(error.code, error.message, { cause: error, others: error.others, advice });
   }
@@ -35,7 +39,7 @@ async function findAndRead(tools: Pick<Platform, "files" | "clock">, source: Con
   const { files } = tools;
   const choice = chooseConfig(source.flag, source);
   const path = existingConfig(files, choice);
-  const { config, placeOf, problems } = readConfig(readText(files, path), path, {
+  const { config, placeOf, problems } = readConfig(await readText(tools, path, source), path, {
     ...source,
     fromLitestreamConfig: isLitestreamConfig(choice, path),
   });
@@ -83,14 +87,39 @@ function existingConfig(files: FileSystem, choice: ConfigChoice): string {
   }
 }
 
-function readText(files: FileSystem, path: string): string {
-  const status = statusOf(files, path);
-  if (status?.kind === "folder") throw invalid(`config ${path}: it is a folder (it should be a YAML file)`);
-  const text = (status?.size ?? 0) > limits.configMaxBytes ? undefined : textOf(files, path);
+async function readText(
+  tools: Pick<Platform, "files" | "clock">,
+  path: string,
+  source: Pick<ConfigSource, "whileInterruptible">,
+): Promise<string> {
+  const { size = 0, kind = "file" } = statusOf(tools.files, path) ?? {};
+  if (kind !== "file" && kind !== "pipe") {
+    throw invalid(`config ${path}: it is ${nameKind(kind)} (it should be a YAML file)`);
+  }
+  const text = kind === "pipe"
+    ? await pipedText(tools, path, source)
+    : size > limits.configMaxBytes
+    ? undefined
+    : textOf(tools.files, path);
   if (text === undefined || text.length > limits.configMaxBytes) {
     throw invalid(`config ${path}: it is larger than ${formatSize(limits.configMaxBytes)} (it should be a YAML file)`);
   }
   return text;
+}
+
+async function pipedText(
+  tools: Pick<Platform, "files" | "clock">,
+  path: string,
+  { whileInterruptible = (work) => work() }: Pick<ConfigSource, "whileInterruptible">,
+): Promise<string | undefined> {
+  try {
+    return await whileInterruptible((signal) => readPipedConfig(tools, path, signal));
+  } catch (error) {
+    if (error instanceof ReplicationError && error.code === "cancelled") throw error;
+    return translated(() => {
+      throw error;
+    });
+  }
 }
 
 function textOf(files: FileSystem, path: string): string {

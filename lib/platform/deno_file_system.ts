@@ -2,19 +2,22 @@ import { ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { fileError, translated, translatedLater } from "./file_error.ts";
-import type { FileHandle, FileStatus, FileSystem, OpenMode, PathLock } from "./file_system.ts";
+import type { FileHandle, FileStatus, FileSystem, OpenMode, PathLock, PipeReader } from "./file_system.ts";
 import { DescriptorHandle } from "./descriptor_handle.ts";
+import { type FileKind, nameKind } from "./file_kind.ts";
 import { openLibcCalls } from "./libc_calls.ts";
 import { NodeCalls } from "./node_calls.ts";
+import { notAFile, openPipe, openPlain, openPlainLater } from "./plain_file.ts";
 import { node } from "./node_modules.ts";
 import type { SystemCalls } from "./system_calls.ts";
+import { decodeUtf8 } from "./utf8_text.ts";
 
 /** What the system says of a folder that holds something, or that is not there; POSIX permits either of the first two. */
 const KEPT_FOLDER: readonly string[] = ["ENOTEMPTY", "EEXIST", "ENOENT"];
 
 const EXACT = { bigint: true } as const;
 
-const LINE_FEED = 0x0a;
+const TEXT_PIECE_BYTES = 16 << 10;
 
 const systemCalls: SystemCalls = openLibcCalls() ?? new NodeCalls();
 
@@ -31,13 +34,13 @@ export class DenoFileSystem implements FileSystem {
 
   open(path: string, mode: OpenMode, permissions = 0o600): FileHandle {
     return translated("open", path, () => {
-      return new DescriptorHandle(this.system, this.system.open(path, mode, permissions), path);
+      return new DescriptorHandle(this.system, openPlain(this.system, path, mode, permissions), path);
     });
   }
 
   openLater(path: string, mode: OpenMode, permissions = 0o600): Promise<FileHandle> {
     return later("open", path, async () => {
-      const descriptor = await this.system.openLater(path, mode, permissions);
+      const descriptor = await openPlainLater(this.system, path, mode, permissions);
       return new DescriptorHandle(this.system, descriptor, path, deviceCalls);
     });
   }
@@ -156,7 +159,7 @@ export class DenoFileSystem implements FileSystem {
 
   readText(path: string): string | undefined {
     try {
-      return Deno.readTextFileSync(path);
+      return new TextDecoder("utf-8", { ignoreBOM: true }).decode(readWhole(this.system, path));
     } catch (error) {
       if (errnoOf(error) === "ENOENT") return undefined;
       throw fileError("read", path, error);
@@ -164,29 +167,19 @@ export class DenoFileSystem implements FileSystem {
   }
 
   readUtf8(path: string): string {
-    return decodeUtf8(translated("read", path, () => Deno.readFileSync(path)), path);
+    return decodeUtf8(translated("read", path, () => readWhole(this.system, path)), path);
+  }
+
+  openPipe(path: string): PipeReader {
+    return translated("open", path, () => openPipe(this.system, path));
   }
 
   syncFolder(path: string): void {
-    translated("sync folder", path, () => {
-      const folder = Deno.openSync(path);
-      try {
-        folder.syncSync();
-      } finally {
-        folder.close();
-      }
-    });
+    translated("sync folder", path, () => this.system.syncFolder(path));
   }
 
   syncFolderLater(path: string): Promise<void> {
-    return later("sync folder", path, async () => {
-      const folder = await Deno.open(path);
-      try {
-        await folder.sync();
-      } finally {
-        folder.close(); // No device is asked.
-      }
-    });
+    return later("sync folder", path, () => this.system.syncFolderLater(path));
   }
 
   setMode(path: string, mode: number): void {
@@ -211,6 +204,9 @@ export class DenoFileSystem implements FileSystem {
 
   tryLock(path: string): PathLock | undefined {
     return translated("lock", path, () => {
+      // The run-time opens what it locks, and may wait for a device: nobody but root makes one appear after this look.
+      const found = this.status(path);
+      if (found !== undefined && found.kind !== "file") throw notAFile(path, nameKind(found.kind));
       const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
       let lock: PathLock | undefined;
       try {
@@ -281,7 +277,7 @@ function statExactly(stat: typeof node.fs.stat, path: string): Promise<ExactIden
 function asFileStatus(found: Deno.FileInfo, { dev, ino }: ExactIdentity = found): FileStatus {
   const inode = found.ino ?? 0;
   return {
-    kind: found.isFile ? "file" : found.isDirectory ? "folder" : found.isSymlink ? "link" : "other",
+    kind: kindOf(found),
     size: found.size,
     modifiedAtMs: found.mtime?.getTime() ?? 0,
     identity: `${dev}:${ino ?? 0}`,
@@ -296,6 +292,38 @@ function asFileStatus(found: Deno.FileInfo, { dev, ino }: ExactIdentity = found)
   };
 }
 
+function kindOf({ isFile, isDirectory, isSymlink, isFifo, isSocket }: Deno.FileInfo): FileKind {
+  if (isFile) return "file";
+  if (isDirectory) return "folder";
+  return isSymlink ? "link" : isFifo ? "pipe" : isSocket ? "socket" : "device";
+}
+
+/** In pieces until its end: files of the system's own tell no size. */
+function readWhole(system: SystemCalls, path: string): Uint8Array {
+  const descriptor = openPlain(system, path, "read-named", 0);
+  try {
+    let bytes = new Uint8Array(TEXT_PIECE_BYTES);
+    let size = 0;
+    for (;;) {
+      const got = system.read(descriptor, bytes.subarray(size), size);
+      if (got === 0) return bytes.subarray(0, size);
+      size += got;
+      if (size > limits.textFileMaxBytes) throw tooLarge(path);
+      if (size < bytes.length) continue;
+      const larger = new Uint8Array(2 * size);
+      larger.set(bytes);
+      bytes = larger;
+    }
+  } finally {
+    system.close(descriptor);
+  }
+}
+
+function tooLarge(path: string): ReplicationError {
+  const expected = `at most ${limits.textFileMaxBytes} bytes of text`;
+  return new ReplicationError("corrupt", `Cannot read ${path}: it is larger than any such file (expected ${expected})`);
+}
+
 function undefinedWhenAbsent(path: string, error: unknown): undefined {
   const errno = errnoOf(error);
   if (errno === "ENOENT" || errno === "ENOTDIR") return undefined;
@@ -304,28 +332,4 @@ function undefinedWhenAbsent(path: string, error: unknown): undefined {
 
 function errnoOf(error: unknown): unknown {
   return (error as { code?: unknown }).code;
-}
-
-/** Line by line when the whole is none, to name the line: what is no UTF-8 has no place in a text. */
-function decodeUtf8(bytes: Uint8Array, path: string): string {
-  if (isUtf8(bytes)) return new TextDecoder().decode(bytes);
-  let line = 1;
-  for (let from = 0; from < bytes.length; line++) {
-    const end = bytes.indexOf(LINE_FEED, from);
-    const to = end === -1 ? bytes.length : end;
-    if (!isUtf8(bytes.subarray(from, to))) break;
-    from = to + 1;
-  }
-  throw new ReplicationError("corrupt", `Cannot read ${path}: line ${line} is not UTF-8 (it must be a text in UTF-8)`, {
-    advice: "save it as UTF-8, as an editor or iconv does",
-  });
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
 }

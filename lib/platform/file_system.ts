@@ -6,6 +6,7 @@
  * file are gone. The files of a watched database (`app.db`, `app.db-shm`) are opened once, by `lib/database/`, and their
  * handles are closed only after the last SQLite connection.
  */
+import type { FileKind } from "./file_kind.ts";
 import type { OpenMode } from "./system_calls.ts";
 
 export interface FileHandle {
@@ -59,7 +60,7 @@ export interface ByteLock {
 }
 
 export interface FileStatus {
-  readonly kind: "file" | "folder" | "link" | "other";
+  readonly kind: FileKind;
   readonly size: number;
   readonly modifiedAtMs: number;
   /** When content or properties changed last, which nobody can set; undefined where that is not kept. Whole seconds here. */
@@ -79,6 +80,13 @@ export interface FileStatus {
 
 export type { OpenMode };
 
+/** The end of a pipe that is read. */
+export interface PipeReader {
+  /** What it holds now, as much as fits; 0 when nobody writes to it, undefined when nothing is there yet. */
+  read(into: Uint8Array): number | undefined;
+  close(): void;
+}
+
 export interface FileLock {
   release(): void;
 }
@@ -95,7 +103,10 @@ export interface PathLock extends FileLock {
  * threads for the calls that do not hang.
  */
 export interface FileSystem {
-  /** Opens without following a link in the last component. `permissions` apply to a file that is made (default 0600). */
+  /**
+   * Opens a regular file, without following a link in the last component; throws `corrupt` for anything else that is there.
+   * `permissions` apply to a file that is made (default 0600).
+   */
   open(path: string, mode: OpenMode, permissions?: number): FileHandle;
   openLater(path: string, mode: OpenMode, permissions?: number): Promise<FileHandle>;
   /** Follows links; undefined when nothing is there. Opens nothing. */
@@ -126,10 +137,12 @@ export interface FileSystem {
   removeEmptyFolderLater(path: string): Promise<boolean>;
   /** Removes a folder and all below it; nothing happens when it is not there. Links are removed, not followed. */
   removeTree(path: string): void;
-  /** A small file whole; undefined when nothing is there. Bytes that are no UTF-8 are replaced. */
+  /** A small file whole, through links; undefined when nothing is there. Bytes that are no UTF-8 are replaced. */
   readText(path: string): string | undefined;
   /** The same for what a person wrote: throws `corrupt` when it is no UTF-8, and `not-found`. */
   readUtf8(path: string): string;
+  /** A pipe by its path, through links; throws `corrupt` for anything else. Waits for nothing. */
+  openPipe(path: string): PipeReader;
   syncFolder(path: string): void;
   syncFolderLater(path: string): Promise<void>;
   setMode(path: string, mode: number): void;

@@ -9,6 +9,7 @@
  * - Foreign code must not be handed the bytes of a small typed array that has no buffer yet, for they move. `subarray()`
  *   gives it one.
  */
+import { type FileKind, kindOfMode } from "./file_kind.ts";
 import { openRawCalls, type RawCalls } from "./raw_calls.ts";
 import type { OpenMode, SystemCalls } from "./system_calls.ts";
 
@@ -18,9 +19,11 @@ const SYMBOLS = {
   open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
   /** The length is bounded, so that these results fit 32 bits. */
   read: { name: "pread", parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
+  readPipe: { name: "read", parameters: ["i32", "buffer", "usize"], result: "i32" },
   write: { name: "pwrite", parameters: ["i32", "buffer", "usize", "i64"], result: "i32" },
   seek: { name: "lseek", parameters: ["i32", "i64", "i32"], result: "i64" },
   truncate: { name: "ftruncate", parameters: ["i32", "i64"], result: "i32" },
+  sync: { name: "fsync", parameters: ["i32"], result: "i32" },
   syncData: { name: "fdatasync", parameters: ["i32"], result: "i32" },
   advise: { name: "posix_fadvise", parameters: ["i32", "i64", "i64", "i32"], result: "i32", nonblocking: true },
   close: { parameters: ["i32"], result: "i32" },
@@ -37,7 +40,9 @@ const NAMES: Readonly<Record<number, string>> = {
   1: "EPERM",
   2: "ENOENT",
   5: "EIO",
+  6: "ENXIO",
   9: "EBADF",
+  11: "EAGAIN",
   13: "EACCES",
   16: "EBUSY",
   17: "EEXIST",
@@ -67,11 +72,15 @@ const O_RDONLY = 0;
 const O_RDWR = 0o2;
 const O_CREAT = 0o100;
 const O_EXCL = 0o200;
+const O_NOCTTY = 0o400;
+const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
-/** Machines number this one differently. */
+/** Machines number these two differently. */
 const O_NOFOLLOW: Readonly<Record<string, number>> = { x86_64: 0o400000, aarch64: 0o100000 };
+const O_DIRECTORY: Readonly<Record<string, number>> = { x86_64: 0o200000, aarch64: 0o40000 };
 const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   "read": O_RDONLY,
+  "read-named": O_RDONLY,
   "write": O_RDWR,
   "create": O_RDWR | O_CREAT,
   "create-new": O_RDWR | O_CREAT | O_EXCL,
@@ -110,7 +119,7 @@ export function openLibcCalls(): SystemCalls | undefined {
   if (Deno.build.os !== "linux" || noFollow === undefined) return undefined;
   try {
     const raw = openRawCalls();
-    return raw && new LibcCalls(Deno.dlopen("libc.so.6", SYMBOLS).symbols, raw, noFollow | O_CLOEXEC);
+    return raw && new LibcCalls(Deno.dlopen("libc.so.6", SYMBOLS).symbols, raw, noFollow);
   } catch {
     return undefined;
   }
@@ -120,25 +129,38 @@ class LibcCalls implements SystemCalls {
   readonly #libc: Symbols;
   readonly #raw: RawCalls;
   readonly #errno: Int32Array;
-  readonly #flags: number;
+  readonly #noFollow: number;
 
-  constructor(libc: Symbols, raw: RawCalls, flags: number) {
+  constructor(libc: Symbols, raw: RawCalls, noFollow: number) {
     const place = libc.errno();
     if (place === null) throw new Error("errno has no place");
     this.#libc = libc;
     this.#raw = raw;
     this.#errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(place, Int32Array.BYTES_PER_ELEMENT));
-    this.#flags = flags;
+    this.#noFollow = noFollow;
   }
 
   open(path: string, mode: OpenMode, permissions: number): number {
     const name = cString(path);
-    return this.#done(() => this.#libc.open(name, OPEN_FLAGS[mode] | this.#flags, permissions));
+    return this.#done(() => this.#libc.open(name, this.#flagsOf(mode), permissions));
   }
 
   openLater(path: string, mode: OpenMode, permissions: number): Promise<number> {
     const name = cString(path);
-    return this.#doneLater(() => this.#raw.open(name, OPEN_FLAGS[mode] | this.#flags, permissions));
+    return this.#doneLater(() => this.#raw.open(name, this.#flagsOf(mode), permissions));
+  }
+
+  kindOf(descriptor: number): FileKind {
+    const status = new Uint8Array(new ArrayBuffer(STAT_BYTES));
+    const result = this.#raw.statusNow(descriptor, status);
+    if (result < 0) throw this.#error(-result);
+    return this.#kindIn(status);
+  }
+
+  async kindOfLater(descriptor: number): Promise<FileKind> {
+    const status = new Uint8Array(new ArrayBuffer(STAT_BYTES));
+    await this.#doneLater(() => this.#raw.status(descriptor, status));
+    return this.#kindIn(status);
   }
 
   read(descriptor: number, into: Uint8Array, position: number): number {
@@ -149,6 +171,11 @@ class LibcCalls implements SystemCalls {
   readLater(descriptor: number, into: Uint8Array, position: number): Promise<number> {
     const bytes = bounded(into);
     return this.#doneLater(() => this.#raw.read(descriptor, bytes, position));
+  }
+
+  readPipe(descriptor: number, into: Uint8Array): number {
+    const bytes = bounded(into);
+    return this.#done(() => this.#libc.readPipe(descriptor, bytes, BigInt(bytes.length)));
   }
 
   write(descriptor: number, bytes: Uint8Array, position: number): number {
@@ -187,6 +214,27 @@ class LibcCalls implements SystemCalls {
   async syncDataLater(descriptor: number): Promise<void> {
     const result = await this.#raw.syncData(descriptor);
     if (result < 0) throw this.#error(-result);
+  }
+
+  syncFolder(path: string): void {
+    const name = cString(path);
+    const folder = this.#done(() => this.#libc.open(name, folderFlags(), 0));
+    try {
+      if (this.#libc.sync(folder) !== 0) throw this.#error(this.#errno[0]);
+    } finally {
+      this.close(folder);
+    }
+  }
+
+  async syncFolderLater(path: string): Promise<void> {
+    const name = cString(path);
+    const folder = await this.#doneLater(() => this.#raw.open(name, folderFlags(), 0));
+    try {
+      const result = await this.#raw.sync(folder);
+      if (result < 0) throw this.#error(-result);
+    } finally {
+      this.close(folder); // No device is asked.
+    }
   }
 
   async flushLater(descriptor: number): Promise<void> {
@@ -264,6 +312,15 @@ class LibcCalls implements SystemCalls {
     return { type: word(0), freeBytes: word(AVAILABLE_WORD) * word(BLOCK_SIZE_WORD) };
   }
 
+  #flagsOf(mode: OpenMode): number {
+    const links = mode === "read-named" ? 0 : this.#noFollow;
+    return OPEN_FLAGS[mode] | links | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  }
+
+  #kindIn(status: Uint8Array<ArrayBuffer>): FileKind {
+    return kindOfMode(new DataView(status.buffer).getUint32(this.#raw.modeAt, true));
+  }
+
   /** Calls, again when a signal came first, until the result is none of an error, which is negative. */
   #done(call: () => number): number {
     for (;;) {
@@ -288,6 +345,10 @@ class LibcCalls implements SystemCalls {
     const reason = text === null ? "an unknown error" : new Deno.UnsafePointerView(text).getCString();
     return Object.assign(new Error(`${reason} (os error ${errno})`), { code: NAMES[errno] });
   }
+}
+
+function folderFlags(): number {
+  return O_RDONLY | (O_DIRECTORY[Deno.build.arch] ?? 0) | O_CLOEXEC;
 }
 
 function lockBytes(type: number, at: number, length: number): Uint8Array<ArrayBuffer> {

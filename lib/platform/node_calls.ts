@@ -1,4 +1,5 @@
 /** The calls of the system by way of Node's functions, where those of `libc_calls.ts` are not to be had. */
+import { type FileKind, kindOfMode } from "./file_kind.ts";
 import { node } from "./node_modules.ts";
 import type { OpenMode, SystemCalls } from "./system_calls.ts";
 
@@ -9,6 +10,19 @@ export class NodeCalls implements SystemCalls {
 
   openLater(path: string, mode: OpenMode, permissions: number): Promise<number> {
     return promised<number>((done) => node.fs.open(path, openFlags(mode), permissions, done));
+  }
+
+  kindOf(descriptor: number): FileKind {
+    return kindOfMode(node.fs.fstatSync(descriptor).mode);
+  }
+
+  async kindOfLater(descriptor: number): Promise<FileKind> {
+    const { mode } = await promised<{ mode: number }>((done) => node.fs.fstat(descriptor, done));
+    return kindOfMode(mode);
+  }
+
+  readPipe(descriptor: number, into: Uint8Array): number {
+    return node.fs.readSync(descriptor, into, 0, into.length, null);
   }
 
   read(descriptor: number, into: Uint8Array, position: number): number {
@@ -45,6 +59,24 @@ export class NodeCalls implements SystemCalls {
 
   syncDataLater(descriptor: number): Promise<void> {
     return promised<void>((done) => node.fs.fdatasync(descriptor, done));
+  }
+
+  syncFolder(path: string): void {
+    const folder = node.fs.openSync(path, folderFlags());
+    try {
+      node.fs.fsyncSync(folder);
+    } finally {
+      this.close(folder);
+    }
+  }
+
+  async syncFolderLater(path: string): Promise<void> {
+    const folder = await promised<number>((done) => node.fs.open(path, folderFlags(), done));
+    try {
+      await promised<void>((done) => node.fs.fsync(folder, done));
+    } finally {
+      this.close(folder);
+    }
   }
 
   /** Node would duplicate the descriptor. */
@@ -116,14 +148,21 @@ export class NodeCalls implements SystemCalls {
 }
 
 function openFlags(mode: OpenMode): number {
-  const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = node.fs.constants;
+  const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = node.fs.constants;
   const flags: Readonly<Record<OpenMode, number>> = {
     "read": O_RDONLY,
+    "read-named": O_RDONLY,
     "write": O_RDWR,
     "create": O_RDWR | O_CREAT,
     "create-new": O_RDWR | O_CREAT | O_EXCL,
   };
-  return flags[mode] | (O_NOFOLLOW ?? 0); // Windows has none.
+  const links = mode === "read-named" ? 0 : O_NOFOLLOW ?? 0; // Windows has none of these.
+  return flags[mode] | links | (O_NONBLOCK ?? 0) | (O_NOCTTY ?? 0);
+}
+
+function folderFlags(): number {
+  const { O_RDONLY, O_DIRECTORY } = node.fs.constants;
+  return O_RDONLY | (O_DIRECTORY ?? 0);
 }
 
 /** The run-time would remove it, were it empty. */

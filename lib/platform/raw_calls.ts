@@ -19,6 +19,8 @@ interface Machine {
   /** `int64 call(number, first, second, third, fourth)`. */
   readonly code: readonly number[];
   readonly numbers: Readonly<Record<CallName, bigint>>;
+  /** Where `struct stat` has the mode, 32 bits. */
+  readonly modeAt: number;
 }
 
 type CallName =
@@ -28,6 +30,7 @@ type CallName =
   | "pwrite64"
   | "ftruncate"
   | "fdatasync"
+  | "fsync"
   | "unlinkat"
   | "fcntl"
   | "fstat";
@@ -50,10 +53,12 @@ const MACHINES: Readonly<Record<string, Machine>> = {
       pwrite64: 18n,
       ftruncate: 77n,
       fdatasync: 75n,
+      fsync: 74n,
       unlinkat: 263n,
       fcntl: 72n,
       fstat: 5n,
     },
+    modeAt: 24,
   },
   aarch64: {
     code: [
@@ -72,10 +77,12 @@ const MACHINES: Readonly<Record<string, Machine>> = {
       pwrite64: 68n,
       ftruncate: 46n,
       fdatasync: 83n,
+      fsync: 82n,
       unlinkat: 35n,
       fcntl: 25n,
       fstat: 80n,
     },
+    modeAt: 16,
   },
 };
 
@@ -85,6 +92,8 @@ const AT_REMOVEDIR = 0x200;
 
 /** Each resolves with the call's result; a negative one is the number of what is wrong, negated. */
 export interface RawCalls {
+  /** Of a `struct stat`. */
+  readonly modeAt: number;
   open(path: Uint8Array<ArrayBuffer>, flags: number, permissions: number): Promise<number>;
   close(descriptor: number): Promise<number>;
   /** The length is bounded by the caller, so that the results fit 32 bits. */
@@ -92,10 +101,14 @@ export interface RawCalls {
   write(descriptor: number, bytes: Uint8Array<ArrayBuffer>, position: number): Promise<number>;
   truncate(descriptor: number, size: number): Promise<number>;
   syncData(descriptor: number): Promise<number>;
+  /** With all that is known of the file. */
+  sync(descriptor: number): Promise<number>;
   unlink(path: Uint8Array<ArrayBuffer>): Promise<number>;
   rmdir(path: Uint8Array<ArrayBuffer>): Promise<number>;
   /** `into`: a `struct stat`. */
   status(descriptor: number, into: Uint8Array<ArrayBuffer>): Promise<number>;
+  /** The same at once, on this thread. */
+  statusNow(descriptor: number, into: Uint8Array<ArrayBuffer>): number;
   /** `lock`: a `struct flock`. */
   control(descriptor: number, command: number, lock: Uint8Array<ArrayBuffer>): Promise<number>;
 }
@@ -109,18 +122,25 @@ export function openRawCalls(): RawCalls | undefined {
   const later = { result: "i32", nonblocking: true } as const;
   const ofFile = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "i64"], ...later });
   const ofBytes = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "buffer", "usize", "i64"], ...later });
+  const ofBytesNow = new Deno.UnsafeFnPointer(
+    place,
+    { parameters: ["u64", "i32", "buffer", "usize", "i64"], result: "i32" } as const,
+  );
   const ofPath = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "buffer", "i32", "u32"], ...later });
   const ofLock = new Deno.UnsafeFnPointer(place, { parameters: ["u64", "i32", "i32", "buffer"], ...later });
-  const { openat, close, pread64, pwrite64, ftruncate, fdatasync, unlinkat, fcntl, fstat } = machine.numbers;
+  const { openat, close, pread64, pwrite64, ftruncate, fdatasync, fsync, unlinkat, fcntl, fstat } = machine.numbers;
   return {
+    modeAt: machine.modeAt,
     open: (path, flags, permissions) => ofPath.call(openat, AT_FDCWD, path, flags, permissions),
     close: (descriptor) => ofFile.call(close, descriptor, 0n),
     read: (descriptor, into, at) => ofBytes.call(pread64, descriptor, into, BigInt(into.length), BigInt(at)),
     write: (descriptor, bytes, at) => ofBytes.call(pwrite64, descriptor, bytes, BigInt(bytes.length), BigInt(at)),
     truncate: (descriptor, size) => ofFile.call(ftruncate, descriptor, BigInt(size)),
     syncData: (descriptor) => ofFile.call(fdatasync, descriptor, 0n),
+    sync: (descriptor) => ofFile.call(fsync, descriptor, 0n),
     unlink: (path) => ofPath.call(unlinkat, AT_FDCWD, path, 0, 0),
     status: (descriptor, into) => ofBytes.call(fstat, descriptor, into, 0n, 0n),
+    statusNow: (descriptor, into) => ofBytesNow.call(fstat, descriptor, into, 0n, 0n),
     control: (descriptor, command, lock) => ofLock.call(fcntl, descriptor, command, lock),
     rmdir: (path) => ofPath.call(unlinkat, AT_FDCWD, path, AT_REMOVEDIR, 0),
   };

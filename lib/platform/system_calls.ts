@@ -6,16 +6,28 @@
  * another thread.
  */
 
-/** `read`: must exist · `write`: must exist, read and write · `create`: made when absent · `create-new`: must be absent. */
-export type OpenMode = "read" | "write" | "create" | "create-new";
+import type { FileKind } from "./file_kind.ts";
+
+/**
+ * `read`: must exist · `write`: must exist, read and write · `create`: made when absent · `create-new`: must be absent ·
+ * `read-named`: must exist, and a link in the last component is followed, as for what a person names.
+ */
+export type OpenMode = "read" | "read-named" | "write" | "create" | "create-new";
 
 export interface SystemCalls {
-  /** Without following a link in the last component; children do not inherit the descriptor. */
+  /**
+   * Without following a link in the last component; children do not inherit the descriptor. Waits for no other end of a pipe
+   * and for no terminal: what was opened may be no file.
+   */
   open(path: string, mode: OpenMode, permissions: number): number;
   openLater(path: string, mode: OpenMode, permissions: number): Promise<number>;
+  kindOf(descriptor: number): FileKind;
+  kindOfLater(descriptor: number): Promise<FileKind>;
   /** Some of what is asked for; 0 at the end of the file. */
   read(descriptor: number, into: Uint8Array, position: number): number;
   readLater(descriptor: number, into: Uint8Array, position: number): Promise<number>;
+  /** What a pipe holds now, 0 when nobody writes to it; fails with EAGAIN while nothing is there. */
+  readPipe(descriptor: number, into: Uint8Array): number;
   /** Some of the bytes. */
   write(descriptor: number, bytes: Uint8Array, position: number): number;
   writeLater(descriptor: number, bytes: Uint8Array, position: number): Promise<number>;
@@ -27,6 +39,9 @@ export interface SystemCalls {
   /** The data, and what is needed to read it, is on stable storage. An error is told once: it is never tried again. */
   syncData(descriptor: number): void;
   syncDataLater(descriptor: number): Promise<void>;
+  /** The names in a folder are on stable storage. Throws ENOTDIR, without opening it, for anything else. */
+  syncFolder(path: string): void;
+  syncFolderLater(path: string): Promise<void>;
   /**
    * Has the device begin with what a sync would wait for, without another descriptor of the file. Whether that was done, and
    * succeeded, is told to nobody: the system tells each descriptor of what is lost.

@@ -6,6 +6,8 @@ import { findDatabase, loadConfig } from "../../lib/config/load.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { assertEquals, assertRejects, assertStrictEquals } from "../support/assert.ts";
+import { makeNode } from "../support/no_files.ts";
+import { openBelow } from "../support/open_below.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
 const files = new DenoFileSystem();
@@ -47,6 +49,97 @@ Deno.test("loadConfig() refuses what is no file, too large, or cannot be read", 
     );
     Deno.symlinkSync(join(folder, "circle"), join(folder, "circle"));
     assertEquals((await problemOf(folder, "circle")).startsWith("Cannot look at /circle: "), true);
+  });
+});
+
+Deno.test("loadConfig() refuses at once what can be no config, whatever it is", async () => {
+  await withTemporaryFolder(async (folder) => {
+    makeNode("socket", `${folder}/socket`);
+    Deno.symlinkSync("/dev/zero", `${folder}/zero`);
+    Deno.writeTextFileSync(`${folder}/sparse`, "");
+    Deno.truncateSync(`${folder}/sparse`, 2 ** 40);
+    const expected = "(it should be a YAML file)";
+    assertEquals(await problemOf(folder, "socket"), `Cannot read config /socket: it is a socket ${expected}`);
+    assertEquals(await problemOf(folder, "zero"), `Cannot read config /zero: it is a device ${expected}`);
+    assertEquals(await problemOf(folder, "sparse"), `Cannot read config /sparse: it is larger than 4MiB ${expected}`);
+  });
+});
+
+const SMALLEST = "dbs: [{path: a.db, replicas: [{path: b}]}]";
+
+/** A pipe, with its other end; opened to read as well it waits for nobody. */
+function pipeIn(folder: string): Deno.FsFile {
+  makeNode("pipe", `${folder}/pipe`);
+  return Deno.openSync(`${folder}/pipe`, { read: true, write: true });
+}
+
+/** While who reads waits, the next of these is done. */
+function stepsInsteadOfTime(steps: (() => void)[]) {
+  let nowMs = 0;
+  return Object.assign(new SystemClock(), {
+    monotonicMs: () => nowMs,
+    sleep: (ms: number) => Promise.resolve(void (nowMs += ms, steps.shift()?.())),
+  });
+}
+
+Deno.test("loadConfig() reads a pipe in whatever pieces it comes, until its end", async () => {
+  await withTemporaryFolder(async (folder) => {
+    const writer = pipeIn(folder);
+    const bytes = new TextEncoder().encode(SMALLEST);
+    const clock = stepsInsteadOfTime([
+      () => writer.writeSync(bytes.subarray(0, 9)),
+      () => writer.writeSync(bytes.subarray(9)),
+      () => writer.close(),
+    ]);
+    const config = await loadConfig({ files, clock }, {
+      flag: "pipe",
+      expand: true,
+      environment: () => undefined,
+      currentFolder: folder,
+    });
+    assertEquals(config.databases.map(({ path }) => path), [`${folder}/a.db`]);
+  });
+});
+
+Deno.test("loadConfig() gives up a pipe that nobody writes to, that does not end, or that is endless", async () => {
+  for (
+    const [steps, problem] of [
+      [(_: Deno.FsFile) => [], "it is a pipe, which did not end within 60 s"],
+      [(writer: Deno.FsFile) => [() => writer.close()], "it is a pipe, which did not end within 60 s"],
+      [
+        (writer: Deno.FsFile) => Array(100).fill(() => writer.writeSync(new Uint8Array(64 << 10).fill(35))),
+        "it is larger than 4MiB",
+      ],
+    ] as const
+  ) {
+    await withTemporaryFolder(async (folder) => {
+      using writer = pipeIn(folder);
+      const tools = { files, clock: stepsInsteadOfTime(steps(writer)) };
+      const error = await assertRejects(
+        () => loadConfig(tools, { flag: "pipe", expand: true, environment: () => undefined, currentFolder: folder }),
+        ReplicationError,
+      );
+      assertStrictEquals(error.code, "config-invalid");
+      assertEquals(error.message, `Cannot read config ${folder}/pipe: ${problem} (it should be a YAML file)`);
+    });
+  }
+});
+
+Deno.test("loadConfig() waits for a pipe no longer than the program is to go on", async () => {
+  await withTemporaryFolder(async (folder) => {
+    using _writer = pipeIn(folder);
+    const stopped = new AbortController();
+    const tools = { files, clock: stepsInsteadOfTime([() => stopped.abort()]) };
+    const error = await assertRejects(() =>
+      loadConfig(tools, {
+        flag: "pipe",
+        expand: true,
+        environment: () => undefined,
+        currentFolder: folder,
+        whileInterruptible: (work) => work(stopped.signal),
+      }), ReplicationError);
+    assertEquals([error.code, error.message], ["cancelled", `Cannot read config ${folder}/pipe: it was interrupted`]);
+    assertEquals(openBelow(`${folder}/pipe`).length, 1);
   });
 });
 

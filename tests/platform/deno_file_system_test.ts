@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "../support/assert.ts";
+import { makeNode } from "../support/no_files.ts";
 import { openBelow } from "../support/open_below.ts";
 import { startOtherProcess } from "../support/other_process.ts";
 import { randomBytes, seededRandom } from "../support/random.ts";
@@ -6,14 +7,20 @@ import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { AssertionError } from "../../lib/base/assert.ts";
 import { type ErrorCode, ReplicationError } from "../../lib/base/errors.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { openLibc } from "../../lib/platform/libc.ts";
+import { NodeCalls } from "../../lib/platform/node_calls.ts";
+import type { SystemCalls } from "../../lib/platform/system_calls.ts";
 import type { LimitedWrite } from "./limited_writes.ts";
 
 const files = new DenoFileSystem();
 
+/** POLLIN, as the events that are waited for. */
+const READABLE = 1;
+
 function assertRefused(work: () => unknown, code: ErrorCode, message: string): void {
   const error = assertThrows(work, ReplicationError);
   assertEquals([error.code, error.message], [code, message]);
-  assert(error.cause !== undefined);
+  assert(error.cause !== undefined || code === "corrupt");
 }
 
 Deno.test("readAt() and writeAt() work at any place of a file, and reading stops at its end", async () => {
@@ -136,11 +143,24 @@ Deno.test("closeLater() and close() leave no descriptor behind", async () => {
   });
 });
 
-/** A pipe with a name that nobody writes to: opening it to read hangs, in the kernel, until somebody does. */
-function makePipes(folder: string, count: number): string[] {
-  const paths = Array.from({ length: count }, (_, i) => `${folder}/pipe${i}`);
-  assert(new Deno.Command("mkfifo", { args: paths }).outputSync().success);
-  return paths;
+/** The system's own calls, of which opening hangs in the kernel, on its thread, until somebody lets it go on. */
+function hangingCalls(): { readonly calls: SystemCalls; readonly letGoOn: () => void; readonly close: () => void } {
+  const libc = openLibc();
+  assert(libc !== undefined);
+  const gate = libc.symbols.eventfd(0, 0);
+  const calls: SystemCalls = new NodeCalls();
+  const openLater = calls.openLater.bind(calls);
+  calls.openLater = async (...words) => {
+    const wanted = new Uint8Array(new Int32Array([gate, READABLE]).buffer);
+    assertEquals(await libc.symbols.poll(wanted, 1n, -1), 1);
+    return await openLater(...words);
+  };
+  const letGoOn = () => void libc.symbols.write(gate, new Uint8Array(new BigUint64Array([1n]).buffer), 8n);
+  const close = () => {
+    libc.symbols.close(gate);
+    libc.close();
+  };
+  return { calls, letGoOn, close };
 }
 
 Deno.test({
@@ -148,12 +168,15 @@ Deno.test({
   timeout: 30_000,
   fn: () =>
     withTemporaryFolder(async (folder) => {
-      const paths = makePipes(folder, 64);
+      const { calls, letGoOn, close } = hangingCalls();
+      const hanging = new DenoFileSystem(calls);
+      const paths = Array.from({ length: 64 }, (_, i) => `${folder}/file${i}`);
+      for (const path of paths) Deno.writeTextFileSync(path, "");
       let opened = 0;
       const opening = paths.map(async (path) => {
-        const pipe = await files.openLater(path, "read");
+        const file = await hanging.openLater(path, "read");
         opened++;
-        await pipe.closeLater();
+        await file.closeLater();
       });
       const other = files.open(`${folder}/other`, "create-new");
       other.writeAt(Uint8Array.of(1), 0);
@@ -161,9 +184,9 @@ Deno.test({
       await other.readAtLater(new Uint8Array(1), 0);
       other.close();
       assertEquals(opened, 0);
-      const writers = paths.map((path) => files.open(path, "write")); // Of a pipe, opening to read and write waits for nobody.
+      letGoOn();
       await Promise.all(opening);
-      for (const writer of writers) writer.close();
+      close();
     }),
 });
 
@@ -200,7 +223,7 @@ Deno.test("open() says what stands in its way, with a code of this program", asy
       "not-found",
       `Cannot open ${folder}/none: there is nothing at that path`,
     );
-    assertRefused(open(folder, "write"), "failed", `Cannot open ${folder}: it is a folder, not a file`);
+    assertRefused(open(folder, "write"), "corrupt", `Cannot open ${folder}: it is a folder, not a file`);
     assertRefused(
       open(`${file}/x`, "read"),
       "failed",
@@ -242,15 +265,99 @@ Deno.test("setMode() is refused where the system refuses it to root too", () => 
   );
 });
 
-Deno.test("a read of a folder is refused in words", async () => {
-  await withTemporaryFolder((folder) => {
-    const handle = files.open(folder, "read");
-    const message = `Cannot read ${folder}: it is a folder, not a file`;
-    assertRefused(() => handle.readAt(new Uint8Array(1), 0), "failed", message);
-    assertRefused(() => files.readText(folder), "failed", message);
-    handle.close();
+Deno.test("nothing but a file is opened, in any mode, and nobody is waited for", async () => {
+  await withTemporaryFolder(async (folder) => {
+    const kinds = thingsIn(folder);
+    for (const system of [undefined, new NodeCalls()]) {
+      const files = new DenoFileSystem(system);
+      for (const [name, what] of kinds) {
+        const path = `${folder}/${name}`;
+        const message = `Cannot open ${path}: it is ${what}, not a file`;
+        for (const mode of ["read", "read-named", "write", "create"] as const) {
+          assertRefused(() => files.open(path, mode), "corrupt", message);
+          const rejected = await assertRejects(() => files.openLater(path, mode), ReplicationError);
+          assertEquals([rejected.code, rejected.message], ["corrupt", message], mode);
+        }
+        assertRefused(() => files.readText(path), "corrupt", message);
+        assertRefused(() => files.readUtf8(path), "corrupt", message);
+      }
+      for (const [name] of kinds.filter(([name]) => name !== "folder")) {
+        const path = `${folder}/${name}`;
+        const sentence = `Cannot sync folder ${path}: a part of the path is a file, not a folder`;
+        assertRefused(() => files.syncFolder(path), "failed", sentence);
+        await assertRejects(() => files.syncFolderLater(path), ReplicationError, sentence);
+      }
+    }
+    for (const [name, what] of kinds.filter(([name]) => name !== "socket")) {
+      const path = `${folder}/${name}`;
+      assertRefused(() => files.tryLock(path), "corrupt", `Cannot open ${path}: it is ${what}, not a file`);
+    }
+    assertEquals(openBelow(folder), []);
   });
 });
+
+Deno.test("status() tells what stands there, and a link's end where it is followed", async () => {
+  await withTemporaryFolder(async (folder) => {
+    for (const [kind] of thingsIn(folder)) {
+      Deno.symlinkSync(`${folder}/${kind}`, `${folder}/link-${kind}`);
+      for (const name of [kind, `link-${kind}`]) {
+        assertEquals(files.status(`${folder}/${name}`)?.kind, kind);
+        assertEquals((await files.statusLater(`${folder}/${name}`))?.kind, kind);
+      }
+      assertEquals([files.linkStatus(`${folder}/${kind}`)?.kind, files.linkStatus(`${folder}/link-${kind}`)?.kind], [
+        kind,
+        "link",
+      ]);
+    }
+  });
+});
+
+Deno.test("open() follows a link where a person named the file, and nowhere else", async () => {
+  await withTemporaryFolder((folder) => {
+    Deno.writeTextFileSync(`${folder}/file`, "x");
+    Deno.symlinkSync(`${folder}/file`, `${folder}/link`);
+    const handle = files.open(`${folder}/link`, "read-named");
+    assertEquals(handle.size(), 1);
+    handle.close();
+    assertRefused(
+      () => files.open(`${folder}/link`, "read"),
+      "failed",
+      `Cannot open ${folder}/link: it is a symbolic link (which is never followed there)`,
+    );
+    assertEquals(files.readText(`${folder}/link`), "x");
+  });
+});
+
+Deno.test("a text of any size and origin is read whole, up to a bound", async () => {
+  await withTemporaryFolder((folder) => {
+    for (const size of [0, 1, 16_383, 16_384, 16_385, 100_000]) {
+      const text = "y".repeat(size);
+      Deno.writeTextFileSync(`${folder}/file`, text);
+      assertEquals(files.readText(`${folder}/file`), text);
+    }
+    assertEquals(
+      files.readText("/proc/sys/kernel/random/boot_id"),
+      Deno.readTextFileSync("/proc/sys/kernel/random/boot_id"),
+    );
+    Deno.truncateSync(`${folder}/file`, 2 ** 40);
+    const sentence = "it is larger than any such file (expected at most 16777216 bytes of text)";
+    assertRefused(() => files.readText(`${folder}/file`), "corrupt", `Cannot read ${folder}/file: ${sentence}`);
+  });
+});
+
+/** One of each thing that is no file, by its name in the folder, and as messages call it. */
+function thingsIn(folder: string): readonly (readonly [name: string, what: string])[] {
+  Deno.mkdirSync(`${folder}/folder`);
+  makeNode("pipe", `${folder}/pipe`);
+  makeNode("socket", `${folder}/socket`);
+  const device: [string, string][] = makeNode("device", `${folder}/device`) ? [["device", "a device"]] : [];
+  return [
+    ["folder", "a folder"],
+    ["pipe", "a named pipe"],
+    ["socket", "a socket, or a device that is not there"],
+    ...device,
+  ];
+}
 
 Deno.test("what is done later rejects with the same code and message as what is done at once", async () => {
   await withTemporaryFolder(async (folder) => {

@@ -85,7 +85,7 @@ Deno.test("decideOutput() refuses what another process has open, forced or not, 
 
 Deno.test("decideOutput() refuses folders and devices as wrong usage", () => {
   assertEquals(refusalOf(facts({ main: { ...FILE, kind: "folder" } }), true).code, "usage");
-  assertEquals(refusalOf(facts({ main: { ...FILE, kind: "other" } }), true).code, "usage");
+  assertEquals(refusalOf(facts({ main: { ...FILE, kind: "device" } }), true).code, "usage");
 });
 
 Deno.test("inspectOutput() asks about the database where it really is, and about the files beside it", () =>
