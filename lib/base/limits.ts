@@ -15,6 +15,8 @@ export const limits = {
   lz4IdleKernelsMax: 2,
   /** What a skippable LZ4 frame of ours holds is read whole; commit records of a million commits stay below this. */
   lz4TrailerMaxBytes: 64 << 20,
+  /** Damaged commit records at the end of a log are passed over one by one up to so many bytes: of 260,000 commits. */
+  tornRecordsMaxBytes: 16 << 20,
   /** What is first read of an age object: header and first chunk, which is all of most. */
   ageFirstReadBytes: 68 << 10,
   /** The header of an age object with 10,000 recipients; a longer one is none. */
@@ -79,6 +81,8 @@ export const limits = {
   abandonedGraceMs: 24 * 3_600_000,
   /** Timers count milliseconds in 31 bits; one that is set for longer fires at once. */
   intervalMaxMs: 2_147_483_647,
+  /** No date is later; whoever makes one of a number that is gets none. */
+  latestMs: 8_640_000_000_000_000,
   /** Ages are compared with such a period, or it is slept in parts: the longest duration of Litestream's, 292 years. */
   periodMaxMs: 9_223_372_036_854,
   /** What is read whole as text, and is no config: the system's own lists are the longest. */

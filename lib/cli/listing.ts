@@ -5,6 +5,7 @@ import type { DatabaseConfig, ReplicaConfig } from "../config/config.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
 import { formatIndex, formatPosition, type Index, type Position } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
+import { unlessDamaged } from "../store/damaged_generation.ts";
 import { ForeignContent } from "../store/foreign_content.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { formatTime } from "./amounts.ts";
@@ -48,6 +49,17 @@ export async function runListing<Row>(
   let generations = 0;
   const beside: ForeignContent[] = [];
   const barren: string[] = [];
+  const damaged: ReplicationError[] = [];
+  const rowsIn = async (
+    store: GenerationStore,
+    generation: Generation,
+    replica: ReplicaConfig,
+    database: DatabaseConfig | undefined,
+  ) => {
+    const own = await listing.rowsOf(replica, await store.catalog(generation), database, store);
+    if (own.length === 0) barren.push(...listing.withoutRows === undefined ? [] : [listing.withoutRows(generation)]);
+    return own;
+  };
   const { found, errors } = await lookAtEach(replicas, async (replica) => {
     // A replica of the config that this host never wrote may well not have begun; a place that somebody names must be there.
     const store = openReplicaOf(
@@ -61,10 +73,17 @@ export async function runListing<Row>(
     const rows: Row[] = [];
     for (const generation of names) {
       generations++;
-      const catalog = await store.catalog(generation);
-      const own = await listing.rowsOf(replica, catalog, database, store);
-      if (own.length === 0) barren.push(...listing.withoutRows === undefined ? [] : [listing.withoutRows(generation)]);
+      // One that is damaged does not keep the others from being shown.
+      const own = await unlessDamaged(
+        rowsIn(store, generation, replica, database),
+        [],
+        (error) => damaged.push(error),
+      );
       for (const row of own) rows.push(row);
+    }
+    for (const [generation, problem] of names.length === 0 ? [] : await store.strays()) {
+      if (wanted !== undefined && generation !== wanted) continue;
+      damaged.push(new ReplicationError("corrupt", `Cannot use the replica ${store.description}: ${problem}`));
     }
     return rows;
   });
@@ -73,7 +92,7 @@ export async function runListing<Row>(
   } else if (generations > barren.length) {
     context.stdout.write(formatTable(listing.columns, found.map(listing.cellsOf)));
   }
-  const all = [...errors.map(({ error }) => error), ...beside];
+  const all = [...errors.map(({ error }) => error), ...beside, ...damaged];
   for (const { message } of all) writeLine(context.stderr, printable(message));
   const damage = found.flatMap((row) => listing.damageOf?.(row, found) ?? []);
   for (const problem of damage) writeLine(context.stderr, printable(`Cannot restore everything: ${problem}`));

@@ -68,7 +68,10 @@ export interface AssembledObject {
 export interface ObjectEntry {
   /** Last component of the key. */
   readonly name: string;
+  /** Of a link what it leads to. */
   readonly kind: "object" | "folder";
+  /** What it is instead, where it cannot be used: completes "it is ". */
+  readonly oddity?: string;
   readonly size: number;
   readonly modifiedAtMs: number;
 }

@@ -21,6 +21,7 @@
  *
  * Folders 0700, files 0600, owned as the database's when run as root. A symbolic link or a foreign owner is refused.
  */
+import { limits } from "../base/limits.ts";
 import { commandLine } from "../base/command_line.ts";
 import { checksumName } from "../base/crc32c.ts";
 import { ReplicationError } from "../base/errors.ts";
@@ -257,7 +258,7 @@ export class StateFolder {
 
   #timeIn(name: string): number {
     const ms = Number(this.#kept.get(name)?.trim());
-    return Number.isSafeInteger(ms) ? ms : -1;
+    return Number.isSafeInteger(ms) && ms <= limits.latestMs ? ms : -1;
   }
 
   /** What `remember` kept for that place. */

@@ -279,10 +279,10 @@ function asFileStatus(found: Deno.FileInfo, { dev, ino }: ExactIdentity = found)
   return {
     kind: kindOf(found),
     size: found.size,
-    modifiedAtMs: found.mtime?.getTime() ?? 0,
+    modifiedAtMs: timeOf(found.mtime) ?? 0,
     identity: `${dev}:${ino ?? 0}`,
-    changedAtMs: found.ctime?.getTime(),
-    bornAtMs: found.birthtime?.getTime(),
+    changedAtMs: timeOf(found.ctime),
+    bornAtMs: timeOf(found.birthtime),
     device: found.dev,
     inode,
     linkCount: found.nlink ?? 1,
@@ -290,6 +290,12 @@ function asFileStatus(found: Deno.FileInfo, { dev, ino }: ExactIdentity = found)
     owner: found.uid ?? 0,
     group: found.gid ?? 0,
   };
+}
+
+/** Some file systems keep times that no date can be: the nearest that one can. */
+function timeOf(date: Date | null): number | undefined {
+  const ms = date?.getTime();
+  return ms === undefined || !Number.isNaN(ms) ? ms : limits.latestMs;
 }
 
 function kindOf({ isFile, isDirectory, isSymlink, isFifo, isSocket }: Deno.FileInfo): FileKind {

@@ -1,6 +1,8 @@
 import { ReplicationError } from "../base/errors.ts";
+import type { Generation } from "../position/generation.ts";
 import type { Index } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
+import { DamagedGeneration } from "../store/damaged_generation.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { findLastCommit } from "../store/last_commit.ts";
 import { followsResync } from "../store/resynced.ts";
@@ -15,9 +17,23 @@ import type { RestoreTarget } from "./target.ts";
 export async function gatherFacts(store: GenerationStore, target: RestoreTarget): Promise<readonly GenerationFacts[]> {
   const facts: GenerationFacts[] = [];
   for (const generation of await store.generations(target.generation)) {
-    facts.push(await factsOf(store, await store.catalog(generation), target));
+    const catalog = await catalogOf(store, generation);
+    if (catalog instanceof DamagedGeneration) facts.push({ catalog: catalog.partial, damage: catalog.message });
+    else facts.push(await factsOf(store, catalog, target));
+  }
+  for (const [generation, damage] of facts.length === 0 ? [] : await store.strays?.() ?? []) {
+    facts.push({ catalog: { layout: "raw", generation, snapshots: [], wals: [] }, damage });
   }
   return facts;
+}
+
+async function catalogOf(store: GenerationStore, generation: Generation) {
+  try {
+    return await store.catalog(generation);
+  } catch (error) {
+    if (error instanceof DamagedGeneration) return error;
+    throw error;
+  }
 }
 
 export async function factsOf(

@@ -10,6 +10,8 @@ import { snapshotState } from "../store/snapshot_state.ts";
 
 export interface GenerationFacts {
   readonly catalog: GenerationCatalog;
+  /** Why not even its folders can be listed: the catalog is what can still be told. */
+  readonly damage?: string;
   /** Of the last index, when it has no valid record: where its last valid commit frame ends. */
   readonly unrecorded?: LastCommit;
   /** The records of the one index that a time or a position makes us look into. */
@@ -157,9 +159,18 @@ export function lostSnapshot(catalog: GenerationCatalog): Refusal | undefined {
   return { kind: "refusal", code: "gap", problem };
 }
 
-/** The newest moment that anything in the generation speaks of, restorable or not; -Infinity for an empty one. */
-export function newestMs({ catalog }: GenerationFacts): number {
-  return newestInCatalogMs(catalog);
+/** Why the generation as a whole cannot be restored, though it was there once. */
+export function lossOf({ catalog, damage }: GenerationFacts): Refusal | undefined {
+  return damage === undefined ? lostSnapshot(catalog) : { kind: "refusal", code: "corrupt", problem: damage };
+}
+
+/**
+ * The newest moment that anything in the generation speaks of, restorable or not; -Infinity for an empty one, and Infinity for
+ * one of which nothing can be told. Histories of one program never overlap, so that any moment of one says which is newer.
+ */
+export function newestMs({ catalog, damage }: GenerationFacts): number {
+  const ms = newestInCatalogMs(catalog);
+  return damage !== undefined && ms === -Infinity ? Infinity : ms;
 }
 
 export function walOf({ wals }: GenerationCatalog, index: Index): WalEntry | undefined {

@@ -11,7 +11,7 @@ import {
   describePoint,
   type GenerationFacts,
   isHalfMade,
-  lostSnapshot,
+  lossOf,
   newestMs,
   type Place,
   type Point,
@@ -68,9 +68,9 @@ export interface RefusedPlan {
 export function planRestore(generations: readonly GenerationFacts[], target: RestoreTarget): RestorePlan | RefusedPlan {
   const wanted = generations.filter(({ catalog }) => catalog.generation === (target.generation ?? catalog.generation));
   if (wanted.length === 0) return { kind: "refused", code: "not-found", problem: nothingThere(generations, target) };
-  const lost = newestLost(wanted);
+  const lost = newestLost(wanted) ?? damagedAt(wanted, target);
   if (lost !== undefined && mayNeed(lost, wanted, target)) return refusedWithOthers(wanted, lost, target);
-  const restorable = wanted.filter(({ catalog }) => !isHalfMade(catalog));
+  const restorable = wanted.filter(({ catalog, damage }) => damage === undefined && !isHalfMade(catalog));
   const chosen = chooseGeneration(restorable, target);
   if (chosen === undefined) return { kind: "refused", code: "not-found", problem: nothingWhole(wanted) };
   const { facts, resolution } = chosen;
@@ -124,14 +124,25 @@ function contestedBy(
 /** The newest of all, when its snapshot is lost: what is older may be what a removal left. */
 function newestLost(generations: readonly GenerationFacts[]): GenerationFacts | undefined {
   const [newest] = generations.toSorted((a, b) => newestMs(b) - newestMs(a));
-  return newest !== undefined && lostSnapshot(newest.catalog) !== undefined ? newest : undefined;
+  return newest !== undefined && lossOf(newest) !== undefined ? newest : undefined;
+}
+
+/** A past moment may lie in any generation of which not all can be told. */
+function damagedAt(generations: readonly GenerationFacts[], target: RestoreTarget): GenerationFacts | undefined {
+  return target.kind === "time" ? generations.find(({ damage }) => damage !== undefined) : undefined;
 }
 
 /** A moment before all that it holds is served by the others. */
 function mayNeed(lost: GenerationFacts, generations: readonly GenerationFacts[], target: RestoreTarget): boolean {
   if (target.kind !== "time") return true;
-  const others = generations.filter((other) => other !== lost);
+  const others = generations.filter((other) => other !== lost && other.damage === undefined);
+  if (lost.damage !== undefined) return !others.some((other) => goesOnAt(other, target.atMs));
   return target.atMs >= Math.max(...others.map(newestMs), firstRecordedMs(lost));
+}
+
+function goesOnAt(facts: GenerationFacts, atMs: number): boolean {
+  const [first] = wholeSnapshots(facts.catalog);
+  return first !== undefined && first.capturedAtMs <= atMs && atMs <= newestMs(facts);
 }
 
 function firstRecordedMs({ catalog }: GenerationFacts): number {
@@ -145,7 +156,7 @@ function refusedWithOthers(
   lost: GenerationFacts,
   target: RestoreTarget,
 ): RefusedPlan {
-  const refusal = lostSnapshot(lost.catalog);
+  const refusal = lossOf(lost);
   const others = generations.filter((other) => other !== lost);
   const next = others.length === 0 ? undefined : planRestore(others, { ...target, kind: "latest" });
   return {

@@ -254,7 +254,7 @@ function damageNotices(entry: WalEntry): string[] {
 
 function brokenPromise(catalog: GenerationCatalog, entry: WalEntry, intact: Point | undefined): Refusal {
   const key = nameObject(catalog, entry.index, "wal");
-  const problem = catalog.layout === "litestream" && entry.recordProblem !== undefined
+  const problem = (catalog.layout === "litestream" || entry.isReplaced === true) && entry.recordProblem !== undefined
     ? entry.recordProblem
     : `${key} has ${entry.sizeBytes} bytes (expected at least ${entry.promisedEnd}, as its records say)`;
   const begin = { index: entry.index, offset: asOffset(0) };

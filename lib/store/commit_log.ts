@@ -3,6 +3,7 @@
  * crash; what ends beyond the `.wal` does not count.
  */
 import { ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import type { ReplicaClient } from "../clients/client.ts";
 import type { Offset } from "../position/position.ts";
 import { COMMIT_RECORD_SIZE, type CommitRecord, parseCommitRecord } from "./commit_record.ts";
@@ -27,13 +28,22 @@ export interface CommitLogObjects {
   sizeOf(key: string): Promise<number>;
 }
 
-/** The last valid record that ends inside the `.wal`, and what stands in the way of later ones. */
+/**
+ * The last valid record that ends inside the `.wal`, and what stands in the way of later ones. Behind more damage than any
+ * crash leaves it is looked for from the beginning: a file may have grown to any size by a hole.
+ */
 export async function readCommitLogEnd(client: ReplicaClient, objects: CommitLogObjects): Promise<CommitLogEnd> {
   const size = await objects.sizeOf(objects.commitsKey);
   const recordCount = Math.floor(size / COMMIT_RECORD_SIZE);
   let problem = size % COMMIT_RECORD_SIZE === 0 ? undefined : `the last record of ${objects.commitsKey} is torn`;
   let promisedEnd: Offset | undefined;
   for (let end = recordCount, count = 1; end > 0; end -= count, count = RECORDS_A_BLOCK) {
+    if ((recordCount - end) * COMMIT_RECORD_SIZE > limits.tornRecordsMaxBytes) {
+      const records = await readCommitLog(client, objects);
+      const [lastRecord, validBytes] = [records.at(-1), records.length * COMMIT_RECORD_SIZE];
+      const found = lastRecord === undefined ? {} : { lastRecord };
+      return { recordCount, validBytes, ...found, ...problemOf(problem), ...promiseOf(promisedEnd) };
+    }
     count = Math.min(count, end);
     const block = new Uint8Array(count * COMMIT_RECORD_SIZE);
     await readWhole(client, objects.commitsKey, (end - count) * COMMIT_RECORD_SIZE, block);

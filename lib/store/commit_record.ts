@@ -19,6 +19,7 @@
  * it nobody could tell a complete WAL from one whose tail was lost.
  */
 import { crc32c } from "../base/crc32c.ts";
+import { limits } from "../base/limits.ts";
 import { getSafeUint64, setSafeUint64, viewOf } from "../base/bytes.ts";
 import { asIndex, asOffset, type Index, type Offset } from "../position/position.ts";
 import { isPageSize } from "../wal/header.ts";
@@ -123,7 +124,7 @@ export function parseCommitRecord(bytes: Uint8Array): ParsedCommitRecord {
 function isPossible(record: CommitRecord, bytes: Uint8Array): boolean {
   const { kind, pageSize, start, end, checksum, confirmedAt, indexClosed } = record;
   const numbers = [start, end, record.capturedAtMs, confirmedAt?.index ?? 0, confirmedAt?.offset ?? 0];
-  return numbers.every(Number.isSafeInteger) &&
+  return numbers.every(Number.isSafeInteger) && record.capturedAtMs <= limits.latestMs &&
     (kind === "snapshot" || indexClosed ? start === end : start <= end) &&
     (isPageSize(pageSize) || (pageSize === 0 && kind === "snapshot")) &&
     (checksum !== undefined || isZero(bytes, 36, 44)) && (confirmedAt !== undefined || isZero(bytes, 44, CRC_AT));

@@ -22,9 +22,11 @@ export interface GenerationStore {
    * understood: `foreign` for newer objects of a kind that is not read here, unless a generation is chosen on purpose.
    */
   generations(chosen?: Generation): Promise<readonly Generation[]>;
+  /** What has the name of a generation and is no folder, a sentence each: all that it held is lost. */
+  strays?(): Promise<ReadonlyMap<Generation, string>>;
   /**
    * What one generation holds now: values only, read from listings and the last record of each index. With a memory of
-   * earlier ones, what a listing shows as it was is not read again.
+   * earlier ones, what a listing shows as it was is not read again. Throws `DamagedGeneration` where a folder of it is none.
    */
   catalog(generation: Generation, memory?: CatalogMemory): Promise<GenerationCatalog>;
   /**
@@ -180,6 +182,8 @@ export interface WalEntry {
    * were there once: damage, not a crash.
    */
   readonly promisedEnd?: Offset;
+  /** Something that is no file stands in the place of one of its objects; `recordProblem` says what. */
+  readonly isReplaced?: boolean;
 }
 
 export interface ReplicaEnd {

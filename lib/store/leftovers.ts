@@ -8,7 +8,7 @@ import { isDraftName } from "../position/object_names.ts";
 import type { GenerationCatalog } from "./generation_store.ts";
 
 export function draftsIn<Entry extends ObjectEntry>(entries: readonly Entry[]): Entry[] {
-  return entries.filter(({ name, kind }) => kind === "object" && isDraftName(name));
+  return entries.filter(({ name, kind, oddity }) => kind === "object" && oddity === undefined && isDraftName(name));
 }
 
 /** As a catalog tells it; of a generation without any object its folder has the only time. */

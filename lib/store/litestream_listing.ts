@@ -1,4 +1,5 @@
 /** What the folders of one generation in the `litestream` layout hold, by name, size and time alone. */
+import type { ReplicationError } from "../base/errors.ts";
 import { addAll } from "../base/many.ts";
 import type { ObjectEntry, ReplicaClient } from "../clients/client.ts";
 import type { Generation } from "../position/generation.ts";
@@ -13,6 +14,7 @@ import {
   snapshotsFolder,
 } from "../position/litestream_names.ts";
 import type { Index, Offset } from "../position/position.ts";
+import { unlessDamaged } from "./damaged_generation.ts";
 import { draftsIn } from "./leftovers.ts";
 
 export interface ListedObject {
@@ -20,6 +22,8 @@ export interface ListedObject {
   readonly encoding: ObjectEncoding;
   readonly sizeBytes: number;
   readonly createdAtMs: number;
+  /** What it is instead of a file; completes "it is ". */
+  readonly instead?: string;
 }
 
 export interface ListedSnapshot extends ListedObject {
@@ -43,6 +47,8 @@ export interface LitestreamListing {
   readonly segments: ReadonlyMap<Index, readonly Segment[]>;
   /** Everything that removing a generation takes away. */
   readonly files: GenerationFiles;
+  /** Why a folder could not be listed: there is none, but something else. */
+  readonly damage?: ReplicationError;
 }
 
 /**
@@ -58,10 +64,17 @@ export interface GenerationFiles {
 }
 
 export async function listGeneration(client: ReplicaClient, generation: Generation): Promise<LitestreamListing> {
-  const snapshots = await listFolder(client, snapshotsFolder(generation));
+  let damage: ReplicationError | undefined;
+  const list = (folder: string) => unlessDamaged(listFolder(client, folder), [], (error) => void (damage ??= error));
+  const snapshots = await list(snapshotsFolder(generation));
   // Listed after the snapshots, the WAL is never older than they are.
-  const wal = await listFolder(client, segmentsFolder(generation));
-  return { snapshots: snapshotsIn(snapshots), segments: segmentsIn(wal), files: filesIn(snapshots, wal) };
+  const wal = await list(segmentsFolder(generation));
+  return {
+    snapshots: snapshotsIn(snapshots),
+    segments: segmentsIn(wal),
+    files: filesIn(snapshots.filter(isObject), wal.filter(isObject)),
+    ...(damage === undefined ? {} : { damage }),
+  };
 }
 
 function filesIn(snapshots: readonly Placed[], wal: readonly Placed[]): GenerationFiles {
@@ -89,10 +102,15 @@ async function listFolder(client: ReplicaClient, folder: string): Promise<Placed
   const found: Placed[] = [];
   for (const entry of await client.list(folder)) {
     const key = `${folder}/${entry.name}`;
-    if (entry.kind === "object") found.push({ ...entry, key });
-    else if (isGroupName(entry.name)) addAll(found, await listFolder(client, key));
+    if (entry.kind === "folder" && isGroupName(entry.name)) addAll(found, await listFolder(client, key));
+    else found.push({ ...entry, key });
   }
   return found;
+}
+
+/** Whatever else has the name of one is told of when it is opened, and is not ours to remove. */
+function isObject({ kind, oddity }: Placed): boolean {
+  return kind === "object" && oddity === undefined;
 }
 
 function snapshotsIn(entries: readonly Placed[]): ListedSnapshot[] {
@@ -132,5 +150,7 @@ function isPreferred(encoding: ObjectEncoding, other: ListedObject | undefined):
 }
 
 function objectOf(entry: Placed, encoding: ObjectEncoding): ListedObject {
-  return { key: entry.key, encoding, sizeBytes: entry.size, createdAtMs: entry.modifiedAtMs };
+  const { key, kind, size: sizeBytes, modifiedAtMs: createdAtMs } = entry;
+  const instead = entry.oddity ?? (kind === "folder" ? "a folder" : undefined);
+  return { key, encoding, sizeBytes, createdAtMs, ...(instead === undefined ? {} : { instead }) };
 }

@@ -11,6 +11,7 @@ import type { Layout } from "../position/object_names.ts";
 import { asIndex, asOffset, type Index, type Offset } from "../position/position.ts";
 import { CatalogMemory, type ListedLook, lookOf } from "./catalog_memory.ts";
 import type { CommitRecord } from "./commit_record.ts";
+import { DamagedGeneration } from "./damaged_generation.ts";
 import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
   BringWal,
@@ -92,7 +93,7 @@ export class LitestreamStore implements GenerationStore {
 
   async catalog(generation: Generation, memory = new CatalogMemory()): Promise<GenerationCatalog> {
     memory.begin();
-    const listing = await this.#list(generation);
+    const listing = await this.#listWhatIsThere(generation);
     const wals: WalEntry[] = [];
     const last = [...listing.segments.keys()].at(-1);
     for (const [index, segments] of listing.segments) {
@@ -109,8 +110,11 @@ export class LitestreamStore implements GenerationStore {
     });
     const snapshots = looked.flatMap((entry) => entry ?? []);
     const isEmpty = snapshots.length === 0 && wals.length === 0;
-    const unfinished = await unfinishedIn(this.#client, generation, listing.files.drafts, isEmpty);
-    return { layout: "litestream", generation, snapshots, wals, ...unfinished };
+    const { damage, files: { drafts } } = listing;
+    const unfinished = damage === undefined ? await unfinishedIn(this.#client, generation, drafts, isEmpty) : {};
+    const catalog = { layout: "litestream", generation, snapshots, wals, ...unfinished } as const;
+    if (damage !== undefined) throw new DamagedGeneration(damage, catalog);
+    return catalog;
   }
 
   async end(generation: Generation): Promise<ReplicaEnd | undefined> {
@@ -312,6 +316,12 @@ export class LitestreamStore implements GenerationStore {
   }
 
   async #list(generation: Generation): Promise<LitestreamListing> {
+    const listing = await this.#listWhatIsThere(generation);
+    if (listing.damage !== undefined) throw listing.damage;
+    return listing;
+  }
+
+  async #listWhatIsThere(generation: Generation): Promise<LitestreamListing> {
     const listing = await listGeneration(this.#client, generation);
     this.#listings.set(generation, listing);
     this.#files.set(generation, { listed: listing.files, writtenSince: new Set() });

@@ -45,7 +45,8 @@ async function madeAtMs(client: ReplicaClient, key: string): Promise<number> {
   const head = new Uint8Array(HEAD_BYTES);
   const got = await client.read(key, 0, head);
   if (got < head.length || MAGIC.some((byte, at) => head[at] !== byte)) return Infinity;
-  return Number(viewOf(head).getBigInt64(TIMESTAMP_AT));
+  const ms = Number(viewOf(head).getBigInt64(TIMESTAMP_AT));
+  return Math.abs(ms) <= limits.latestMs ? ms : Infinity;
 }
 
 function newestIn(entries: readonly ObjectEntry[]): string | undefined {

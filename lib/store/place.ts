@@ -3,7 +3,8 @@
  * absent or empty and nothing else: what is not understood may be the only copy.
  */
 import type { ObjectEntry } from "../clients/client.ts";
-import { GENERATIONS_FOLDER, parseGenerationName } from "../position/keys.ts";
+import type { Generation } from "../position/generation.ts";
+import { formatGenerationKey, GENERATIONS_FOLDER, parseGenerationName } from "../position/keys.ts";
 import { isDraftName } from "../position/object_names.ts";
 
 /** What was found at the root of a place, and one floor below it. */
@@ -24,6 +25,8 @@ export type PlaceJudgement =
   | { readonly kind: "replica"; readonly isBesideForeign: boolean }
   /** Of Litestream 0.5 alone. */
   | { readonly kind: "foreign"; readonly reason: string }
+  /** Something stands where a folder of the replica's belongs. */
+  | { readonly kind: "damaged"; readonly reason: string }
   | { readonly kind: "parent"; readonly replicas: readonly string[]; readonly reason: string }
   | { readonly kind: "unknown"; readonly reason: string };
 
@@ -39,6 +42,10 @@ export function judgePlace({ isThere, entries, below, levels }: PlaceListing): P
   if (levels.length > 0) {
     return { kind: "foreign", reason: `it is a replica of Litestream 0.5 (${foreignFolders(levels)})` };
   }
+  const instead = entries.find(({ name, kind }) => name === GENERATIONS_FOLDER && kind !== "folder");
+  if (instead !== undefined) return { kind: "damaged", reason: notAFolder(GENERATIONS_FOLDER, instead) };
+  const [stray] = straysIn(generations ?? []).values();
+  if (stray !== undefined) return { kind: "damaged", reason: stray };
   const odd = generations?.filter(({ name }) => !isHarmless(name)) ?? [];
   if (odd.length > 0) {
     const what = `${GENERATIONS_FOLDER}/ holds ${listNames(odd.map(shownName))}, and no generation`;
@@ -132,6 +139,18 @@ const HARMLESS_NAMES: ReadonlySet<string> = new Set([
 function isHarmless(name: string): boolean {
   return HARMLESS_NAMES.has(name) || /^(\._|\.nfs|\.Trash-|\.fuse_hidden)/.test(name) || isDraftName(name) ||
     name.endsWith(".tmp");
+}
+
+/** What has the name of a generation and is no folder, completing a sentence. */
+export function straysIn(entries: readonly ObjectEntry[]): ReadonlyMap<Generation, string> {
+  return new Map(entries.flatMap((entry) => {
+    const generation = entry.kind === "folder" ? undefined : parseGenerationName(entry.name);
+    return generation === undefined ? [] : [[generation, notAFolder(formatGenerationKey(generation), entry)]];
+  }));
+}
+
+function notAFolder(key: string, { oddity = "a file" }: ObjectEntry): string {
+  return `${key} is ${oddity}, not a folder`;
 }
 
 function shownName({ name, kind }: ObjectEntry): string {

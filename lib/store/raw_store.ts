@@ -21,6 +21,7 @@ import {
   formatCommitRecords,
   parseCommitRecord,
 } from "./commit_record.ts";
+import { DamagedGeneration, unlessDamaged } from "./damaged_generation.ts";
 import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
   GenerationCatalog,
@@ -67,16 +68,19 @@ export class RawStore implements GenerationStore {
 
   async catalog(generation: Generation, memory = new CatalogMemory()): Promise<GenerationCatalog> {
     memory.begin();
-    const snapshots = await this.#list(generation, "snapshot", "record");
+    let damage: ReplicationError | undefined;
+    const noted = (error: ReplicationError) => void (damage ??= error);
+    const snapshots = await unlessDamaged(this.#list(generation, "snapshot", "record"), NOTHING_LISTED, noted);
     // Listed after the snapshots, the WAL is never older than they are.
-    const wals = await this.#list(generation, "wal", "commits");
+    const wals = await unlessDamaged(this.#list(generation, "wal", "commits"), NOTHING_LISTED, noted);
     const isEmpty = snapshots.found.length === 0 && wals.found.length === 0;
-    const unfinished = await unfinishedIn(this.#client, generation, [...snapshots.drafts, ...wals.drafts], isEmpty);
+    const drafts = [...snapshots.drafts, ...wals.drafts];
+    const unfinished = damage === undefined ? await unfinishedIn(this.#client, generation, drafts, isEmpty) : {};
     // Removed in the other order: a snapshot that is whole now has its WAL among what was looked at before.
     const walEntries = await inBatches(wals.found, this.#readsAtOnce, (found) => {
       return memory.wals.entry(found.index, found.look, () => this.#walEntry(generation, found));
     });
-    return {
+    const catalog: GenerationCatalog = {
       layout: "raw",
       generation,
       snapshots: await inBatches(snapshots.found, this.#readsAtOnce, (found) => {
@@ -85,6 +89,8 @@ export class RawStore implements GenerationStore {
       wals: walEntries,
       ...unfinished,
     };
+    if (damage !== undefined) throw new DamagedGeneration(damage, catalog);
+    return catalog;
   }
 
   async end(generation: Generation): Promise<ReplicaEnd | undefined> {
@@ -104,7 +110,7 @@ export class RawStore implements GenerationStore {
   }
 
   records(generation: Generation, index: Index): Promise<readonly CommitRecord[]> {
-    return readCommitLog(this.#client, this.#objects(generation, index));
+    return unlessDamaged(readCommitLog(this.#client, this.#objects(generation, index)), []);
   }
 
   readWal(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number> {
@@ -204,6 +210,7 @@ export class RawStore implements GenerationStore {
   async #snapshotEntry(generation: Generation, found: Found): Promise<SnapshotEntry> {
     const { index, entry } = found;
     const basis = { index, sizeBytes: entry.size, createdAtMs: entry.modifiedAtMs };
+    if (found.damage !== undefined) return { ...basis, recordProblem: found.damage };
     const key = formatRawKey(generation, index, "record");
     const bytes = new Uint8Array(COMMIT_RECORD_SIZE);
     const got = await this.#sizeOf(key) === 0 ? 0 : await unlessGone(this.#client.read(key, 0, bytes), 0);
@@ -216,14 +223,19 @@ export class RawStore implements GenerationStore {
   }
 
   async #walEntry(generation: Generation, found: Found): Promise<WalEntry> {
-    const { index, entry } = found;
+    const { index, entry, damage } = found;
+    const basis = { index, createdAtMs: entry.modifiedAtMs };
+    if (damage !== undefined) {
+      const promisedEnd = asOffset(1);
+      return { ...basis, sizeBytes: entry.size, recordCount: 0, recordProblem: damage, promisedEnd, isReplaced: true };
+    }
     const looked = await unlessGone(this.#commitLogEnd(generation, index), NO_RECORDS);
     // Records whose WAL is gone may have been removed right after they were read.
     const isGone = looked.promisedEnd !== undefined &&
       await this.#sizeOf(formatRawKey(generation, index, "commits")) === 0;
     const { validBytes: _, ...log } = isGone ? NO_RECORDS : looked;
     const sizeBytes = Math.max(entry.size, log.lastRecord?.end ?? 0); // It may have grown since the listing.
-    return { index, sizeBytes, createdAtMs: entry.modifiedAtMs, ...log };
+    return { ...basis, sizeBytes, ...log };
   }
 
   #commitLogEnd(generation: Generation, index: Index): Promise<CommitLogEnd> {
@@ -258,10 +270,17 @@ export class RawStore implements GenerationStore {
     const whole = indexesIn(entries, suffix).map(({ index, entry }) => {
       const other = companions.get(index);
       companions.delete(index);
-      return { index, entry, look: lookOf([entry, other]) };
+      const damage = damageIn(generation, [[suffix, entry], [companion, other]]);
+      return { index, entry, look: lookOf([entry, other], damage), ...(damage === undefined ? {} : { damage }) };
     });
     const missing = [...companions].map(([index, entry]) => {
-      return { index, entry: { ...entry, size: 0 }, look: lookOf([undefined, entry]) };
+      const damage = damageIn(generation, [[companion, entry]]);
+      return {
+        index,
+        entry: { ...entry, size: 0 },
+        look: lookOf([undefined, entry], damage),
+        ...(damage === undefined ? {} : { damage }),
+      };
     });
     const found = missing.length === 0 ? whole : [...whole, ...missing].sort((a, b) => a.index - b.index);
     return { found, drafts: draftsIn(entries) };
@@ -281,14 +300,28 @@ interface Named {
 interface Found extends Named {
   /** Of it and its companion, as the listing shows them. */
   readonly look: string;
+  /** What stands in the place of one of both and is no file, as a sentence. */
+  readonly damage?: string;
 }
 
+const NOTHING_LISTED: Listed = { found: [], drafts: [] };
 const NO_RECORDS: CommitLogEnd = { recordCount: 0, validBytes: 0 };
 
 function indexesIn(entries: readonly ObjectEntry[], suffix: RawSuffix): Named[] {
   const found = entries.flatMap((entry) => {
-    const index = entry.kind === "object" ? parseRawName(entry.name, suffix) : undefined;
+    const index = parseRawName(entry.name, suffix);
     return index === undefined ? [] : [{ index, entry }];
   });
   return found.sort((a, b) => a.index - b.index);
+}
+
+function damageIn(
+  generation: Generation,
+  objects: readonly (readonly [RawSuffix, ObjectEntry | undefined])[],
+): string | undefined {
+  for (const [suffix, entry] of objects) {
+    const what = entry?.oddity ?? (entry?.kind === "folder" ? "a folder" : undefined);
+    if (what !== undefined) return `${formatRawFolderKey(generation, suffix)}/${entry?.name} is ${what}, not a file`;
+  }
+  return undefined;
 }

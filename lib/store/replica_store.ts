@@ -5,12 +5,13 @@
 import { ReplicationError } from "../base/errors.ts";
 import type { ReplicaClient } from "../clients/client.ts";
 import type { Generation } from "../position/generation.ts";
-import { formatGenerationKey, parseRawName } from "../position/keys.ts";
+import { formatGenerationKey, GENERATIONS_FOLDER, parseRawName } from "../position/keys.ts";
 import { parseSegmentName, parseSnapshotName } from "../position/litestream_names.ts";
 import type { Layout } from "../position/object_names.ts";
 import type { Index, Offset } from "../position/position.ts";
 import type { CatalogMemory } from "./catalog_memory.ts";
 import type { CommitRecord } from "./commit_record.ts";
+import { unlessDamaged } from "./damaged_generation.ts";
 import { ForeignContent } from "./foreign_content.ts";
 import { listGenerations } from "./generation_folders.ts";
 import type {
@@ -26,7 +27,7 @@ import type {
 import { LitestreamStore } from "./litestream_store.ts";
 import { lookAtPlace, newestForeignMs } from "./look_at_place.ts";
 import { newestInCatalogMs } from "./newest.ts";
-import { foreignFolders, judgePlace } from "./place.ts";
+import { foreignFolders, judgePlace, straysIn } from "./place.ts";
 import { RawStore } from "./raw_store.ts";
 import type { ReplicaMemory } from "./replica_memory.ts";
 import type { Encryption } from "./stored_object.ts";
@@ -80,12 +81,16 @@ export class ReplicaStore implements GenerationStore {
     return await this.#isReplica(chosen) ? await listGenerations(this.#client) : [];
   }
 
+  async strays(): Promise<ReadonlyMap<Generation, string>> {
+    return straysIn(await this.#client.list(GENERATIONS_FOLDER));
+  }
+
   /** Whether there is a replica, or nothing; throws for everything else that can be at a place. */
   async #isReplica(chosen: Generation | undefined): Promise<boolean> {
     const listing = await lookAtPlace(this.#client);
     const judgement = judgePlace(listing);
     const expected = this.#expected();
-    const fail = (code: "unavailable" | "config-invalid", reason: string) =>
+    const fail = (code: "unavailable" | "config-invalid" | "corrupt", reason: string) =>
       new ReplicationError(code, `Cannot use the replica ${this.description}: ${reason}`);
     switch (judgement.kind) {
       case "replica":
@@ -97,6 +102,8 @@ export class ReplicaStore implements GenerationStore {
             "(expected one of Litestream 0.3 or of this program)",
           [],
         );
+      case "damaged":
+        throw fail("corrupt", judgement.reason);
       case "absent":
         if (expected !== "nothing") throw fail("unavailable", judgement.reason);
         return false;
@@ -219,10 +226,11 @@ export class ReplicaStore implements GenerationStore {
   /** By the names of its objects; undefined when it holds none. */
   async #layoutByNames(generation: Generation): Promise<Layout | undefined> {
     const key = formatGenerationKey(generation);
-    const names = [
-      ...await this.#client.list(`${key}/snapshots`),
-      ...await this.#client.list(`${key}/wal`),
-    ].map(({ name }) => name);
+    const entries = [
+      ...await unlessDamaged(this.#client.list(`${key}/snapshots`), []),
+      ...await unlessDamaged(this.#client.list(`${key}/wal`), []),
+    ];
+    const names = entries.map(({ name }) => name);
     if (names.some(isOnlyRaw)) return "raw";
     if (names.some(isOnlyLitestream)) return "litestream";
     // Names that both have. A snapshot alone is what a crash leaves of ours; with WAL beside it, it would have its record.

@@ -35,6 +35,7 @@ export async function openContent(
   object: ListedObject,
   encryption: Encryption | undefined,
 ): Promise<ObjectContent> {
+  expectFile(object);
   const opened = await client.open(object.key);
   const giveBack = () => void opened.close().catch(() => {}); // It was only read.
   try {
@@ -77,6 +78,7 @@ export async function readObjectTail(
   object: ListedObject,
   encryption: Encryption | undefined,
 ): Promise<ObjectTail | { readonly problem: string } | undefined> {
+  expectFile(object);
   if (object.encoding !== "lz4") return undefined;
   const { key, sizeBytes } = object;
   const stored: StoredBytes = { sizeBytes, read: (at, into) => client.read(key, at, into) };
@@ -87,6 +89,10 @@ export async function readObjectTail(
   if (parsed.ok) return parsed.tail;
   if (parsed.unsupported) throw unsupportedRecord(object.key, parsed.reason);
   return { problem: `${object.key} is damaged: ${parsed.reason}` };
+}
+
+function expectFile({ key, instead }: ListedObject): void {
+  if (instead !== undefined) throw new ReplicationError("corrupt", `Cannot read ${key}: it is ${instead}, not a file`);
 }
 
 async function decrypted(

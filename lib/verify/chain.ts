@@ -15,7 +15,11 @@ export interface ChainView {
 
 /** From the first whole snapshot on no index may be missing, and each but the last is complete. */
 export function viewChain(facts: GenerationFacts): ChainView {
-  const { catalog } = facts;
+  const { catalog, damage } = facts;
+  if (damage !== undefined) {
+    const findings = [{ rung: "chain", code: "corrupt", problem: damage }] as const;
+    return { findings, suspicions: [], snapshots: 0, indexes: 0 };
+  }
   const snapshots = wholeSnapshots(catalog);
   const findings: Finding[] = [];
   for (const entry of catalog.snapshots) {

@@ -42,9 +42,10 @@ type Problem = Pick<Finding, "code" | "problem" | "pages">;
 
 export async function checkObjects(
   store: GenerationStore,
-  { catalog, unrecorded }: GenerationFacts,
+  { catalog, unrecorded, damage }: GenerationFacts,
   tools: IntactTools,
 ): Promise<Finding[]> {
+  if (damage !== undefined) return []; // Told by the chain already.
   const findings: Finding[] = [];
   const note = (problem: Problem | undefined) => {
     if (problem !== undefined) findings.push({ rung: "intact", ...problem });
@@ -165,6 +166,7 @@ async function checkWal(
   const records = await store.records(catalog.generation, index);
   const known = records.at(-1)?.end ?? 0;
   if (entry.lastRecord !== undefined && known < entry.lastRecord.end) {
+    await store.readWal(catalog.generation, index, known, new Uint8Array(1)); // Says which object it is, where it knows.
     const commits = nameObject(catalog, index, "commits");
     const problem = `${commits} is damaged after ${records.length} records (expected all records up to ${end})`;
     return { code: "corrupt", problem };

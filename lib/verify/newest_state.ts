@@ -17,7 +17,7 @@ export function newestState(facts: readonly GenerationFacts[]): NewestState | un
   if (facts.length === 0) return undefined;
   const plan = planRestore(facts, { kind: "latest" });
   if (plan.kind !== "plan") {
-    const ms = largestOf(facts.map(newestMs));
+    const ms = largestOf(facts.map(newestMs).filter(Number.isFinite));
     return Number.isFinite(ms) ? { ms, databasePages: 0 } : undefined;
   }
   const { generation, pageSize, databaseBytes, end: { index, offset, capturedAtMs, checksum } } = plan;

@@ -120,6 +120,7 @@ export class Proofs {
   async points(generations: readonly GenerationFacts[]): Promise<SamplePoint[]> {
     const points: SamplePoint[] = [];
     for (const facts of generations) {
+      if (facts.damage !== undefined) continue;
       const { generation } = facts.catalog;
       const records = await gatherRecords(this.#replica.store, facts.catalog);
       const known = await withMoments(this.#replica.store, facts);
@@ -171,7 +172,7 @@ export function imagesToCompare(
   generations: readonly GenerationFacts[],
   isWanted: (name: Index) => boolean,
 ): ReportedPoint[] {
-  return generations.flatMap(({ catalog }) =>
+  return generations.filter(({ damage }) => damage === undefined).flatMap(({ catalog }) =>
     wholeSnapshots(catalog).flatMap(({ name, needsWal, checksum, index, offset, capturedAtMs }) =>
       needsWal && checksum !== undefined && isWanted(name)
         ? [{ position: { generation: catalog.generation, index, offset }, capturedAtMs }]

@@ -307,7 +307,7 @@ Deno.test("FileReplicaClient follows no symbolic link below its root, in no comp
     };
     for (const [what, attempt] of Object.entries(attempts)) {
       const error = await assertRejects(attempt, ReplicationError, undefined, what);
-      assertEquals(error.code, "denied", what);
+      assertEquals(error.code, "corrupt", what);
       assertStringIncludes(error.message, "symbolic link");
     }
     assertEquals(Deno.readTextFileSync(`${folder}/elsewhere/1`), "secret");
@@ -420,7 +420,7 @@ Deno.test("FileReplicaClient finds a folder that became a link after it was used
         assertEquals(
           [error.code, error.message],
           [
-            "denied",
+            "corrupt",
             `Cannot use ${root}/${part}: it is a symbolic link (below the root of a replica none is followed)`,
           ],
         );
@@ -448,7 +448,7 @@ Deno.test("append() that is refused leaves no file open, also one that it knows"
     Deno.renameSync(`${root}/a`, `${folder}/moved`);
     Deno.symlinkSync(`${folder}/moved`, `${root}/a`);
     for (let i = 0; i < 3; i++) {
-      assertEquals((await assertRejects(() => client.append("a/1", 2, pieces("z")), ReplicationError)).code, "denied");
+      assertEquals((await assertRejects(() => client.append("a/1", 2, pieces("z")), ReplicationError)).code, "corrupt");
     }
     assertEquals(openBelow(folder), []);
     assertEquals(Deno.readTextFileSync(`${folder}/moved/1`), "xy");

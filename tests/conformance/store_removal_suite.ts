@@ -133,7 +133,7 @@ const REMOVAL_CONTRACT: readonly RemovalTest[] = [
       Deno.symlinkSync(`${stage.root}/elsewhere`, `${base}/wal`);
       const before = await namesBelow(`${stage.root}/elsewhere`);
       const error = await assertRejects(() => look(stage).removeGeneration(GENERATION), ReplicationError);
-      assertEquals(error.code, "denied");
+      assertEquals(error.code, "corrupt");
       assertEquals(await namesBelow(`${stage.root}/elsewhere`), before);
     },
   },

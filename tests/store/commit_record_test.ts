@@ -115,3 +115,9 @@ Deno.test("parseCommitRecord() takes the snapshot of a database without pages", 
   const record = aRecord({ kind: "snapshot", pageSize: 0, end: asOffset(0), databasePages: 0 });
   assertEquals(parseCommitRecord(formatCommitRecord(record)), { ok: true, record });
 });
+
+Deno.test("parseCommitRecord() refuses a time that no date can be, and takes the last one that can", () => {
+  const at = (ms: number) => formatCommitRecord(aRecord({ capturedAtMs: ms }));
+  assert(parseCommitRecord(at(8.64e15)).ok);
+  assertEquals(reasonOf(at(8.64e15 + 1)), "a commit record has impossible contents");
+});

@@ -188,10 +188,21 @@ Deno.test("Names outside the layout are passed over", () =>
     ) {
       Deno.writeTextFileSync(walPath(replica, name), "other");
     }
-    Deno.mkdirSync(walPath(replica, "00000009_00000000.wal.lz4"));
     const { unfinishedAtMs, ...after } = await replica.store.catalog(replica.generation);
     assertEquals(after, before);
     assert((unfinishedAtMs ?? 0) > 1.7e12, "of drafts it tells the time, and nothing else");
+  }));
+
+Deno.test("catalog() tells of what has the name of a segment and is no file", () =>
+  withTemporaryFolder(async (folder) => {
+    const replica = await aReplica(folder);
+    Deno.mkdirSync(walPath(replica, "00000009_00000000.wal.lz4"));
+    const last = (await replica.store.catalog(replica.generation)).wals.at(-1);
+    const key = `generations/${replica.generation}/wal/00000009_00000000.wal.lz4`;
+    assertEquals([last?.recordProblem, last?.promisedEnd], [
+      `Cannot read ${key}: it is a folder, not a file`,
+      asOffset(1),
+    ]);
   }));
 
 Deno.test("removeWal() takes the beginning of an index last, so that Litestream never misses it", () =>

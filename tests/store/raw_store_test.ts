@@ -4,11 +4,13 @@ import { crc32c } from "../../lib/base/crc32c.ts";
 import { FileReplicaClient } from "../../lib/clients/file/client.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecord } from "../../lib/store/commit_record.ts";
+import { DamagedGeneration } from "../../lib/store/damaged_generation.ts";
 import type { WalPieces } from "../../lib/store/generation_store.ts";
 import { RawStore } from "../../lib/store/raw_store.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../support/assert.ts";
 import { aStore, changeByte, EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
 import { aWholeImage, nothingToBring } from "../support/image.ts";
+import { makeNode } from "../support/no_files.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
 import { imageOf, WalBuilder } from "../support/wal_builder.ts";
@@ -454,10 +456,45 @@ Deno.test("catalog() passes over names that are not exactly the layout's, drafts
     for (const name of ["0000000000000001.snapshot.tmp", "snapshot.tmp", "0000000000000001.snapshot.lz4"]) {
       Deno.writeTextFileSync(`${base}/snapshots/${name}`, "other");
     }
-    Deno.mkdirSync(`${base}/wal/0000000000000007.wal`);
     const { unfinishedAtMs, ...after } = await replica.store.catalog(replica.generation);
     assertEquals(after, before);
     assert((unfinishedAtMs ?? 0) > 1.7e12, "of drafts it tells the time, and nothing else");
+  }));
+
+Deno.test("catalog() tells of what has the name of an object and is no file, and of its companion too", () =>
+  withTemporaryFolder(async (folder) => {
+    const replica = await aReplica(folder);
+    const base = `generations/${replica.generation}/wal`;
+    Deno.mkdirSync(`${replica.root}/${base}/0000000000000007.wal`);
+    makeNode("pipe", `${replica.root}/${base}/0000000000000008.commits`);
+    const { wals } = await replica.store.catalog(replica.generation);
+    assertEquals(wals.slice(-2).map(({ index, recordProblem, promisedEnd }) => [index, recordProblem, promisedEnd]), [
+      [asIndex(7), `${base}/0000000000000007.wal is a folder, not a file`, asOffset(1)],
+      [asIndex(8), `${base}/0000000000000008.commits is a named pipe, not a file`, asOffset(1)],
+    ]);
+  }));
+
+Deno.test("catalog() of a generation with a folder that is none throws, with what can still be told", () =>
+  withTemporaryFolder(async (folder) => {
+    const replica = await aReplica(folder);
+    await replica.snapshot(0, 0, imageOf(4096, 1));
+    const whole = await replica.store.catalog(replica.generation);
+    const wal = `${replica.root}/generations/${replica.generation}/wal`;
+    Deno.removeSync(wal, { recursive: true });
+    Deno.writeTextFileSync(wal, "");
+    const error = await assertRejects(() => replica.store.catalog(replica.generation), DamagedGeneration);
+    assertEquals([error.code, error.message], ["corrupt", `Cannot list ${wal}: it is a file, not a folder`]);
+    assertEquals(error.partial, { ...whole, wals: [] });
+  }));
+
+Deno.test("catalog() finds the last record before any amount of damage", () =>
+  withTemporaryFolder(async (folder) => {
+    const replica = await aReplica(folder);
+    const [before] = (await replica.store.catalog(replica.generation)).wals;
+    Deno.truncateSync(replica.path(0, "commits"), 2 ** 40);
+    const [entry] = (await replica.store.catalog(replica.generation)).wals;
+    assertEquals(entry?.lastRecord, before?.lastRecord);
+    assert(entry?.recordProblem !== undefined);
   }));
 
 Deno.test("catalog() lists what only the companion is left of, so that it is missed", () =>

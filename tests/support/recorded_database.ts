@@ -6,7 +6,7 @@ import type { Layout } from "../../lib/position/object_names.ts";
 import { DatabaseSync } from "node:sqlite";
 import { frameSize } from "../../lib/wal/frame.ts";
 import { randomInteger, seededRandom } from "./random.ts";
-import { ReplicaBuilder } from "./replica_builder.ts";
+import { ReplicaBuilder, type ReplicaOptions } from "./replica_builder.ts";
 
 export interface RecordedPoint {
   readonly index: number;
@@ -22,6 +22,9 @@ export interface RecordingOptions {
   readonly restarts?: number;
   readonly snapshots?: number;
   readonly layout?: Layout;
+  /** Instead of `replica` in the folder. */
+  readonly root?: string;
+  readonly replica?: Pick<ReplicaOptions, "generation" | "startMs" | "encryption">;
 }
 
 export class RecordedDatabase {
@@ -50,11 +53,12 @@ export class RecordedDatabase {
     return recorded;
   }
 
-  private constructor(folder: string, { seed, pageSize = 4096, layout = "raw" }: RecordingOptions) {
+  private constructor(folder: string, options: RecordingOptions) {
+    const { seed, pageSize = 4096, layout = "raw", root = `${folder}/replica` } = options;
     this.#folder = folder;
     this.#path = `${folder}/source.db`;
     this.#random = seededRandom(seed);
-    this.replica = new ReplicaBuilder(`${folder}/replica`, { pageSize, layout });
+    this.replica = new ReplicaBuilder(root, { ...options.replica, pageSize, layout });
     this.#database = new DatabaseSync(this.#path);
     this.#database.exec(`PRAGMA page_size = ${pageSize}; PRAGMA journal_mode = WAL`);
     this.#database.exec(`PRAGMA synchronous = OFF; PRAGMA wal_autocheckpoint = 0`);

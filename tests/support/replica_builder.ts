@@ -6,6 +6,7 @@ import { asIndex, asOffset, type Position } from "../../lib/position/position.ts
 import type { CommitRecord } from "../../lib/store/commit_record.ts";
 import type { GenerationStore } from "../../lib/store/generation_store.ts";
 import { LitestreamStore } from "../../lib/store/litestream_store.ts";
+import type { Encryption } from "../../lib/store/stored_object.ts";
 import { RawStore } from "../../lib/store/raw_store.ts";
 import { aWholeImage, nothingToBring } from "./image.ts";
 import { unsyncedFiles } from "./unsynced_files.ts";
@@ -24,6 +25,8 @@ export interface ReplicaOptions {
   readonly pageSize?: number;
   readonly startMs?: number;
   readonly layout?: Layout;
+  /** In the `litestream` layout. */
+  readonly encryption?: Encryption;
 }
 
 /** A replica in a folder, written through the real store; tests then damage its files by path. */
@@ -40,7 +43,7 @@ export class ReplicaBuilder {
     const parsed = parseGeneration(generation);
     if (parsed === undefined) throw new Error(`"${generation}" is no generation`);
     this.root = root;
-    this.store = aStore(root, layout);
+    this.store = aStore(root, layout, options.encryption);
     this.generation = parsed;
     this.pageSize = pageSize;
     this.#nextMs = startMs;
@@ -134,9 +137,9 @@ export class ReplicaBuilder {
   }
 }
 
-export function aStore(root: string, layout: Layout = "raw"): GenerationStore {
+export function aStore(root: string, layout: Layout = "raw", encryption?: Encryption): GenerationStore {
   const client = new FileReplicaClient(unsyncedFiles(), root);
-  return layout === "raw" ? new RawStore(client) : new LitestreamStore(client);
+  return layout === "raw" ? new RawStore(client) : new LitestreamStore(client, encryption);
 }
 
 /** Overwrites one byte of a file. */

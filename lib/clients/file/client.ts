@@ -1,9 +1,10 @@
 import { inBatches } from "../../base/batches.ts";
 import { assert } from "../../base/assert.ts";
-import { ReplicationError } from "../../base/errors.ts";
+import { isRetryable, ReplicationError } from "../../base/errors.ts";
 import { dirname, join } from "../../base/path.ts";
 import { KeptOpen } from "./kept_open.ts";
 import { EarlySync } from "../../platform/early_sync.ts";
+import { nameKind } from "../../platform/file_kind.ts";
 import type { FileHandle, FileStatus, FileSystem } from "../../platform/file_system.ts";
 import type {
   AppendPlace,
@@ -50,10 +51,10 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   async list(folder: string): Promise<readonly ObjectEntry[]> {
-    const { path } = await this.#placeOf(folder);
+    const { path } = await this.#placeOf(folder, "folder");
     const found = await this.#files.statusLater(path);
     if (found === undefined) return [];
-    if (found.kind !== "folder") throw notAFolder("list", path);
+    if (found.kind !== "folder") throw folder === "" ? notAFolder("list", path) : damagedFolder("list", path, found);
     const names = await this.#files.listLater(path);
     const looked = await inBatches(names, LOOKS_AT_ONCE, (name) => this.#entryOf(join(path, name), name));
     return looked.filter((entry) => entry !== undefined);
@@ -178,14 +179,15 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   /** Where a key is kept, and what is there: nothing on the way, nor there, is a symbolic link. */
-  async #placeOf(key: string): Promise<Place> {
+  async #placeOf(key: string, expected: "file" | "folder" = "file"): Promise<Place> {
     const names = key === "" ? [] : key.split("/");
     for (const name of names) assert(name !== "" && name !== "." && name !== "..", `"${key}" is a key`);
     const path = join(this.#root, ...names);
     const folders = names.slice(0, -1);
-    const known = names.length === 0 ? undefined : await this.#lookAtOnce(folders, path);
+    const known = names.length === 0 ? undefined : await this.#lookAtOnce(folders, path, expected);
     if (known === undefined) await this.#lookAtEach(folders);
-    const found = known ?? await (names.length === 0 ? this.#files.statusLater(path) : this.#linkStatus(path));
+    const found = known ??
+      await (names.length === 0 ? this.#files.statusLater(path) : this.#linkStatus(path, expected));
     return { path, found, folderIsThere: known !== undefined };
   }
 
@@ -193,12 +195,16 @@ export class FileReplicaClient implements ReplicaClient {
    * The real path of a folder shows whether any part of it has become a link: two calls instead of one for each part.
    * Undefined when nothing is at `path`, or the folders deserve a closer look.
    */
-  async #lookAtOnce(folders: readonly string[], path: string): Promise<FileStatus | undefined> {
+  async #lookAtOnce(
+    folders: readonly string[],
+    path: string,
+    expected: "file" | "folder",
+  ): Promise<FileStatus | undefined> {
     if (this.#realRoot === undefined) return undefined;
     const realFolder = this.#realPathOf(dirname(path));
     const found = await this.#files.linkStatusLater(path);
     if (await realFolder !== join(this.#realRoot, ...folders) || found === undefined) return undefined;
-    refuseLink(path, found);
+    refuseOddity(path, found, expected);
     this.#sawFolder(this.#root);
     for (const folder of folders.slice(0, 1)) this.#sawFolder(join(this.#root, folder));
     if (found.kind === "folder") this.#sawFolder(path);
@@ -220,13 +226,16 @@ export class FileReplicaClient implements ReplicaClient {
     const root = await this.#files.statusLater(path);
     if (root !== undefined && root.kind !== "folder") throw notAFolder("use", path);
     if (root !== undefined) this.#sawFolder(path);
-    for (const name of folders) await this.#linkStatus(path = join(path, name));
+    for (const name of folders) {
+      const found = await this.#linkStatus(path = join(path, name), "folder");
+      if (found?.kind === "file") throw damagedFolder("use", path, found);
+    }
     this.#realRoot = root === undefined ? undefined : await this.#files.realPathLater(this.#root);
   }
 
-  async #linkStatus(path: string): Promise<FileStatus | undefined> {
+  async #linkStatus(path: string, expected: "file" | "folder" = "file"): Promise<FileStatus | undefined> {
     const found = await this.#files.linkStatusLater(path);
-    refuseLink(path, found);
+    refuseOddity(path, found, expected);
     if (found?.kind === "folder") this.#sawFolder(path);
     return found;
   }
@@ -237,8 +246,19 @@ export class FileReplicaClient implements ReplicaClient {
 
   /** A link shows as what it points to; whoever uses it then is told that it is one. */
   async #entryOf(path: string, name: string): Promise<ObjectEntry | undefined> {
-    const found = await this.#files.statusLater(path) ?? await this.#files.linkStatusLater(path);
-    return found === undefined ? undefined : asEntry(name, found);
+    const found = await this.#files.linkStatusLater(path);
+    if (found?.kind !== "link") return found === undefined ? undefined : asEntry(name, found);
+    return { ...asEntry(name, await this.#endOfLink(path) ?? found), oddity: nameKind(found.kind) };
+  }
+
+  /** Undefined where it leads nowhere, or where nobody may follow it. */
+  async #endOfLink(path: string): Promise<FileStatus | undefined> {
+    try {
+      return await this.#files.statusLater(path);
+    } catch (error) {
+      if (error instanceof ReplicationError && !isRetryable(error)) return undefined;
+      throw error;
+    }
   }
 
   /**
@@ -350,7 +370,8 @@ interface Place {
 }
 
 function asEntry(name: string, { kind, size, modifiedAtMs }: FileStatus): ObjectEntry {
-  return { name, kind: kind === "folder" ? "folder" : "object", size, modifiedAtMs };
+  const entry = { name, kind: kind === "folder" ? "folder" : "object", size, modifiedAtMs } as const;
+  return kind === "folder" || kind === "file" ? entry : { ...entry, oddity: nameKind(kind) };
 }
 
 async function copy(handle: FileHandle, offset: number, fill: () => Promise<Uint8Array>): Promise<void> {
@@ -388,12 +409,17 @@ async function unlessGone(work: Promise<void>): Promise<void> {
   }
 }
 
-function refuseLink(path: string, found: FileStatus | undefined): void {
-  if (found?.kind !== "link") return;
-  throw new ReplicationError(
-    "denied",
-    `Cannot use ${path}: it is a symbolic link (below the root of a replica none is followed)`,
-  );
+/** Objects are files, in folders. Whatever else stands there has taken the place of something. */
+function refuseOddity(path: string, found: FileStatus | undefined, expected: "file" | "folder"): void {
+  if (found === undefined || found.kind === "file" || found.kind === "folder") return;
+  const what = found.kind === "link"
+    ? "it is a symbolic link (below the root of a replica none is followed)"
+    : `it is ${nameKind(found.kind)}, not a ${expected}`;
+  throw new ReplicationError("corrupt", `Cannot use ${path}: ${what}`);
+}
+
+function damagedFolder(act: string, path: string, { kind }: FileStatus): ReplicationError {
+  return new ReplicationError("corrupt", `Cannot ${act} ${path}: it is ${nameKind(kind)}, not a folder`);
 }
 
 function vanished(path: string): ReplicationError {
@@ -409,6 +435,7 @@ function contested(act: string, path: string): ReplicationError {
   });
 }
 
+/** Of the place itself, which somebody chose. */
 function notAFolder(act: string, path: string): ReplicationError {
   return new ReplicationError("config-invalid", `Cannot ${act} ${path}: it is a file (expected a folder)`, {
     advice: "give each replica a folder of its own",
