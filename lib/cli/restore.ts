@@ -29,14 +29,15 @@ const SCHEMA_VERSION = 1;
 
 export async function run(context: CommandContext): Promise<number> {
   const { arguments: arguments_, platform: { files } } = context;
-  const { request, isOfDatabase } = await requestFrom(context);
+  const stopped = new AbortController();
+  const { request, isOfDatabase } = await requestFrom(context, stopped.signal);
   const isUnwanted = () =>
     arguments_.isOn("if-db-not-exists") && !isNoDatabase(files.status(request.output)) &&
     files.status(request.output)?.kind === "file";
   const skipThere = () => skip(context, "database-exists", `${request.output} exists already; nothing is restored`);
   if (isUnwanted()) return skipThere();
   try {
-    return arguments_.isOn("dry-run") ? await showPlan(context, request) : await restoreNow(context, request);
+    return arguments_.isOn("dry-run") ? await showPlan(context, request) : await restoreNow(context, request, stopped);
   } catch (error) {
     if (isInTheWay(error) && isUnwanted()) return skipThere(); // Another process was faster.
     const isNothing = arguments_.isOn("if-replica-exists") && isNothingThere(error);
@@ -51,7 +52,7 @@ interface Asked {
   readonly isOfDatabase: boolean;
 }
 
-async function requestFrom(context: CommandContext): Promise<Asked> {
+async function requestFrom(context: CommandContext, until: AbortSignal): Promise<Asked> {
   const { arguments: arguments_, platform } = context;
   const target = targetFrom(arguments_, platform.clock.now().getTime());
   const { database, replicas } = await chooseReplicas(context);
@@ -63,7 +64,7 @@ async function requestFrom(context: CommandContext): Promise<Asked> {
   const request = {
     replicas: replicas.map((replica) => ({
       name: replica.name,
-      store: openReplicaOf(platform, replica, database, { readsAtOnce, otherwise }),
+      store: openReplicaOf(platform, replica, database, { readsAtOnce, otherwise, until }),
     })),
     target,
     output,
@@ -104,11 +105,14 @@ async function showPlan(context: CommandContext, request: RestoreRequest): Promi
   return ExitCode.done;
 }
 
-async function restoreNow(context: CommandContext, request: RestoreRequest): Promise<number> {
+async function restoreNow(context: CommandContext, request: RestoreRequest, stopped: AbortController): Promise<number> {
   const drafts: Pick<Draft, "remove">[] = [];
   const ended = await withSignals(
     context,
-    (signal) => restoreWatched(context, request, signal, (draft) => void drafts.push(draft)),
+    (signal) => {
+      signal.addEventListener("abort", () => stopped.abort());
+      return restoreWatched(context, request, signal, (draft) => void drafts.push(draft));
+    },
     () => drafts.forEach((draft) => draft.remove()),
   );
   if (typeof ended === "number") return ended;

@@ -6,6 +6,7 @@ import { Progress } from "../base/progress.ts";
 import { parseDuration } from "../config/duration.ts";
 import { withTimeLimit } from "../platform/clock.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
+import { nameKind } from "../platform/file_kind.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import { openPageWriter } from "../platform/page_writer.ts";
 import { lowerPriority } from "../platform/priority.ts";
@@ -41,7 +42,9 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
   const { platform: { clock }, arguments: arguments_ } = context;
   const seed = seedFrom(context);
   const reports = reportsOf(context);
-  const requests = await requestsFrom(context, seed);
+  const ended = new AbortController();
+  signal.addEventListener("abort", () => ended.abort());
+  const requests = await requestsFrom(context, seed, ended.signal);
   const listeners = listenersOf(context, requests);
   lowerPriority();
   const jitterMs = parseDuration(arguments_.text("jitter") ?? "") ?? 0;
@@ -54,7 +57,7 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
   for (const { address } of listeners) if (!signal.aborted) await tell(address, "/start", "");
   let report: VerifyReport;
   try {
-    report = await prove(context, signal, requests, seed);
+    report = await prove(context, { signal, ended }, requests, seed);
   } catch (error) {
     for (const { address } of listeners) await tell(address, "/fail", messageOf(error));
     throw error;
@@ -106,7 +109,7 @@ function listenersOf(context: CommandContext, requests: readonly VerifyRequest[]
 
 async function prove(
   context: CommandContext,
-  signal: AbortSignal,
+  { signal, ended }: { readonly signal: AbortSignal; readonly ended: AbortController },
   requests: readonly VerifyRequest[],
   seed: number,
 ): Promise<VerifyReport> {
@@ -116,7 +119,10 @@ async function prove(
   const timeoutMs = parseDuration(context.arguments.text("timeout") ?? "");
   const replicas = timeoutMs === undefined
     ? await inScratch(context, signal, undefined, requests)
-    : await withTimeLimit(clock, timeoutMs, (limit) => inScratch(context, signal, limit, requests));
+    : await withTimeLimit(clock, timeoutMs, (limit) => {
+      limit.addEventListener("abort", () => ended.abort());
+      return inScratch(context, signal, limit, requests);
+    });
   return {
     startedAtMs,
     durationMs: clock.monotonicMs() - beganMs,
@@ -265,6 +271,10 @@ function reportsOf(context: CommandContext): Report[] {
     const path = resolve(context.currentFolder(), typed);
     if (files.status(dirname(path))?.kind !== "folder") {
       throw new ReplicationError("usage", `Cannot use --${flag} ${typed}: there is no folder ${dirname(path)}`);
+    }
+    const { kind = "file" } = files.status(path) ?? {};
+    if (kind !== "file") {
+      throw new ReplicationError("usage", `Cannot use --${flag} ${typed}: it is ${nameKind(kind)}, not a file`);
     }
     return [{ path, textOf: (report) => textOf(report, path) }];
   };

@@ -37,11 +37,12 @@ interface RequestTools {
   /** By which replicas are read. */
   readonly platform: Pick<Platform, "files" | "clock">;
   readonly patienceMs: number;
+  readonly until: AbortSignal;
   /** Only where a live database is compared with. */
   readonly driver?: SqliteDriver;
 }
 
-async function requestTools(context: CommandContext, seed: number): Promise<RequestTools> {
+async function requestTools(context: CommandContext, seed: number, until: AbortSignal): Promise<RequestTools> {
   const rate = parseSize(context.arguments.text("limit-rate") ?? "");
   const { files, clock } = context.platform;
   const platform = rate === undefined ? context.platform : {
@@ -50,16 +51,20 @@ async function requestTools(context: CommandContext, seed: number): Promise<Requ
   };
   // A call that waits for its turn under the limit is not one that the device leaves without an answer.
   const waitMs = rate === undefined ? 0 : READS_AHEAD_MAX * limits.restoreChunkBytes / rate * 1_000;
-  const tools = { seed, platform, patienceMs: limits.deviceAnswerMaxMs + waitMs };
+  const tools = { seed, platform, patienceMs: limits.deviceAnswerMaxMs + waitMs, until };
   if (!context.arguments.isOn("against-live")) return tools;
   const { sqliteLibrary } = await loadConfigFor(context);
   const { selectDriver } = await import("../sqlite/select_driver.ts");
   return { ...tools, driver: await selectDriver(sqliteLibrary) };
 }
 
-/** Of the database or URL that was named; without one, every replica of the config. */
-export async function requestsFrom(context: CommandContext, seed: number): Promise<VerifyRequest[]> {
-  const requests = await chosenRequests(context, seed);
+/** Of the database or URL that was named; without one, every replica of the config. `until`: while replicas are waited for. */
+export async function requestsFrom(
+  context: CommandContext,
+  seed: number,
+  until: AbortSignal,
+): Promise<VerifyRequest[]> {
+  const requests = await chosenRequests(context, seed, until);
   const highest = highestOf(requests.map(({ options }) => options.level));
   const idle = idleUpTo(context.arguments, highest);
   if (idle !== undefined) {
@@ -74,8 +79,8 @@ export async function requestsFrom(context: CommandContext, seed: number): Promi
   throw new ReplicationError("usage", "Cannot use --seed: no past points are chosen (it should stand beside --sample)");
 }
 
-async function chosenRequests(context: CommandContext, seed: number): Promise<VerifyRequest[]> {
-  const tools = await requestTools(context, seed);
+async function chosenRequests(context: CommandContext, seed: number, until: AbortSignal): Promise<VerifyRequest[]> {
+  const tools = await requestTools(context, seed, until);
   if (context.arguments.positionals.length > 0) {
     const { database, replicas } = await chooseReplicas(context);
     if (database === undefined && context.arguments.isOn("against-live")) {
@@ -104,9 +109,9 @@ function requestOf(
   database?: DatabaseConfig,
 ): VerifyRequest {
   const { files } = context.platform;
-  const { patienceMs } = tools;
+  const { patienceMs, until } = tools;
   const request = {
-    replica: { name: replica.name, store: openReplicaOf(tools.platform, replica, database, { patienceMs }) },
+    replica: { name: replica.name, store: openReplicaOf(tools.platform, replica, database, { patienceMs, until }) },
     url: replica.url,
   };
   if (database === undefined) return { ...request, options: optionsFrom(context, tools.seed) };

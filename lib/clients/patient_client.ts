@@ -16,16 +16,19 @@ export class PatientClient implements ReplicaClient {
   readonly #client: ReplicaClient;
   readonly #clock: Clock;
   readonly #patienceMs: number;
+  readonly #until: AbortSignal | undefined;
   /** Calls that were given up and are still under way. */
   #silent = 0;
   readonly #kept: Uint8Array[] = [];
 
-  constructor(client: ReplicaClient, clock: Clock, patienceMs: number) {
+  /** Aborted, `until` ends the patience: whoever waits is told `cancelled`, and so is every later caller. */
+  constructor(client: ReplicaClient, clock: Clock, patienceMs: number, until?: AbortSignal) {
     this.type = client.type;
     this.description = client.description;
     this.#client = client;
     this.#clock = clock;
     this.#patienceMs = patienceMs;
+    this.#until = until;
   }
 
   list(folder: string): Promise<readonly ObjectEntry[]> {
@@ -82,14 +85,19 @@ export class PatientClient implements ReplicaClient {
   }
 
   async #inTime<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#until?.aborted) throw this.#isStopped();
     if (this.#silent > 0) throw this.#hangs();
     const called = call();
-    const answer = await unlessLate(this.#clock, this.#patienceMs, called);
+    const answer = await unlessLate(this.#clock, this.#patienceMs, called, this.#until);
     if (answer !== undefined) return answer.value;
     this.#silent++;
     const answers = () => void this.#silent--;
     called.then(answers, answers);
-    throw this.#hangs();
+    throw this.#until?.aborted ? this.#isStopped() : this.#hangs();
+  }
+
+  #isStopped(): ReplicationError {
+    return new ReplicationError("cancelled", `Cannot use the replica ${this.description} any more: it was interrupted`);
   }
 
   #hangs(): ReplicationError {

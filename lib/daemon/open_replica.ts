@@ -26,6 +26,8 @@ export interface LookOptions {
   readonly otherwise?: ExpectedAtPlace;
   /** So long its device may take for one answer. */
   readonly patienceMs?: number;
+  /** Aborted when nobody waits for its answers any more. */
+  readonly until?: AbortSignal;
 }
 
 /**
@@ -36,11 +38,11 @@ export function openReplicaOf(
   { files, clock }: Pick<Platform, "files" | "clock">,
   replica: ReplicaConfig,
   database: DatabaseConfig | undefined,
-  { otherwise = "folder", patienceMs = limits.deviceAnswerMaxMs, readsAtOnce }: LookOptions = {},
+  { otherwise = "folder", patienceMs = limits.deviceAnswerMaxMs, readsAtOnce, until }: LookOptions = {},
 ): ReplicaStore {
   const isWritten = () =>
     database !== undefined && readReplicaPlaces(files, statePathOf(files, database)).includes(replica.path);
-  const client = new PatientClient(new FileReplicaClient(files, replica.path), clock, patienceMs);
+  const client = new PatientClient(new FileReplicaClient(files, replica.path), clock, patienceMs, until);
   return openStore(client, replica, { readsAtOnce, expected: () => isWritten() ? "replica" : otherwise });
 }
 

@@ -27,18 +27,23 @@ export async function withTimeLimit<T>(
   }
 }
 
-/** What the work gives; undefined when it takes longer, and then it goes on by itself. */
+/** What the work gives; undefined when it takes longer, or the signal is aborted, and then it goes on by itself. */
 export async function unlessLate<T>(
   clock: Clock,
   ms: number,
   work: Promise<T>,
+  signal?: AbortSignal,
 ): Promise<{ readonly value: T } | undefined> {
   const done = new AbortController();
-  const late = clock.sleep(ms, done.signal).then(() => undefined);
+  const ended = Promise.withResolvers<undefined>();
+  const end = () => ended.resolve(undefined);
+  signal?.addEventListener("abort", end);
+  clock.sleep(ms, done.signal).then(end);
   try {
-    return await Promise.race([work.then((value) => ({ value })), late]);
+    return await Promise.race([work.then((value) => ({ value })), ended.promise]);
   } finally {
     done.abort();
+    signal?.removeEventListener("abort", end);
   }
 }
 

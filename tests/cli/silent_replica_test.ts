@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import type { FileSystem } from "../../lib/platform/file_system.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { runInProcess } from "../support/command_in_process.ts";
 import { ReplicaBuilder } from "../support/replica_builder.ts";
@@ -43,3 +44,43 @@ Deno.test("every command that reads replicas ends, and says so, when the device 
     }
     assertEquals([...Deno.readDirSync(folder)].filter(({ name }) => name.includes("out.db")), []);
   }));
+
+Deno.test("a signal ends verify and restore while a device hangs, and so does --timeout", () =>
+  withTemporaryFolder(async (folder) => {
+    await new ReplicaBuilder(`${folder}/mounted/r`).snapshot(0, 0, imageOf(4096, 1));
+    const url = `file://${folder}/mounted/r`;
+    for (const words of [["verify", url], ["restore", "-o", "out.db", url]]) {
+      let stop: (() => void) | undefined;
+      const { code, stderr } = await runInProcess(words, folder, { TMPDIR: folder }, {
+        files: whenCalledBelow(`${folder}/mounted`, () => stop?.()),
+        onSignal: (callback) => {
+          stop = () => callback("SIGTERM");
+          return () => stop = undefined;
+        },
+      });
+      assertEquals(code, 1, stderr);
+      assertStringIncludes(stderr, "it was interrupted", words.join(" "));
+    }
+    const files = silentBelow(`${folder}/mounted`);
+    const { code, stdout } = await runInProcess(["verify", "--timeout", "5s", url], folder, { TMPDIR: folder }, {
+      files,
+    });
+    assertEquals(code, 75);
+    assertStringIncludes(stdout, "there was no more time");
+  }));
+
+/** A device that is silent, and tells when it is asked. */
+function whenCalledBelow(folder: string, asked: () => void): FileSystem {
+  const silent = silentBelow(folder);
+  return new Proxy(silent, {
+    get: (_, name) => {
+      const method = Reflect.get(silent, name);
+      if (typeof method !== "function") return method;
+      return (...given: unknown[]) => {
+        const result = method(...given);
+        if (String(given[0]).startsWith(folder)) queueMicrotask(asked);
+        return result;
+      };
+    },
+  });
+}

@@ -3,6 +3,7 @@ import { RUNGS } from "../../lib/verify/report.ts";
 import { crc32c } from "../../lib/base/crc32c.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { runInProcess } from "../support/command_in_process.ts";
+import { makeNode } from "../support/no_files.ts";
 import { changeByte, EPOCH_MS, ReplicaBuilder } from "../support/replica_builder.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { imageOf, WalBuilder } from "../support/wal_builder.ts";
@@ -166,3 +167,14 @@ for (const { name, from, code, words = [], checksum, do: damage } of DAMAGES) {
     });
   Deno.test({ name: `verify says in every form, at every level, what is wrong: ${name}`, timeout: 60_000, fn });
 }
+
+Deno.test("verify takes the place of nothing but a file with its reports, and says so before it begins", () =>
+  withTemporaryFolder(async (folder) => {
+    makeNode("pipe", `${folder}/pipe`);
+    for (const flag of ["--report", "--metrics-textfile"]) {
+      const words = ["verify", flag, "pipe", `file://${folder}/none`];
+      const { code, stderr } = await runInProcess(words, folder, { TMPDIR: folder });
+      assertEquals([code, stderr.split("\n")[0]], [2, `Cannot use ${flag} pipe: it is a named pipe, not a file`]);
+      assert(Deno.lstatSync(`${folder}/pipe`).isFifo);
+    }
+  }));

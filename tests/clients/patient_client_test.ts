@@ -52,3 +52,19 @@ Deno.test("PatientClient closes an object of a device that hung, when it answers
     for (let turn = 0; turn < 10_000 && openBelow(folder).length > 0; turn++) await clock.yield();
     assertEquals(openBelow(folder), []);
   }));
+
+Deno.test("PatientClient waits no longer once nobody does, and calls nothing any more", () =>
+  withTemporaryFolder(async (folder) => {
+    Deno.writeTextFileSync(`${folder}/a`, "one");
+    const [device, clock, until] = [new HangingDevice(), new SimulatedClock(0), new AbortController()];
+    const client = new PatientClient(new FileReplicaClient(device.files, folder), clock, PATIENCE_MS, until.signal);
+    const open = await client.open("a");
+    device.hang();
+    const calls = [client.list(""), client.status("a"), open.read(0, new Uint8Array(3)), client.open("a")];
+    const ended = calls.map((call) => assertRejects(() => call, ReplicationError, "it was interrupted"));
+    until.abort();
+    assertEquals((await Promise.all(ended)).map(({ code }) => code), calls.map(() => "cancelled"));
+    assertEquals((await assertRejects(() => client.status("a"), ReplicationError)).code, "cancelled");
+    assertEquals(clock.sleeping, 0);
+    device.answerAgain();
+  }));
