@@ -312,6 +312,21 @@ Deno.test("status() tells what stands there, and a link's end where it is follow
   });
 });
 
+Deno.test("status() gives a file's time as one that a date can be, whatever the file system keeps", async () => {
+  for (const [seconds, expected] of [[1e9, 1e12], [9e15, 8.64e15], [-9e15, 8.64e15]] as const) {
+    const path = Deno.makeTempFileSync({ dir: "/dev/shm" }); // A disk's file system would not keep such times.
+    try {
+      assert(new Deno.Command("touch", { args: ["-d", `@${seconds}`, path] }).outputSync().success);
+      assertEquals([files.status(path)?.modifiedAtMs, (await files.statusLater(path))?.modifiedAtMs], [
+        expected,
+        expected,
+      ]);
+    } finally {
+      Deno.removeSync(path);
+    }
+  }
+});
+
 Deno.test("open() follows a link where a person named the file, and nowhere else", async () => {
   await withTemporaryFolder((folder) => {
     Deno.writeTextFileSync(`${folder}/file`, "x");

@@ -558,3 +558,42 @@ Deno.test("planRestore() refuses what the only snapshot of Litestream's is too l
   const timed = withMoment(alone, at(145), serves);
   assertEquals(timed.kind === "plan" && [timed.end.index, timed.end.offset, timed.steps.length], [1, 0, 0]);
 });
+
+Deno.test("A generation that cannot be listed is passed over only where what is known of it says that it is older", () => {
+  const whole = (generation: string, atMs: number): GenerationSpec => ({
+    generation,
+    snapshots: [{ index: 0, atMs }],
+    wals: [{ index: 0, records: [[1, atMs + 10], [2, atMs + 20]] }],
+  });
+  const good = someFacts(whole("00000000000000bb", 1_000), LATEST);
+  const damaged = (knownMs?: number) => {
+    const snapshots = knownMs === undefined ? [] : [{ index: 0, atMs: knownMs }];
+    return { ...someFacts({ generation: "00000000000000cc", snapshots, wals: [] }, LATEST), damage: "wal is a file" };
+  };
+  const planned = (target: RestoreTarget, knownMs?: number) => {
+    const made = planRestore([damaged(knownMs), good], target);
+    return made.kind === "plan" ? [made.generation] : [made.code, made.problem, made.reachable?.generation];
+  };
+  const refused = ["corrupt", "wal is a file", "00000000000000bb"];
+  assertEquals(planned(LATEST), refused);
+  assertEquals(planned(LATEST, 2_000), refused);
+  assertEquals(planned(LATEST, 500), ["00000000000000bb"]);
+  assertEquals(planned({ ...LATEST, generation: asGeneration("00000000000000bb") }), ["00000000000000bb"]);
+  assertEquals(planned({ ...LATEST, generation: asGeneration("00000000000000cc") }, 500), [
+    "corrupt",
+    "wal is a file",
+    undefined,
+  ]);
+  for (const knownMs of [undefined, 500, 2_000]) {
+    const found = [999, 1_000, 1_020, 1_021].map((atMs) =>
+      planRestore([damaged(knownMs), someFacts(whole("00000000000000bb", 1_000), at(atMs))], at(atMs))
+    );
+    assertEquals(found.map(({ kind }) => kind), ["refused", "plan", "plan", "refused"]);
+    assertEquals(found.map((made) => made.kind === "refused" ? made.problem : ""), [
+      "wal is a file",
+      "",
+      "",
+      "wal is a file",
+    ]);
+  }
+});
