@@ -149,6 +149,8 @@ export const limits = {
   httpBurstMs: 500,
   /** For what is worked on an answer, so much longer no connection is taken: a tenth of the time is the pages'. */
   httpRestPerWork: 9,
+  /** Whoever asks within so long of another is told the same: with many databases a look at all of them takes a while. */
+  healthFreshMs: 250,
   /** No connection is taken with fewer files left that may be opened: replication needs them, a Worker's start 8. */
   httpSpareDescriptors: 32,
   /** When none can be taken, that is tried again so soon. */

@@ -12,7 +12,7 @@ import type { HttpRequest } from "../platform/http_request.ts";
 import { formatAddress, type HttpServer, type ListenAddress } from "../platform/http_server.ts";
 import type { Web } from "../platform/web.ts";
 import { judgeHost } from "./asked_host.ts";
-import { type DatabaseFacts, judgeHealth } from "./health.ts";
+import { type DatabaseFacts, type Health, judgeHealth } from "./health.ts";
 import { healthDocument } from "./health_document.ts";
 import { metricsPage } from "./metrics_page.ts";
 
@@ -29,11 +29,17 @@ export interface MonitoringOptions {
 
 const FOREIGN = "foreign";
 
+interface Pages {
+  readonly metrics: HttpAnswer;
+  readonly health: HttpAnswer;
+}
+
 export class Monitoring {
   readonly #options: MonitoringOptions;
   readonly #stopped = new AbortController();
   readonly #finished: Promise<void>;
   #server: HttpServer | undefined;
+  #pages: Pages & { readonly madeMs: number } | undefined;
   readonly #saidMs = new Map<string, number>();
 
   constructor(options: MonitoringOptions) {
@@ -71,10 +77,11 @@ export class Monitoring {
       return { ...plainAnswer(405, "only GET and HEAD are answered"), allow: "GET, HEAD" };
     }
     if (path !== "/metrics" && path !== "/health") return plainAnswer(404, "there are /metrics and /health");
-    const health = judgeHealth(this.#options.look());
-    if (path === "/metrics") return { status: 200, contentType: EXPOSITION_TYPE, body: metricsPage(health) };
-    const body = `${JSON.stringify(healthDocument(health), null, 2)}\n`;
-    return { status: health.isHealthy ? 200 : 503, contentType: "application/json", body };
+    const now = this.#options.clock.monotonicMs();
+    if (this.#pages === undefined || now - this.#pages.madeMs >= limits.healthFreshMs) {
+      this.#pages = { madeMs: now, ...pagesOf(judgeHealth(this.#options.look())) };
+    }
+    return path === "/metrics" ? this.#pages.metrics : this.#pages.health;
   }
 
   #refuseForeign(name: string): HttpAnswer {
@@ -92,4 +99,12 @@ export class Monitoring {
     this.#saidMs.set(what, now);
     log.warn(message, { advice });
   }
+}
+
+function pagesOf(health: Health): Pages {
+  const body = `${JSON.stringify(healthDocument(health), null, 2)}\n`;
+  return {
+    metrics: { status: 200, contentType: EXPOSITION_TYPE, body: metricsPage(health) },
+    health: { status: health.isHealthy ? 200 : 503, contentType: "application/json", body },
+  };
 }

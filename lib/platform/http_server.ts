@@ -93,7 +93,10 @@ class AcceptLoop implements HttpServer {
     try {
       connection = await this.#listener.accept();
     } catch (error) {
-      return fileError("take a connection at", formatAddress({ hostname, port }), error);
+      this.#rest(1_000 / limits.httpConnectionsPerSecondMax);
+      return isOfOneConnection(error)
+        ? undefined
+        : fileError("take a connection at", formatAddress({ hostname, port }), error);
     }
     if (signal.aborted || !hasSpareDescriptors(limits.httpSpareDescriptors)) {
       connection.close();
@@ -134,6 +137,12 @@ class AcceptLoop implements HttpServer {
     // A short burst is not slowed down.
     this.#restsUntilMs = Math.max(this.#restsUntilMs, now - limits.httpBurstMs) + ms;
   }
+}
+
+/** Whoever asked has reset it before it was taken, which says nothing of the next one. */
+function isOfOneConnection(error: unknown): boolean {
+  const { NotConnected, ConnectionAborted, ConnectionReset } = Deno.errors;
+  return [NotConnected, ConnectionAborted, ConnectionReset].some((kind) => error instanceof kind);
 }
 
 /** `localhost:9090`, `[::1]:9090`, `:9090`. */

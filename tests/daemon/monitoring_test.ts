@@ -39,7 +39,7 @@ async function get(address: string, init?: RequestInit) {
 
 Deno.test("Monitoring serves metrics and health, and nothing else", async () => {
   let facts = FACTS;
-  const { monitoring, address, lines } = aMonitoring("127.0.0.1", 0, () => [facts]);
+  const { monitoring, address, lines, clock } = aMonitoring("127.0.0.1", 0, () => [facts]);
   const at = await address();
   const metrics = await get(`${at}/metrics`);
   assertEquals([metrics.status, metrics.type], [200, "text/plain; version=0.0.4; charset=utf-8"]);
@@ -47,6 +47,8 @@ Deno.test("Monitoring serves metrics and health, and nothing else", async () => 
   const well = await get(`${at}/health`);
   assertEquals([well.status, well.type, JSON.parse(well.body).healthy], [200, "application/json", true]);
   facts = { ...FACTS, trouble: "the database is no longer there" };
+  assertEquals((await get(`${at}/health`)).status, 200, "who asks at once is told the same");
+  clock.advance(limits.healthFreshMs);
   const ill = await get(`${at}/health?verbose`);
   assertEquals([ill.status, JSON.parse(ill.body).databases[0].problem], [503, "the database is no longer there"]);
   assertStringIncludes((await get(`${at}/metrics`)).body, "tailrace_healthy 0\n");
@@ -54,7 +56,9 @@ Deno.test("Monitoring serves metrics and health, and nothing else", async () => 
   assertEquals([head.status, head.body], [503, ""]);
   assertEquals((await get(`${at}/`)).status, 404);
   assertEquals((await get(`${at}/debug/pprof/`)).status, 404);
-  assertEquals((await get(`${at}/health`, { method: "POST", body: "x" })).status, 405);
+  const posted = await fetch(`${at}/health`, { method: "POST", body: "x" });
+  assertEquals([posted.status, posted.headers.get("allow")], [405, "GET, HEAD"]);
+  await posted.body?.cancel();
   assert(!lines.some((line) => line.includes("WARN")), lines.join("\n"));
   await monitoring.stop();
 });

@@ -49,6 +49,25 @@ class Client implements Disposable {
   }
 }
 
+const { socket, connect, setsockopt, close } = Deno.dlopen("libc.so.6", {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  connect: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+}).symbols;
+
+const [AF_INET, SOCK_STREAM, SOL_SOCKET, SO_LINGER] = [2, 1, 1, 13];
+
+/** Connects and ends that at once by a reset: with SO_LINGER of no time. */
+function reset(port: number): void {
+  const descriptor = socket(AF_INET, SOCK_STREAM, 0);
+  const address = new Uint8Array([AF_INET, 0, port >> 8, port & 0xff, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  assertEquals(connect(descriptor, address, address.length), 0);
+  const linger = new Uint8Array(Int32Array.of(1, 0).buffer);
+  assertEquals(setsockopt(descriptor, SOL_SOCKET, SO_LINGER, linger, linger.length), 0);
+  close(descriptor);
+}
+
 async function withServer(
   work: (port: number, ask: (text: string) => Promise<string>) => Promise<void>,
   answer: (request: HttpRequest) => HttpAnswer = ({ path }) => plainAnswer(200, `you asked for ${path}`),
@@ -131,6 +150,12 @@ Deno.test("serveHttp() answers who has ended its own side, and forgets who has g
       using gone = await Client.to(port);
       await gone.send(sent);
     }
+    assertMatch(await ask(GET), / 200 OK/);
+  }));
+
+Deno.test("serveHttp() takes the next one at once after connections that were reset before they were taken", () =>
+  withServer(async (port, ask) => {
+    for (let count = 0; count < 5; count++) reset(port); // Nothing is taken before this turn of the event loop ends.
     assertMatch(await ask(GET), / 200 OK/);
   }));
 
