@@ -19,6 +19,7 @@ import {
   type SnapshotPoint,
   wholeSnapshots,
 } from "./history.ts";
+import { withKeptChecksum } from "./kept_checksum.ts";
 import { missingIndex, notClosed, type Resolution, resolveTarget } from "./resolve.ts";
 import { describeRivals, rivalsOf } from "./rivals.ts";
 import type { RestoreTarget } from "./target.ts";
@@ -84,7 +85,7 @@ export function planRestore(generations: readonly GenerationFacts[], target: Res
   if (chain.stopped !== undefined) return refusedWithReach(facts, chain.stopped, chain.reached);
   const contested = contestedBy(facts, restorable, target);
   if (contested !== undefined) return contested;
-  return makePlan(facts.catalog, chain, end, [
+  return makePlan(facts.catalog, chain, withKeptChecksum(end, facts), [
     ...wanted.filter((other) => isHalfMade(other.catalog) && isNewer(other, facts)).map(halfMadeNotice),
     ...chain.notices,
     ...resolution.notices,
@@ -367,7 +368,7 @@ function makePlan(
     generation,
     snapshot,
     steps,
-    end: withChecksum(end, snapshot),
+    end,
     pageSize,
     databaseBytes,
     plannedBytes,
@@ -375,13 +376,6 @@ function makePlan(
     isDoubtful,
     notices,
   };
-}
-
-/** What was captured before every page was looked at has no checksum; a snapshot of that very position has. */
-function withChecksum(end: Point, snapshot: SnapshotPoint): Point {
-  const { checksum, confirmedAt } = snapshot;
-  if (end.checksum !== undefined || checksum === undefined || comparePlaces(snapshot, end) !== 0) return end;
-  return { ...end, checksum, ...(confirmedAt === undefined ? {} : { confirmedAt }) };
 }
 
 function refusedWithReach(facts: GenerationFacts, refusal: Refusal, walkedTo?: Point): RefusedPlan {

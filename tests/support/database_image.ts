@@ -1,5 +1,7 @@
 /** What a database is, page by page: its file with its WAL applied by SQLite itself, on a copy. */
 import { DatabaseSync } from "node:sqlite";
+import { DatabaseChecksum, lockPage } from "../../lib/pages/database_checksum.ts";
+import { pageHasher } from "../../lib/pages/page_hasher.ts";
 
 /** The bytes that a complete checkpoint would leave. The database is only read. */
 export function databaseImage(path: string, scratch: string): Uint8Array {
@@ -16,6 +18,16 @@ export function databaseImage(path: string, scratch: string): Uint8Array {
   connection.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
   connection.close();
   return Deno.readFileSync(copy);
+}
+
+/** The checksum of the database that an image is. */
+export function checksumOf(image: Uint8Array, pageSize: number): Uint8Array {
+  const values = new Uint32Array(image.length / pageSize * 2);
+  pageHasher().hashPages(image, pageSize, 1, values);
+  const lock = lockPage(pageSize) * 2;
+  const sum = new DatabaseChecksum();
+  sum.addAll(values.length < lock ? values : values.filter((_, word) => word !== lock - 2 && word !== lock - 1));
+  return sum.bytes();
 }
 
 export interface Comparison {

@@ -50,7 +50,13 @@ export class ReplicaBuilder {
   }
 
   /** The database file itself, as it was at the offset of that index. */
-  async snapshot(index: number, offset: number, image: Uint8Array, atMs = this.#tick()): Promise<this> {
+  async snapshot(
+    index: number,
+    offset: number,
+    image: Uint8Array,
+    atMs = this.#tick(),
+    proof: Pick<CommitRecord, "checksum"> = {},
+  ): Promise<this> {
     const at = asOffset(offset);
     const record: CommitRecord = {
       kind: "snapshot",
@@ -61,6 +67,7 @@ export class ReplicaBuilder {
       databasePages: image.length / this.pageSize,
       capturedLate: false,
       indexClosed: false,
+      ...proof,
     };
     await this.store.writeSnapshot(this.generation, aWholeImage(image, index, record), nothingToBring);
     return this;
@@ -80,11 +87,11 @@ export class ReplicaBuilder {
   }
 
   /** The closing record: the next index has begun. */
-  async close(index: number, atMs = this.#tick()): Promise<this> {
+  async close(index: number, atMs = this.#tick(), proof: Pick<CommitRecord, "checksum"> = {}): Promise<this> {
     const last = this.#lastCommits.get(index);
     if (last === undefined) throw new Error(`Index ${index} holds nothing that could be closed`);
     await this.#append(index, last.end, new Uint8Array(), [
-      this.#record(last.end, last.end, last.databasePages, atMs, true),
+      { ...this.#record(last.end, last.end, last.databasePages, atMs, true), ...proof },
     ]);
     return this;
   }
