@@ -32,6 +32,8 @@ export const limits = {
   restoreBatchBytes: 6 << 20,
   /** Blocks of 4 KiB of a page table that are in memory: those of 131,072 pages, 512 MiB of database. */
   pageTableBlocks: 256,
+  /** Of a larger database than 1 TiB of 4 KiB pages, 2 GiB of values, no past states are proven. */
+  carriedPagesMax: 1 << 28,
   /** Values of one transaction that wait in memory for its end; those of a larger one go to the table before. */
   pendingPagesMax: 16_384,
   /** So many pages that differ are never worth a snapshot. */
@@ -126,6 +128,8 @@ export const limits = {
   queryRowMaxBytes: 16 << 20,
   /** Clocks of two hosts differ by seconds; a time that lies further ahead than this is wrong. */
   clockAheadMaxMs: 60_000,
+  /** The end of the year 9999, the last that a calendar of four digits has. */
+  recordTimeMaxMs: 253_402_300_799_999,
   /** Commits that are on no replica for so long, while nobody brings them: a daemon that is restarted takes less. */
   unreplicatedMaxMs: 300_000,
   /** A process that is asked how a database stands answers within milliseconds, unless it is stopped or hangs. */

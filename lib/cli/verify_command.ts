@@ -77,7 +77,9 @@ export const verify: Command = {
     {
       name: "level",
       value: "RUNG",
-      meaning: `How far to go: ${RUNGS.join(", ")}, or full (default: as far as can be).`,
+      meaning: `How far to go: ${
+        RUNGS.join(", ")
+      }, or full (default: as far as can be). From intact on every recorded state is compared.`,
       check: oneOf(...RUNGS, "full"),
     },
     ...STATES,

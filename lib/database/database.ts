@@ -319,7 +319,7 @@ export class WatchedDatabase implements DatabaseSource {
         position: { generation: shadow.generation, index: shadow.index, offset: shadow.offset },
         pageSize: life?.header.pageSize ?? pageSizeOfFile(session.open),
         databasePages: life?.databasePages ?? 0,
-        timeMs: shadow.timeAt(this.#clock.now().getTime()),
+        ...shadow.giveTime(this.#clock.now().getTime()),
         ...(shadow.pages?.checksum === undefined ? {} : { checksum: shadow.pages.checksum }),
         ...(shadow.pages?.confirmedAt === undefined ? {} : { confirmedAt: shadow.pages.confirmedAt }),
       };

@@ -44,6 +44,8 @@ export class ShadowWal {
   #commits: FileHandle | undefined;
   #commitsEnd = 0;
   #lastTimeMs = 0;
+  /** Of a snapshot since then; 0 for none. */
+  #lastGivenMs = 0;
   readonly #notBeforeMs: number;
   #clockStep: ClockStep | undefined;
   readonly #unsynced = new Set<FileHandle>();
@@ -110,7 +112,13 @@ export class ShadowWal {
 
   /** The time of what is captured at that moment: never before what was captured last, unless that lies in the future. */
   timeAt(nowMs: number): number {
-    return Math.max(timeAfter(this.#lastTimeMs, nowMs), this.#notBeforeMs);
+    return Math.max(timeAfter(this.#lastTimeMs, nowMs), timeAfter(this.#lastGivenMs, nowMs), this.#notBeforeMs);
+  }
+
+  /** The time of a snapshot of what is captured, and whether it is before that of what was captured last. */
+  giveTime(nowMs: number): { readonly timeMs: number; readonly isBack: boolean } {
+    this.#lastGivenMs = this.timeAt(nowMs);
+    return { timeMs: this.#lastGivenMs, isBack: this.#lastGivenMs < this.#lastTimeMs };
   }
 
   /** Once, after times went back because those before them lay in the future. */
@@ -198,7 +206,7 @@ export class ShadowWal {
       start: this.offset,
       end,
       databasePages: captured.databasePages,
-      capturedLate,
+      ...(capturedLate ? { capturedLate } : {}),
     });
     this.pages?.apply(); // After the record: what it speaks of can be found out again, what it replaces cannot.
     this.#life = { ...captured, header: life.header };
@@ -327,14 +335,16 @@ export class ShadowWal {
 
   #record(nowMs: number, checksum: Uint8Array | undefined) {
     const timeMs = this.timeAt(nowMs);
+    const isBack = timeMs < Math.max(this.#lastTimeMs, this.#lastGivenMs);
     if (timeMs < this.#lastTimeMs) this.#clockStep = { fromMs: this.#lastTimeMs, toMs: timeMs };
     this.#lastTimeMs = timeMs;
+    this.#lastGivenMs = 0;
     const confirmedAt = this.pages?.confirmedAt;
     return {
       kind: "sync",
       pageSize: this.#begun().header.pageSize,
       capturedAtMs: this.#lastTimeMs,
-      capturedLate: false,
+      capturedLate: isBack, // Whoever reads it knows that times go back here.
       indexClosed: false,
       ...(checksum === undefined ? {} : { checksum }),
       ...(checksum === undefined || confirmedAt === undefined ? {} : { confirmedAt }),

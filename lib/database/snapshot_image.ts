@@ -52,6 +52,8 @@ export interface CapturedMoment {
   readonly databasePages: number;
   /** The time that a snapshot of it is given. */
   readonly timeMs: number;
+  /** That is before the time of what was captured last: a clock was put back. */
+  readonly isBack?: boolean;
   /** Of the whole database there, and where it was last confirmed; absent while the page table is not known. */
   readonly checksum?: Uint8Array;
   readonly confirmedAt?: { readonly index: Index; readonly offset: Offset };
@@ -104,7 +106,7 @@ async function stateNow(source: ImageSource, before: CapturedMoment, copiedBytes
     end: after.position.offset,
     capturedAtMs: after.timeMs,
     databasePages: pages,
-    capturedLate: false,
+    capturedLate: after.isBack === true,
     indexClosed: false,
     ...(after.checksum === undefined ? {} : { checksum: after.checksum }),
     ...(after.checksum === undefined || after.confirmedAt === undefined ? {} : { confirmedAt: after.confirmedAt }),

@@ -68,7 +68,7 @@ export async function applyPlan(
 }
 
 async function takePages(
-  { frames, count }: WalChunk,
+  { frames, count, values }: WalChunk,
   pageSize: number,
   limit: number,
   written: WrittenPages,
@@ -78,10 +78,9 @@ async function takePages(
   const size = frameSize(pageSize);
   for (let frame = count - 1; frame >= 0; frame--) {
     const page = view.getUint32(frame * size + PAGE_NUMBER_AT);
-    const at = pageBytesAt(frame, pageSize);
-    if (page > limit || !written.add(page, frames, at)) continue;
+    if (page > limit || !written.add(page, values[2 * frame] ?? 0, values[2 * frame + 1] ?? 0)) continue;
     if (batch.isFull) await batch.flush();
-    batch.add(page, frames, at);
+    batch.add(page, frames, pageBytesAt(frame, pageSize));
   }
 }
 

@@ -6,6 +6,7 @@
  */
 import { viewOf } from "../base/bytes.ts";
 import { limits } from "../base/limits.ts";
+import { scanAndHash } from "../pages/frame_scan.ts";
 import { asOffset, type Index, type Offset } from "../position/position.ts";
 import { DamagedSegment } from "../store/damaged_segment.ts";
 import type { GenerationStore } from "../store/generation_store.ts";
@@ -18,7 +19,7 @@ import {
   storedChecksum,
 } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE, type WalHeader } from "../wal/header.ts";
-import { type ScanEnd, scanFrames } from "../wal/scanner.ts";
+import type { ScanEnd } from "../wal/scanner.ts";
 import type { RestorePlan, RestoreStep } from "./plan.ts";
 import { readAhead } from "./read_ahead.ts";
 
@@ -29,6 +30,8 @@ export interface WalChunk {
   readonly at: Offset;
   readonly frames: Uint8Array;
   readonly count: number;
+  /** Of the page of each frame, two words each, as `lib/pages/page_hasher.ts` makes them. */
+  readonly values: Uint32Array;
 }
 
 /** Bytes of a WAL that are not what they must be; `intactTo`: all frames that end there or before were not affected. */
@@ -72,7 +75,8 @@ async function* verifiedChunks(
   };
   const largest = plan.steps.reduce((size, { from, to }) => Math.max(size, to - from), 0) + frameSize(plan.pageSize);
   const bufferBytes = Math.min(largest, framesPerRead(plan.pageSize) * frameSize(plan.pageSize));
-  for await (const loaded of readAhead(requests, load, bufferBytes)) yield verifyChunk(plan, loaded);
+  const values = new Uint32Array(framesPerRead(plan.pageSize) * 2);
+  for await (const loaded of readAhead(requests, load, bufferBytes)) yield verifyChunk(plan, loaded, values);
 }
 
 /** One of them is the frame before the chunk, whose header the chain goes on from. */
@@ -139,14 +143,14 @@ async function readWal(
   }
 }
 
-function verifyChunk(plan: PlanPart, { request, header, bytes }: LoadedChunk): WalChunk {
+function verifyChunk(plan: PlanPart, { request, header, bytes }: LoadedChunk, values: Uint32Array): WalChunk {
   const { step, first, end } = request;
   const size = frameSize(plan.pageSize);
   const view = viewOf(bytes);
   const before = first === 0 ? 0 : size;
   if (bytes.length < before) throw new DamagedWal(step.index, offsetAfter(first - 1, plan.pageSize), "it is cut off");
   const frames = bytes.subarray(before);
-  const scan = scanFrames(frames, header, first === 0 ? header.checksum : storedChecksum(view, 0));
+  const scan = scanAndHash(frames, header, first === 0 ? header.checksum : storedChecksum(view, 0), values);
   if (scan.frames < end - first) {
     const intactTo = offsetAfter(first + scan.frames, plan.pageSize);
     throw new DamagedWal(step.index, intactTo, describeEnd(scan.stoppedBy));
@@ -158,7 +162,7 @@ function verifyChunk(plan: PlanPart, { request, header, bytes }: LoadedChunk): W
     const found = commitSize === 0 ? "no commit" : `a commit of ${commitSize} pages`;
     throw new DamagedWal(step.index, intactTo, `its last frame is ${found} (expected ${step.databasePages} pages)`);
   }
-  return { step, at: asOffset(WAL_HEADER_SIZE + first * size), frames, count: end - first };
+  return { step, at: asOffset(WAL_HEADER_SIZE + first * size), frames, count: end - first, values };
 }
 
 function describeEnd(end: ScanEnd): string {

@@ -26,10 +26,10 @@ export class WrittenPages {
     this.#sum = isSummed ? new DatabaseChecksum() : undefined;
   }
 
-  /** Whether the page is new and is to be written, as it stands at `at`. */
-  add(page: number, bytes: Uint8Array, at: number): boolean {
+  /** Whether the page, of that value, is new and is to be written. */
+  add(page: number, low: number, high: number): boolean {
     if (!this.done.add(page)) return false;
-    this.#sumUp(page, bytes.subarray(at, at + this.#pageSize));
+    if (page !== this.#lockPage) this.#sum?.add(low, high);
     return true;
   }
 

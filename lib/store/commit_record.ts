@@ -8,7 +8,7 @@
  *    4  u32  page size in bytes; 0 for the snapshot of a database without pages
  *    8  u64  start offset of the frames it speaks of (0: from the WAL header on)
  *   16  u64  end offset; of a snapshot, start = end = the offset it was taken at
- *   24  u64  capture time in ms since 1970; never decreasing within a generation
+ *   24  u64  capture time in ms since 1970; never decreasing within a generation, unless "captured late"
  *   32  u32  database size in pages after the last of these frames
  *   36  u64  checksum of the whole database there (0 when absent)
  *   44  u64  index,  52  u64  offset: where the checksum table was last confirmed against the source

@@ -1,4 +1,5 @@
 /** Whether every point of a history can be reached, from listings and records alone. PURE. */
+import { nameObject } from "../position/object_names.ts";
 import { asIndex, formatIndex, formatPosition } from "../position/position.ts";
 import { type GenerationFacts, type Refusal, type SnapshotPoint, walOf, wholeSnapshots } from "../restore/history.ts";
 import { planRestore } from "../restore/plan.ts";
@@ -70,7 +71,7 @@ function cutOffBeforeSnapshot({ catalog }: GenerationFacts, newest: SnapshotPoin
 
 /** What a crash, or retention that was interrupted, leaves behind; so does the loss of just these objects. */
 function* oddities({ catalog, unrecorded }: GenerationFacts, first: SnapshotPoint | undefined): Generator<string> {
-  const { generation, snapshots, wals } = catalog;
+  const { layout, generation, snapshots, wals } = catalog;
   for (const entry of snapshots) {
     const state = snapshotState(catalog, entry);
     if (state.kind === "incomplete") yield state.problem;
@@ -87,4 +88,12 @@ function* oddities({ catalog, unrecorded }: GenerationFacts, first: SnapshotPoin
     yield `generation ${generation}: the last index, ${formatIndex(last.index)}, has WAL and no record`;
   }
   if (last?.recordProblem !== undefined && last.promisedEnd === undefined) yield last.recordProblem;
+  const newest = wholeSnapshots(catalog).at(-1);
+  const end = last?.lastRecord?.end ?? 0;
+  if (
+    layout === "raw" && last !== undefined && newest?.index === last.index && newest.offset > end &&
+    last.sizeBytes > end
+  ) {
+    yield `${nameObject(catalog, last.index, "commits")} ends before the snapshot of its index, and its WAL does not`;
+  }
 }

@@ -25,8 +25,13 @@ export class ImageSum {
     const count = bytes.length / this.#pageSize;
     if (this.#values.length < count * 2) this.#values = new Uint32Array(count * 2);
     pageHasher().hashPages(bytes, this.#pageSize, firstPage, this.#values);
+    this.addValues(firstPage, count, this.#values);
+  }
+
+  /** The same of pages whose values, two words each, are known. */
+  addValues(firstPage: number, count: number, values: Uint32Array): void {
     for (let slot = 0; slot < count; slot++) {
-      this.#addPage(firstPage + slot, this.#values[2 * slot] ?? 0, this.#values[2 * slot + 1] ?? 0);
+      this.#addPage(firstPage + slot, values[2 * slot] ?? 0, values[2 * slot + 1] ?? 0);
     }
     this.#nextPage = firstPage + count;
   }

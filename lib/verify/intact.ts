@@ -2,6 +2,8 @@
 import { equalBytes, hex, viewOf } from "../base/bytes.ts";
 import { limits } from "../base/limits.ts";
 import { ReplicationError } from "../base/errors.ts";
+import { scanAndHash } from "../pages/frame_scan.ts";
+import { pageHasher } from "../pages/page_hasher.ts";
 import { nameObject } from "../position/object_names.ts";
 import { asOffset, formatIndex, type Index, type Offset } from "../position/position.ts";
 import type { GenerationFacts } from "../restore/history.ts";
@@ -12,9 +14,10 @@ import type { GenerationCatalog, GenerationStore, SnapshotEntry, WalEntry } from
 import { snapshotState } from "../store/snapshot_state.ts";
 import { frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
-import { scanFrames } from "../wal/scanner.ts";
+import { CarriedState } from "./carried_state.ts";
+import { frameValues, WORDS_A_FRAME } from "./frame_values.ts";
 import { ImageSum } from "./image_sum.ts";
-import { describeRecord, recordProblem } from "./record_check.ts";
+import { RecordTimes } from "./record_times.ts";
 import type { ReplayedWal } from "./replayed_wal.ts";
 import { outcomeOf } from "./judgement.ts";
 import { readLaterPages } from "./live.ts";
@@ -31,6 +34,8 @@ export interface IntactTools {
   readonly isDue: (index: Index) => boolean;
   /** An image that was read and could not be compared, for which only a restore can tell. */
   readonly uncompared: (entry: SnapshotEntry) => void;
+  /** Of each record that has a checksum: whether the state that the objects lead to was compared with it. */
+  readonly compared: (isCompared: boolean) => void;
   /** An image that was read, and that no sum of the whole database belongs to. */
   readonly onlyRead: (entry: SnapshotEntry) => void;
 }
@@ -42,22 +47,33 @@ type Problem = Pick<Finding, "code" | "problem" | "pages">;
 
 export async function checkObjects(
   store: GenerationStore,
-  { catalog, unrecorded, damage }: GenerationFacts,
+  facts: GenerationFacts,
   tools: IntactTools,
 ): Promise<Finding[]> {
+  const { catalog, unrecorded, damage } = facts;
   if (damage !== undefined) return []; // Told by the chain already.
   const findings: Finding[] = [];
   const note = (problem: Problem | undefined) => {
     if (problem !== undefined) findings.push({ rung: "intact", ...problem });
   };
-  const snapshots = catalog.snapshots.filter(({ index }) => tools.isDue(index));
-  for (const entry of snapshots) note(await checked(() => checkSnapshot(store, catalog, entry, tools)));
-  for (const entry of catalog.wals) {
-    const isLast = entry === catalog.wals.at(-1);
-    const end = entry.lastRecord?.end ?? (isLast ? unrecorded?.offset : undefined);
-    if (end !== undefined && tools.isDue(entry.index)) {
-      note(await checked(() => checkWal(store, catalog, entry, end, tools)));
+  const wrong = (problem: string) => note({ code: "corrupt", problem });
+  const state = new CarriedState(catalog, { turn: tools.turn, compared: tools.compared, wrong });
+  const times = new RecordTimes(catalog, wrong);
+  const snapshots = new Map(catalog.snapshots.map((entry) => [entry.index, entry]));
+  const wals = new Map(catalog.wals.map((entry) => [entry.index, entry]));
+  for (const index of [...new Set([...snapshots.keys(), ...wals.keys()])].sort((a, b) => a - b)) {
+    const [snapshot, wal] = [snapshots.get(index), wals.get(index)];
+    await state.enter(index);
+    if (!tools.isDue(index)) {
+      state.lose();
+      continue;
     }
+    if (snapshot !== undefined) note(await checked(() => checkSnapshot(store, catalog, snapshot, state, tools)));
+    if (wal === undefined) continue;
+    const end = wal.lastRecord?.end ?? (wal === catalog.wals.at(-1) ? unrecorded?.offset : undefined);
+    const problem = await checked(() => checkWal(store, catalog, wal, end, { state, times }, tools));
+    if (problem !== undefined) state.lose();
+    note(problem);
   }
   return findings;
 }
@@ -76,21 +92,25 @@ async function checkSnapshot(
   store: GenerationStore,
   catalog: GenerationCatalog,
   entry: SnapshotEntry,
+  state: CarriedState,
   tools: IntactTools,
 ): Promise<Problem | undefined> {
-  const state = snapshotState(catalog, entry);
-  if (state.kind !== "whole") return undefined; // Told by the chain already.
-  const { record: { pageSize, checksum } } = state;
+  const found = snapshotState(catalog, entry);
+  if (found.kind !== "whole") return undefined; // Told by the chain already.
+  const { record } = found;
+  const { pageSize, checksum } = record;
   const key = nameObject(catalog, entry.index, "snapshot");
   if (entry.stateIndex !== undefined && entry.stateIndex < entry.index) {
     const problem = `${key} is the image of an earlier index, ${formatIndex(entry.stateIndex)}`;
     return { code: "corrupt", problem };
   }
   const imageBytes = entry.imageBytes ?? entry.sizeBytes;
-  const impossible = impossibleClaim(pageSize * state.record.databasePages, imageBytes + walBytesOf(catalog, entry));
+  const impossible = impossibleClaim(pageSize * record.databasePages, imageBytes + walBytesOf(catalog, entry));
   if (impossible !== undefined) return { code: "corrupt", problem: `${key}: ${impossible}` };
-  const sum = await imageSum(store, catalog, entry, state.record, tools);
+  const sum = await imageSum(store, catalog, entry, record, tools);
+  const began = state.beginImage(entry, record);
   const buffer = new Uint8Array(Math.min(limits.restoreChunkBytes, imageBytes));
+  const values = new Uint32Array(pageSize === 0 ? 0 : Math.ceil(buffer.length / pageSize) * 2);
   const image = await store.openSnapshot(catalog.generation, entry.index);
   try {
     for (let at = 0; at < imageBytes;) {
@@ -99,7 +119,20 @@ async function checkSnapshot(
       if (got < wanted.length) {
         return { code: "corrupt", problem: `${key} ends at byte ${at + got} (expected ${imageBytes} bytes)` };
       }
-      sum?.add(at / pageSize + 1, wanted);
+      if (at === 0 && isOtherDatabase(wanted, pageSize)) {
+        return {
+          code: "corrupt",
+          problem: `${key} is no database with pages of ${pageSize} bytes, as its record says`,
+        };
+      }
+      if (sum !== undefined || began?.values !== undefined) {
+        const [first, count] = [at / pageSize + 1, Math.floor(got / pageSize)];
+        pageHasher().hashPages(wanted.subarray(0, count * pageSize), pageSize, first, values);
+        sum?.addValues(first, count, values);
+        for (let slot = 0; slot < count; slot++) {
+          began?.values?.take(first + slot, values[2 * slot] ?? 0, values[2 * slot + 1] ?? 0);
+        }
+      }
       at += got;
       tools.read(got);
       await tools.turn();
@@ -109,12 +142,15 @@ async function checkSnapshot(
   } finally {
     image.close();
   }
-  const found = sum?.bytes();
-  if (found === undefined || checksum === undefined || equalBytes(found, checksum)) return undefined;
-  const problem = `${key} is not the database that was recorded: its checksum is ${hex(found)} (expected ${
-    hex(checksum)
-  })`;
-  return { code: "corrupt", problem };
+  const made = sum?.bytes();
+  if (made !== undefined && checksum !== undefined && !equalBytes(made, checksum)) {
+    const problem = `${key} is not the database that was recorded: its checksum is ${hex(made)} (expected ${
+      hex(checksum)
+    })`;
+    return { code: "corrupt", problem };
+  }
+  await began?.began(pageSize === 0 ? 0 : Math.floor(imageBytes / pageSize));
+  return undefined;
 }
 
 /** WAL of the indexes that an image may need to be a state. */
@@ -158,10 +194,15 @@ async function checkWal(
   store: GenerationStore,
   catalog: GenerationCatalog,
   entry: WalEntry,
-  end: Offset,
+  end: Offset | undefined,
+  { state, times }: { readonly state: CarriedState; readonly times: RecordTimes },
   tools: IntactTools,
 ): Promise<Problem | undefined> {
   const { index } = entry;
+  if (end === undefined) {
+    state.lose();
+    return undefined;
+  }
   const key = nameObject(catalog, index, "wal");
   const records = await store.records(catalog.generation, index);
   const known = records.at(-1)?.end ?? 0;
@@ -171,6 +212,7 @@ async function checkWal(
     const problem = `${commits} is damaged after ${records.length} records (expected all records up to ${end})`;
     return { code: "corrupt", problem };
   }
+  times.take(entry, records);
   if (end === 0) return undefined;
   const headerBytes = new Uint8Array(WAL_HEADER_SIZE);
   const parsed = parseWalHeader(
@@ -178,19 +220,20 @@ async function checkWal(
   );
   if (!parsed.ok) return { code: "corrupt", problem: `${key}: ${parsed.reason}` };
   const { header } = parsed;
+  state.beginWal(entry, header, records, end);
   const size = frameSize(header.pageSize);
-  const buffer = new Uint8Array(Math.max(1, Math.floor(limits.restoreChunkBytes / size)) * size);
+  const framesAtOnce = Math.max(1, Math.floor(limits.restoreChunkBytes / size));
+  const buffer = new Uint8Array(framesAtOnce * size);
+  const values = new Uint32Array(framesAtOnce * 2);
   let chain = header.checksum;
-  let due = 0;
-  const replayed = tools.replayed?.of(catalog, index);
-  const [found] = replayed?.findings ?? [];
-  if (found !== undefined) return found;
+  const replayed = tools.replayed?.of(catalog.generation, index);
   const until = replayed !== undefined && replayed.to >= end ? replayed.from : end;
   tools.read(end - until); // By the restore.
-  for (let at: number = WAL_HEADER_SIZE; at < until;) {
+  let at: number = WAL_HEADER_SIZE;
+  while (at < until) {
     const wanted = buffer.subarray(0, until - at);
     const got = await store.readWal(catalog.generation, index, at, wanted);
-    const scan = scanFrames(wanted.subarray(0, got), header, chain);
+    const scan = scanAndHash(wanted.subarray(0, got), header, chain, values);
     if (scan.frames * size < wanted.length) {
       const broken = at + scan.frames * size;
       const isCut = got < wanted.length && scan.stoppedBy === "end-of-bytes";
@@ -201,14 +244,29 @@ async function checkWal(
         ...(isCut ? {} : { pages: [viewOf(wanted).getUint32(scan.frames * size + PAGE_NUMBER_AT)] }),
       };
     }
-    for (; due < records.length && (records[due]?.end ?? 0) <= at + got; due++) {
-      const problem = recordProblem(records[due], wanted, at, size);
-      if (problem !== undefined) return { code: "corrupt", problem: `${key}, ${describeRecord(index, problem)}` };
-    }
+    await state.take(at, frameValues(wanted, header.pageSize, values));
     chain = scan.checksum;
     at += got;
     tools.read(got);
     await tools.turn();
   }
+  for (; at < end; await tools.turn()) {
+    const words = new Uint32Array(Math.min(framesAtOnce, (end - at) / size) * WORDS_A_FRAME);
+    tools.replayed?.read(catalog.generation, index, at, words);
+    await state.take(at, words);
+    at += words.length / WORDS_A_FRAME * size;
+  }
+  state.endWal(entry);
   return undefined;
+}
+
+const MAGIC = "SQLite format 3\0";
+const PAGE_SIZE_AT = 16;
+const PAGE_SIZE_65536 = 1;
+
+/** Whether it begins as a database does, and is one of another page size; who encrypts databases leaves no such beginning. */
+function isOtherDatabase(bytes: Uint8Array, pageSize: number): boolean {
+  if (!MAGIC.split("").every((letter, at) => bytes[at] === letter.charCodeAt(0))) return false;
+  const stored = viewOf(bytes).getUint16(PAGE_SIZE_AT);
+  return (stored === PAGE_SIZE_65536 ? 65_536 : stored) !== pageSize;
 }

@@ -23,6 +23,7 @@ export class Proofs {
   readonly #replica: RestoreReplica;
   readonly #tools: TrialTools;
   readonly #trials: Trials;
+  #replayed: ReplayedWal | undefined;
 
   constructor(replica: RestoreReplica, tools: TrialTools) {
     this.#replica = replica;
@@ -30,9 +31,9 @@ export class Proofs {
     this.#trials = new Trials(replica, tools);
   }
 
-  /** Resolves when nothing is under way any more. */
-  settle(): Promise<void> {
-    return this.#trials.settle();
+  /** Resolves when nothing is under way any more, and what was replayed is let go of. */
+  async settle(): Promise<void> {
+    await this.#trials.settle().finally(() => this.#replayed?.close());
   }
 
   /** The newest point that was restored, and found equal where there is something to compare with. */
@@ -47,13 +48,14 @@ export class Proofs {
     target: RestoreTarget,
     look: (path: string) => Promise<void>,
   ): Promise<{ readonly trial: Trial; readonly replayed: ReplayedWal | undefined }> {
-    let replayed: ReplayedWal | undefined;
+    const { files, folder } = this.#tools;
     const trial = await this.#tryTwice(target, look, () => {
-      const own = replayed = new ReplayedWal(this.#replica.store);
-      return (generation, chunk) => own.observe(generation, chunk);
+      this.#replayed?.close();
+      const own = this.#replayed = new ReplayedWal(files, `${folder}/frames`);
+      return (generation, chunk) => Promise.resolve(own.observe(generation, chunk));
     });
     if (trial.kind === "restored") this.#note("asked for", trial);
-    return { trial, replayed: trial.kind === "refused" ? undefined : replayed };
+    return { trial, replayed: trial.kind === "refused" ? undefined : this.#replayed };
   }
 
   /** The last point that is not behind the position, in its index or, where that has none yet, at the end of the one before. */

@@ -1,58 +1,79 @@
 /**
- * The WAL that a restore has replayed, and so has proven frame by frame: it need not be read again. Its records are compared
- * with it on the way, those of one index at a time.
+ * The WAL that a restore has replayed, and so has proven frame by frame: it need not be read again. What its frames make of
+ * the database is kept in a file that has no name, 16 bytes a frame: a restore goes from the newest frame to the oldest, and
+ * states are counted up from the oldest.
  */
-import { nameObject, type ObjectHome } from "../position/object_names.ts";
+import { assert } from "../base/assert.ts";
+import type { FileHandle, FileSystem } from "../platform/file_system.ts";
 import type { Generation } from "../position/generation.ts";
 import type { Index } from "../position/position.ts";
 import type { WalChunk } from "../restore/wal_chunks.ts";
-import type { CommitRecord } from "../store/commit_record.ts";
-import type { GenerationStore } from "../store/generation_store.ts";
-import { describeRecord, recordProblem } from "./record_check.ts";
-import type { Finding } from "./report.ts";
+import { FRAME_HEADER_SIZE } from "../wal/frame.ts";
+import { WAL_HEADER_SIZE } from "../wal/header.ts";
+import { frameValues, WORDS_A_FRAME } from "./frame_values.ts";
+
+const BYTES_A_FRAME = WORDS_A_FRAME * 4;
 
 interface Replayed {
   from: number;
-  to: number;
-  readonly findings: Finding[];
+  readonly to: number;
+  /** Of a frame with its page. */
+  readonly size: number;
+  /** Where what is kept of the step's first frame stands, and where that frame begins. */
+  readonly keptAt: number;
+  readonly firstAt: number;
 }
 
 export class ReplayedWal {
-  readonly #store: GenerationStore;
+  readonly #files: FileSystem;
+  readonly #path: string;
   readonly #indexes = new Map<string, Replayed>();
-  #records: { readonly key: string; readonly records: readonly CommitRecord[] } | undefined;
+  #kept: FileHandle | undefined;
+  #end = 0;
 
-  constructor(store: GenerationStore) {
-    this.#store = store;
+  /** `path`: where the file is made, and loses its name. */
+  constructor(files: FileSystem, path: string) {
+    this.#files = files;
+    this.#path = path;
   }
 
-  async observe(generation: Generation, { step, at, frames, count }: WalChunk): Promise<void> {
+  observe(generation: Generation, { step, at, frames, count, values }: WalChunk): void {
     const key = `${generation}/${step.index}`;
-    if (this.#records?.key !== key) {
-      this.#records = { key, records: await this.#store.records(generation, step.index) };
-    }
-    const replayed = this.#indexes.get(key) ?? { from: at, to: step.to, findings: [] };
+    const size = frames.length / count;
+    const firstAt = Math.max(step.from, WAL_HEADER_SIZE);
+    const replayed = this.#indexes.get(key) ?? { from: at, to: step.to, size, keptAt: this.#end, firstAt };
+    if (!this.#indexes.has(key)) this.#end += (step.to - firstAt) / size * BYTES_A_FRAME;
     this.#indexes.set(key, replayed);
     replayed.from = Math.min(replayed.from, at);
-    const size = frames.length / count;
-    const end = at + frames.length;
-    for (const record of this.#records.records) {
-      if (record.end <= at || record.end > end) continue;
-      const problem = recordProblem(record, frames, at, size);
-      if (problem !== undefined) {
-        replayed.findings.push({ rung: "intact", code: "corrupt", problem: describeRecord(step.index, problem) });
-      }
-    }
+    const bytes = new Uint8Array(frameValues(frames, size - FRAME_HEADER_SIZE, values).buffer);
+    this.#handle().writeAt(bytes, placeOf(replayed, at));
   }
 
-  /** What was replayed of an index, and what was wrong with its records; undefined when nothing was. */
-  of(home: ObjectHome & { readonly generation: Generation }, index: Index) {
-    const replayed = this.#indexes.get(`${home.generation}/${index}`);
-    if (replayed === undefined) return undefined;
-    const named = replayed.findings.map((finding) => ({
-      ...finding,
-      problem: `${nameObject(home, index, "wal")}, ${finding.problem}`,
-    }));
-    return { from: replayed.from, to: replayed.to, findings: named };
+  /** What was replayed of an index; undefined when nothing was. */
+  of(generation: Generation, index: Index): { readonly from: number; readonly to: number } | undefined {
+    return this.#indexes.get(`${generation}/${index}`);
   }
+
+  /** Of the frames of an index from an offset on that were replayed, as many as there is room for. */
+  read(generation: Generation, index: Index, at: number, into: Uint32Array<ArrayBuffer>): void {
+    const replayed = this.#indexes.get(`${generation}/${index}`);
+    assert(replayed !== undefined && at >= replayed.from, "what is read was replayed");
+    this.#handle().readAt(new Uint8Array(into.buffer, into.byteOffset, into.byteLength), placeOf(replayed, at));
+  }
+
+  close(): void {
+    this.#kept?.close();
+    this.#kept = undefined;
+  }
+
+  #handle(): FileHandle {
+    if (this.#kept !== undefined) return this.#kept;
+    this.#kept = this.#files.open(this.#path, "create");
+    this.#files.remove(this.#path);
+    return this.#kept;
+  }
+}
+
+function placeOf({ keptAt, firstAt, size }: Replayed, at: number): number {
+  return keptAt + (at - firstAt) / size * BYTES_A_FRAME;
 }

@@ -237,7 +237,7 @@ class Ladder {
   async #intact(): Promise<void> {
     if (this.#isWanted("restore")) await this.#ahead("restore", () => this.#tryAskedFor());
     const { store } = this.#request.replica;
-    let [bytes, onlyRead] = [0, 0];
+    let [bytes, onlyRead, states, unproven] = [0, 0, 0, 0];
     const { slice } = this.#options;
     const uncompared: SnapshotEntry[] = [];
     const tools = {
@@ -246,10 +246,11 @@ class Ladder {
       replayed: this.#replayed,
       uncompared: (entry: SnapshotEntry) => void uncompared.push(entry),
       onlyRead: () => void onlyRead++,
+      compared: (isCompared: boolean) => void (isCompared ? states++ : unproven++),
       isDue: (index: number) => slice === undefined || index % slice.of === slice.part % slice.of,
     };
     const findings = await this.#lookTwice(async () => {
-      [bytes, onlyRead] = [0, 0];
+      [bytes, onlyRead, states, unproven] = [0, 0, 0, 0];
       uncompared.splice(0);
       const found: Finding[] = [];
       for (const facts of await this.#facts()) addAll(found, await checkObjects(store, facts, tools));
@@ -262,7 +263,9 @@ class Ladder {
       ? `each frame, record and image${part} of the chain is whole`
       : `the frames, records and images${part} that were found can be read, and the chain of them is not proven`;
     const without = onlyRead === 0 ? "" : `; ${count(onlyRead, "image")} without a checksum to compare with`;
-    this.#find("intact", findings, `${bytes} bytes read: ${says}${without}`);
+    const rest = unproven === 0 ? "" : ` of ${states + unproven}`;
+    const equal = states + unproven === 0 ? "" : `; ${states}${rest} recorded states have the source's checksum`;
+    this.#find("intact", findings, `${bytes} bytes read: ${says}${equal}${without}`);
   }
 
   /** What stands in the way is for the rung `restore` to say. */

@@ -338,8 +338,29 @@ test("ShadowWal goes on with right times when the clock was ahead and is put rig
   capture(shadow, wal, 4, 1_000);
   capture(shadow, wal, 6, 2_000);
   assertEquals(records(stage, shadow).map(({ capturedAtMs }) => capturedAtMs), [FAR_MS, 1_000, 2_000]);
+  assertEquals(records(stage, shadow).map(({ capturedLate }) => capturedLate), [false, true, false]);
   assertEquals(shadow.takeClockStep(), { fromMs: FAR_MS, toMs: 1_000 });
   assertEquals(shadow.takeClockStep(), undefined);
+  shadow.close();
+});
+
+test("ShadowWal says so where the clock is put back behind a snapshot that was given a time", (stage) => {
+  const shadow = stage.create();
+  const wal = stage.life(2, 2, 2);
+  capture(shadow, wal, 2, 1_000);
+  assertEquals(shadow.giveTime(FAR_MS), { timeMs: FAR_MS, isBack: false });
+  capture(shadow, wal, 4, 2_000);
+  assertEquals(shadow.giveTime(1_500), { timeMs: 2_000, isBack: false });
+  capture(shadow, wal, 6, 3_000);
+  const times = records(stage, shadow).map(({ capturedAtMs, capturedLate }) => [capturedAtMs, capturedLate]);
+  assertEquals(times, [[1_000, false], [2_000, true], [3_000, false]]);
+  shadow.close();
+});
+
+test("ShadowWal says of a snapshot's time that it is before what was captured under a clock that was ahead", (stage) => {
+  const shadow = stage.create();
+  capture(shadow, stage.life(2), 2, FAR_MS);
+  assertEquals(shadow.giveTime(1_000), { timeMs: 1_000, isBack: true });
   shadow.close();
 });
 

@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { frameSize } from "../../lib/wal/frame.ts";
 import { randomInteger, seededRandom } from "./random.ts";
 import { ReplicaBuilder, type ReplicaOptions } from "./replica_builder.ts";
+import { checksumOf } from "./database_image.ts";
 
 export interface RecordedPoint {
   readonly index: number;
@@ -25,6 +26,8 @@ export interface RecordingOptions {
   /** Instead of `replica` in the folder. */
   readonly root?: string;
   readonly replica?: Pick<ReplicaOptions, "generation" | "startMs" | "encryption">;
+  /** Records have the checksum of the database there. */
+  readonly hasChecksums?: boolean;
 }
 
 export class RecordedDatabase {
@@ -33,6 +36,7 @@ export class RecordedDatabase {
   readonly #folder: string;
   readonly #path: string;
   readonly #random: () => number;
+  readonly #hasChecksums: boolean;
   readonly #database: DatabaseSync;
   /** The database file at the beginning of each life, and the WAL of each life as recorded. */
   readonly #bases: Uint8Array<ArrayBuffer>[] = [];
@@ -54,7 +58,8 @@ export class RecordedDatabase {
   }
 
   private constructor(folder: string, options: RecordingOptions) {
-    const { seed, pageSize = 4096, layout = "raw", root = `${folder}/replica` } = options;
+    const { seed, pageSize = 4096, layout = "raw", root = `${folder}/replica`, hasChecksums = false } = options;
+    this.#hasChecksums = hasChecksums;
     this.#folder = folder;
     this.#path = `${folder}/source.db`;
     this.#random = seededRandom(seed);
@@ -83,7 +88,8 @@ export class RecordedDatabase {
   }
 
   async #run({ actions = 60, restarts = 10, snapshots = 5 }: RecordingOptions): Promise<void> {
-    await this.replica.snapshot(0, 0, this.#bases[0] ?? new Uint8Array());
+    const first = this.#bases[0] ?? new Uint8Array();
+    await this.replica.snapshot(0, 0, first, undefined, this.#proofOf(first));
     for (let i = 0; i < actions; i++) {
       this.#act();
       await this.#record();
@@ -92,7 +98,7 @@ export class RecordedDatabase {
         const image = this.imageAt({ index: this.#index, offset: this.#end });
         if (this.#snapshotsTaken.has(this.#index)) continue;
         this.#snapshotsTaken.add(this.#index);
-        await this.replica.snapshot(this.#index, this.#end, image);
+        await this.replica.snapshot(this.#index, this.#end, image, undefined, this.#proofOf(image));
       }
     }
   }
@@ -133,17 +139,22 @@ export class RecordedDatabase {
     this.#wals[this.#index] = wal;
     const view = new DataView(wal.buffer);
     const databasePages = view.getUint32(end - frameSize(this.replica.pageSize) + 4);
-    await this.replica.wal(this.#index, wal, { end, databasePages });
+    const proof = this.#hasChecksums ? this.#proofOf(this.imageAt({ index: this.#index, offset: end })) : {};
+    await this.replica.wal(this.#index, wal, { end, databasePages, ...proof });
     this.points.push({ index: this.#index, offset: end, atMs: this.replica.lastMs });
   }
 
   async #restart(): Promise<void> {
     this.#checkpoint();
-    await this.replica.close(this.#index);
+    await this.replica.close(this.#index, undefined, this.#proofOf(this.#file()));
     this.#endedLife = this.#life;
     this.#bases.push(this.#file());
     this.#index++;
     this.#end = 0;
+  }
+
+  #proofOf(image: Uint8Array): { readonly checksum?: Uint8Array } {
+    return this.#hasChecksums ? { checksum: checksumOf(image, this.replica.pageSize) } : {};
   }
 
   #checkpoint(): void {

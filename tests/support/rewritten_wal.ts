@@ -31,8 +31,19 @@ export async function rewriteWal(
 ): Promise<void> {
   const entry = (await store.catalog(generation)).wals.at(-1);
   assert(entry !== undefined);
-  const bytes = await walBytes(store, generation, entry.index);
-  const records = [...await store.records(generation, entry.index)];
+  await rewriteIndex(store, generation, entry.index, change, changeRecords);
+}
+
+/** The same of an index. */
+export async function rewriteIndex(
+  store: GenerationStore,
+  generation: Generation,
+  index: Index,
+  change: (frames: Frame[]) => void,
+  changeRecords: (records: CommitRecord[]) => void = () => {},
+): Promise<void> {
+  const bytes = await walBytes(store, generation, index);
+  const records = [...await store.records(generation, index)];
   const parsed = parseWalHeader(bytes.subarray(0, WAL_HEADER_SIZE));
   assert(parsed.ok);
   const { header } = parsed;
@@ -57,8 +68,8 @@ export async function rewriteWal(
     chain = wal.finish(frames[last]?.commit ?? 0).checksum;
     first = last + 1;
   }
-  await store.removeWal(generation, entry.index);
-  await store.appendWal(generation, entry.index, asOffset(0), {
+  await store.removeWal(generation, index);
+  await store.appendWal(generation, index, asOffset(0), {
     next: () => Promise.resolve(pieces.shift() ?? new Uint8Array(0)),
     records: () => records,
   });

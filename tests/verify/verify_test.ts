@@ -110,11 +110,15 @@ Deno.test("verifyReplica() reads each index whole in one of the runs of a slice,
     const runs = [await verify({ slice: { part: 1, of: 2 } }), await verify({ slice: { part: 2, of: 2 } })];
     assertEquals(runs.map(({ outcome }) => outcome), ["pass", "pass"]);
     const says = runs.map(({ rungs }) => rungs.find(({ rung }) => rung === "intact")?.says ?? "");
-    assertEquals(says[0], "4120 bytes read: each frame, record and image of part 1 of 2 of the chain is whole");
+    assertEquals(
+      says[0],
+      "4120 bytes read: each frame, record and image of part 1 of 2 of the chain is whole" +
+        "; 0 of 1 recorded states have the source's checksum",
+    );
     assertEquals(
       says[1],
       `${3 * 4120 + 2 * 4096} bytes read: each frame, record and image of part 2 of 2 of the chain is whole` +
-        "; 1 image without a checksum to compare with",
+        "; 2 recorded states have the source's checksum; 1 image without a checksum to compare with",
     );
     const path = built.path(1, "wal");
     const bytes = Deno.readFileSync(path);

@@ -1,0 +1,104 @@
+/** All of a history is proven, not its newest state alone: what is exchanged, moved or forged in it is told, and named. */
+import type { Layout } from "../../lib/position/object_names.ts";
+import { formatIndex, type Index } from "../../lib/position/position.ts";
+import { SystemClock } from "../../lib/platform/clock.ts";
+import type { GenerationStore } from "../../lib/store/generation_store.ts";
+import type { ReplicaReport } from "../../lib/verify/report.ts";
+import { verifyReplica } from "../../lib/verify/verify.ts";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { type Exchange, EXCHANGES, exchangeScene, takeFromOther } from "../support/exchanged_history.ts";
+import { RecordedDatabase, type RecordingOptions } from "../support/recorded_database.ts";
+import { aStore } from "../support/replica_builder.ts";
+import { restoreTools } from "../support/restore_tools.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+
+const LAYOUTS = ["raw", "litestream"] as const;
+const HISTORY = { actions: 40, restarts: 25, snapshots: 15, pageSize: 1024, hasChecksums: true } as const;
+const ELSEWHERE = "00000000000000bb";
+
+async function verify(folder: string, store: GenerationStore): Promise<ReplicaReport> {
+  const scratch = `${folder}/scratch`;
+  Deno.mkdirSync(scratch, { recursive: true });
+  const clock = Object.assign(new SystemClock(), { sleep: () => Promise.resolve() }); // Nobody waits for the second look.
+  const tools = { ...restoreTools({ clock }), folder: scratch, keep: false };
+  const replica = { name: "file", store };
+  const report = await verifyReplica({ replica, url: "file:///replica" }, {
+    level: "equal",
+    isLevelExplicit: false,
+    isSeedChosen: false,
+    again: [],
+    target: { kind: "latest" },
+    sample: 0,
+    seed: 1,
+  }, tools);
+  assertEquals([...Deno.readDirSync(scratch)], []);
+  return report;
+}
+
+function problems({ findings }: ReplicaReport): string {
+  return findings.map(({ problem }) => problem).join("\n");
+}
+
+async function recorded(folder: string, options: Partial<RecordingOptions>): Promise<RecordedDatabase> {
+  Deno.mkdirSync(folder, { recursive: true });
+  return await RecordedDatabase.make(folder, { ...HISTORY, seed: 1, ...options });
+}
+
+for (const layout of LAYOUTS) {
+  for (const [seed, pageSize] of [[1, 1024], [2, 4096], [3, 512], [4, 1024]] as const) {
+    Deno.test(`verifyReplica() proves every record of a ${layout} history with pages of ${pageSize} bytes, seed ${seed}`, () =>
+      withTemporaryFolder(async (folder) => {
+        const { replica, points } = await recorded(folder, { seed, pageSize, layout });
+        const report = await verify(folder, replica.store);
+        assertEquals(problems(report), "");
+        const { snapshots, wals } = await replica.store.catalog(replica.generation);
+        const closed = wals.filter(({ lastRecord }) => lastRecord?.indexClosed === true);
+        // Of the first snapshot there is nothing else to compare with, unless it was taken behind a commit.
+        const states = points.length + closed.length + snapshots.length - 1;
+        const says = report.rungs.find(({ rung }) => rung === "intact")?.says ?? "";
+        assertStringIncludes(says, `; ${states} recorded states have the source's checksum`);
+      }));
+  }
+
+  for (const exchange of EXCHANGES.filter(({ layouts }) => layouts.includes(layout))) {
+    Deno.test(`verifyReplica() tells ${exchange.kind} in a ${layout} history, and names it`, () =>
+      withTemporaryFolder(async (folder) => {
+        const { replica } = await recorded(folder, { layout });
+        await expectTold(folder, exchange, layout, aStore(replica.root, layout), replica.root);
+      }));
+  }
+
+  for (const whose of ["another database", "another generation"] as const) {
+    Deno.test(`verifyReplica() tells an index that is ${whose}'s in a ${layout} history, and names it`, () =>
+      withTemporaryFolder(async (folder) => {
+        const { replica } = await recorded(folder, { layout });
+        const seed = whose === "another database" ? 9 : 1;
+        const other = await recorded(`${folder}/other`, { layout, seed, replica: { generation: ELSEWHERE } });
+        const apply: Exchange["apply"] = (scene) => takeFromOther(scene, other.replica.root, other.replica.generation);
+        const named: Exchange["named"] = ({ older }) => older;
+        const exchange = { kind: whose, layouts: LAYOUTS, named, apply };
+        await expectTold(folder, exchange, layout, aStore(replica.root, layout), replica.root);
+      }));
+  }
+}
+
+async function expectTold(
+  folder: string,
+  { apply, named }: Exchange,
+  layout: Layout,
+  store: GenerationStore,
+  root: string,
+): Promise<void> {
+  const [generation] = await store.generations();
+  assert(generation !== undefined);
+  const scene = await exchangeScene(root, store, generation);
+  await apply(scene);
+  await store.rest?.();
+  const report = await verify(folder, aStore(root, layout));
+  assertEquals(report.outcome, "fail");
+  assertMatch(problems(report), new RegExp(named(scene).map((index) => namesOf(layout, index)).join("|")));
+}
+
+function namesOf(layout: Layout, index: Index): string {
+  return layout === "raw" ? `${formatIndex(index)}\\.` : `/${index.toString(16).padStart(8, "0")}[._]`;
+}
