@@ -13,6 +13,7 @@ import { restoreFrom } from "../support/restore_tools.ts";
 import { databaseChecksum } from "../support/xxh64.ts";
 import { bytesWritten, contentOf, flipByte, forgetShadowWal, harmReplica, killDaemon, shell } from "./page_troubles.ts";
 import { HEALING_MS, PATIENCE_MS, Watching } from "./watching.ts";
+import { verifyAt } from "./verify_trial.ts";
 import { creation, randomShape, randomStep, type Shape } from "./application_steps.ts";
 
 /** What happens while the program is away, or to what it left. */
@@ -169,12 +170,22 @@ class History {
     const { checksum } = await restoreFrom(this.#watching.store, restored);
     this.#expect(checksum === "equal", "the restore had no checksum to compare with");
     this.#expectEqual(image, restored, "restored");
+    await this.#expectProven();
     if (this.#watching.layout === "raw" || random() >= this.litestreamShare) return 1;
     const byLitestream = `${this.folder}/litestream.db`;
     const { code, stderr } = await restoreWithLitestream(this.#watching.replica, byLitestream);
     this.#expect(code === 0, `Litestream restores nothing: ${stderr}`);
     this.#expectEqual(image, byLitestream, "Litestream restored");
     return 2;
+  }
+
+  /** What was harmed may have left a gap; every state that is there is the source's. */
+  async #expectProven(): Promise<void> {
+    const scratch = `${this.folder}/scratch`;
+    Deno.mkdirSync(scratch, { recursive: true });
+    const { findings } = await verifyAt(this.#watching.replica, this.#watching.layout, scratch);
+    const wrong = findings.filter(({ rung }) => rung === "intact" || rung === "equal");
+    this.#expect(wrong.length === 0, `verify says: ${wrong.map(({ problem }) => problem).join("; ")}`);
   }
 
   #expectEqual(image: Uint8Array, path: string, who: string): void {
