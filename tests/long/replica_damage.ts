@@ -2,7 +2,9 @@
 import { crc32c } from "../../lib/base/crc32c.ts";
 import { viewOf } from "../../lib/base/bytes.ts";
 import { COMMIT_RECORD_SIZE } from "../../lib/store/commit_record.ts";
+import type { Layout } from "../../lib/position/object_names.ts";
 import type { GenerationStore } from "../../lib/store/generation_store.ts";
+import { type Exchange, EXCHANGES, exchangeScene } from "../support/exchanged_history.ts";
 import { randomInteger } from "../support/random.ts";
 import { putOldPageBack, rewriteWal } from "../support/rewritten_wal.ts";
 
@@ -27,9 +29,10 @@ export interface DamageOptions {
   readonly cuts: number;
   /** Whether its writer keeps checksums of the whole database. */
   readonly isOurs: boolean;
+  readonly layout: Layout;
 }
 
-export function damages(root: string, { random, flips, cuts, isOurs }: DamageOptions): Damage[] {
+export function damages(root: string, { random, flips, cuts, isOurs, layout }: DamageOptions): Damage[] {
   const objects = objectsBelow(root);
   return [
     ...objects.flatMap((object) => [deleted(object), ...cutAnywhere(root, object, cuts, random)]),
@@ -41,7 +44,7 @@ export function damages(root: string, { random, flips, cuts, isOurs }: DamageOpt
     ...without(objects, /\/snapshots\//, "all snapshots lost"),
     shifted(objects, "file times later", (ms) => ms + 3 * DAY_MS),
     shifted(objects, "file times earlier", (ms) => ms - 3 * DAY_MS),
-    ...(isOurs ? [oldPage()] : []),
+    ...(isOurs ? [oldPage(), ...EXCHANGES.filter(({ layouts }) => layouts.includes(layout)).map(exchanged)] : []),
   ];
 }
 
@@ -150,6 +153,17 @@ function oldPage(): Damage {
     apply: async (_root, store) => {
       const [generation] = await store.generations();
       if (generation !== undefined) await rewriteWal(store, generation, putOldPageBack);
+    },
+  };
+}
+
+function exchanged({ kind, apply }: Exchange): Damage {
+  return {
+    kind,
+    detail: "",
+    apply: async (root, store) => {
+      const [generation] = await store.generations();
+      if (generation !== undefined) await apply(await exchangeScene(root, store, generation));
     },
   };
 }

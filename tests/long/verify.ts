@@ -53,6 +53,7 @@ for (const replica of replicas) {
     flips: Number(option("flips") ?? "60"),
     cuts: Number(option("cuts") ?? "24"),
     isOurs: replica.writer === "Tailrace",
+    layout: replica.layout,
   };
   for (const damage of damages(replica.root, options)) {
     const trial = await tryDamage(replica, truth, damage, folder);
