@@ -1,8 +1,7 @@
 /** What can be restored of a generation, as far as its listings tell. PURE. */
-import { asOffset } from "../position/position.ts";
-import { damagedSnapshots, type Place } from "../restore/history.ts";
+import { asOffset, type Index, type Offset } from "../position/position.ts";
 import type { GenerationCatalog, SnapshotEntry } from "../store/generation_store.ts";
-import { snapshotState } from "../store/snapshot_state.ts";
+import { damagedSnapshots, snapshotState } from "../store/snapshot_state.ts";
 
 /** To its newest point, to some point, or not at all. */
 export type Restorability = "whole" | "partly" | "none";
@@ -29,6 +28,11 @@ export function restorabilityOf(catalog: GenerationCatalog): Restorability {
  */
 export function sureSnapshots(catalog: GenerationCatalog): readonly SnapshotEntry[] {
   return catalog.snapshots.filter((entry) => reachOf(catalog, entry) !== undefined && !isUnproven(catalog, entry));
+}
+
+interface Place {
+  readonly index: Index;
+  readonly offset: Offset;
 }
 
 /** Where the state of a whole snapshot lies. */

@@ -73,35 +73,6 @@ export function wholeSnapshots(catalog: GenerationCatalog): readonly SnapshotPoi
   });
 }
 
-/** A snapshot that is there and cannot be restored from, though no crash leaves one like that. */
-export interface DamagedSnapshot {
-  /** The index it is named by. */
-  readonly name: Index;
-  /** Of the state that it would lead to; the beginning of its index where its record cannot be read. */
-  readonly place: Place;
-  readonly isPlaceKnown: boolean;
-  readonly capturedAtMs: number;
-  readonly sizeBytes: number;
-  /** Names the object. */
-  readonly problem: string;
-}
-
-export function damagedSnapshots(catalog: GenerationCatalog): readonly DamagedSnapshot[] {
-  return catalog.snapshots.flatMap((entry) => {
-    const { index, stateIndex = index, sizeBytes, createdAtMs, record, isUnread } = entry;
-    const state = snapshotState(catalog, entry);
-    if (state.kind !== "corrupt" || isUnread === true) return [];
-    return [{
-      name: index,
-      place: record === undefined ? { index, offset: asOffset(0) } : { index: stateIndex, offset: record.end },
-      isPlaceKnown: record !== undefined,
-      capturedAtMs: record?.capturedAtMs ?? createdAtMs,
-      sizeBytes,
-      problem: state.problem,
-    }];
-  });
-}
-
 function snapshotPoint(entry: SnapshotEntry, record: CommitRecord): SnapshotPoint {
   const { index, stateIndex, sizeBytes, imageBytes = sizeBytes, isPeers = false } = entry;
   const point = pointOf(stateIndex ?? index, record);

@@ -2,15 +2,8 @@
 import { nameObject } from "../position/object_names.ts";
 import { asOffset, formatIndex } from "../position/position.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
-import {
-  comparePlaces,
-  type DamagedSnapshot,
-  damagedSnapshots,
-  type GenerationFacts,
-  lostSnapshot,
-  type Place,
-  wholeSnapshots,
-} from "./history.ts";
+import { type DamagedSnapshot, damagedSnapshots } from "../store/snapshot_state.ts";
+import { comparePlaces, type GenerationFacts, lostSnapshot, type Place, wholeSnapshots } from "./history.ts";
 import type { IndexRecords, Range } from "./ranges.ts";
 
 export interface LossEnd extends Place {

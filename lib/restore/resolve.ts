@@ -3,9 +3,9 @@ import { nameObject } from "../position/object_names.ts";
 import { asIndex, asOffset, formatIndex, formatPosition, type Index, type Position } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
+import { damagedSnapshots } from "../store/snapshot_state.ts";
 import {
   comparePlaces,
-  damagedSnapshots,
   describePoint,
   endOfWal,
   type GenerationFacts,
