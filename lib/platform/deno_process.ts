@@ -244,8 +244,10 @@ function runtimeWords(words: readonly string[]): string[] {
 const RUNTIME_VARIABLES = ["HOME", "XDG_CACHE_HOME", "DENO_DIR", "LD_LIBRARY_PATH", "TMPDIR", "SQLITE_TMPDIR"];
 
 function runtimeEnvironment(): Record<string, string> {
-  const set = RUNTIME_VARIABLES.map((name) => [name, Deno.env.get(name)] as const);
-  return Object.fromEntries(set.flatMap(([name, value]) => value === undefined ? [] : [[name, value]]));
+  return Object.fromEntries(RUNTIME_VARIABLES.flatMap((name) => {
+    const value = environment(name);
+    return value === undefined ? [] : [[name, value.text]];
+  }));
 }
 
 /** Beside the reading of what it writes: it may write before it has read all. One that ends early says why by itself. */

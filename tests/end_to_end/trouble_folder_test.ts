@@ -44,11 +44,14 @@ trouble(".tmp left over", async (scene) => {
 
 trouble(".tmp left over by a snapshot that was killed", async (scene) => {
   const application = scene.application();
-  insert(application, 40, 100_000);
-  await using first = scene.daemon();
-  await first.until(() => leftOver(scene).length > 0, "a draft");
-  await first.stop("SIGKILL");
-  assertEquals(leftOver(scene).length, 1);
+  // A draft may be finished while it is seen; the next one is larger.
+  for (let rows = 40; leftOver(scene).length === 0; rows *= 2) {
+    if (rows > 40) { for (const folder of [scene.replica, scene.state]) Deno.removeSync(folder, { recursive: true }); }
+    insert(application, rows, 100_000);
+    await using first = scene.daemon();
+    await first.until(() => leftOver(scene).length > 0 || first.saying("Snapshot done").length > 0, "a draft");
+    await first.stop("SIGKILL");
+  }
   await using again = scene.daemon();
   await again.line("Snapshot done");
   assertEquals(await again.stop(), 0);
