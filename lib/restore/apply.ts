@@ -177,5 +177,9 @@ function* missingWindows(done: PageSet, pages: number, windowPages: number): Gen
 /** Lets others run, a signal among them. */
 async function takeTurn({ clock, signal }: ApplyTools): Promise<void> {
   await clock.yield();
-  if (signal.aborted) throw new ReplicationError("cancelled", "Cannot finish the restore: it was stopped by a signal");
+  if (signal.aborted) throw stoppedError();
+}
+
+export function stoppedError(): ReplicationError {
+  return new ReplicationError("cancelled", "Cannot finish the restore: it was stopped by a signal");
 }

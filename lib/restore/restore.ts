@@ -7,7 +7,7 @@ import { EarlySync } from "../platform/early_sync.ts";
 import type { FileUser } from "../platform/open_files.ts";
 import type { PageWriter } from "../platform/page_writer.ts";
 import type { Platform } from "../platform/platform.ts";
-import { applyPlan, type ApplyTools } from "./apply.ts";
+import { applyPlan, type ApplyTools, stoppedError } from "./apply.ts";
 import { type Candidate, decisiveError, findChoices, type RestoreReplica, type Unfit } from "./choose.ts";
 import { diagnose } from "./diagnosis.ts";
 import { Draft } from "./draft.ts";
@@ -103,6 +103,7 @@ async function build(
     await early.finish();
     return checksum === undefined ? "absent" : "equal";
   } catch (error) {
+    if (tools.signal.aborted) throw stoppedError(); // Whoever was asked for something then says so in other words.
     if (!(error instanceof DamagedWal)) throw error;
     const failure = await diagnose(plan, replica.store, error);
     throw restoreError(request.target, replica.store.description, failure);

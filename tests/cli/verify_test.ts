@@ -261,7 +261,8 @@ verifyTest(
       { end: past, databasePages: 2, checksum: sum(7, 7) },
       { end: newest, databasePages: 2, checksum: sum(11, 21) },
     );
-    const words = ["--config", "config.yml", "--replica", "one"];
+    // Of every index that is read all states are proven: this one is not.
+    const words = ["--config", "config.yml", "--replica", "one", "--slice", "1/2"];
     assertEquals((await verify(...words)).code, 0);
     assertEquals((await verify(...words, "--sample", "9")).code, 4);
     for (let run = 0; run < 2; run++) {
@@ -303,12 +304,12 @@ verifyTest(
     const refused = await verify("--report", "no/out.json", url);
     assertEquals([refused.code, refused.stdout], [2, ""]);
     assertStringIncludes(refused.stderr, `there is no folder ${folder}/no`);
-    Deno.mkdirSync(`${folder}/out.json`);
-    const whole = await verify("--report", "out.json", url);
+    const tooLong = "o".repeat(255); // As long as a name can be, and so the draft's is longer.
+    const whole = await verify("--report", tooLong, url);
     assertEquals([whole.code, whole.stdout], [1, ""]);
-    assertStringIncludes(whole.stderr, `${folder}/out.json`);
+    assertStringIncludes(whole.stderr, `${folder}/ooo`);
     flip(one.path(0, "wal"), 3_000);
-    const broken = await verify("--report", "out.json", url);
+    const broken = await verify("--report", tooLong, url);
     assertEquals(broken.code, 4);
     assertMatch(broken.stdout, /^FAILED /);
   },
