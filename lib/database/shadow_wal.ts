@@ -10,7 +10,7 @@
  * chain. Nothing is fsynced here by itself: `sync` is called before a read hold is released.
  */
 import { assert } from "../base/assert.ts";
-import { ReplicationError } from "../base/errors.ts";
+import { messageOf, ReplicationError } from "../base/errors.ts";
 import { timeAfter } from "../base/future.ts";
 import { EarlySync } from "../platform/early_sync.ts";
 import type { FileHandle, FileSystem } from "../platform/file_system.ts";
@@ -479,5 +479,10 @@ function lostFrames(path: string): ReplicationError {
 }
 
 function syncError(folder: string, cause: unknown): ReplicationError {
-  return new ReplicationError("failed", `Cannot make the shadow WAL ${folder} durable: the device refused`, { cause });
+  const advice = cause instanceof ReplicationError && cause.advice !== undefined ? { advice: cause.advice } : {};
+  const reason = messageOf(cause).replace(/^Cannot/, "cannot");
+  return new ReplicationError("failed", `Cannot make the shadow WAL ${folder} durable: ${reason}`, {
+    cause,
+    ...advice,
+  });
 }

@@ -1,10 +1,11 @@
 import { ReplicationError } from "../../lib/base/errors.ts";
 import { readRecords } from "../../lib/database/shadow_files.ts";
 import { ShadowWal } from "../../lib/database/shadow_wal.ts";
+import type { FileSystem } from "../../lib/platform/file_system.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { COMMIT_RECORD_SIZE } from "../../lib/store/commit_record.ts";
 import { parseWalHeader } from "../../lib/wal/header.ts";
-import { assert, assertEquals, assertFalse, assertGreater, assertThrows } from "../support/assert.ts";
+import { assert, assertEquals, assertFalse, assertGreater, assertRejects, assertThrows } from "../support/assert.ts";
 import { openBelow } from "../support/open_below.ts";
 import { capture, FRAME, GENERATION, offsetOf, ShadowStage } from "./shadow_stage.ts";
 
@@ -390,5 +391,23 @@ test("ShadowWal.create() gives times later than all before, whatever the clock s
   const shadow = ShadowWal.create(stage.files, stage.folder, GENERATION, 5_000);
   capture(shadow, stage.life(2), 2, 1_000);
   assertEquals(records(stage, shadow).map(({ capturedAtMs }) => capturedAtMs), [5_001]);
+  shadow.close();
+});
+
+test("ShadowWal.sync() that cannot open the folder says why, and what helps", async (stage) => {
+  const files: FileSystem = Object.create(stage.files);
+  const shadow = ShadowWal.create(files, stage.folder, GENERATION, 0);
+  capture(shadow, stage.life(2), 2, 1_000);
+  files.syncFolder = () => {
+    throw new ReplicationError("unavailable", "Cannot sync folder /s: too many open files", { advice: "raise it" });
+  };
+  for (const sync of [() => shadow.sync(), () => Promise.try(() => shadow.syncNow())]) {
+    const { message, advice } = await assertRejects(sync, ReplicationError);
+    const reason = "cannot sync folder /s: too many open files";
+    assertEquals([message, advice], [
+      `Cannot make the shadow WAL ${stage.folder}/${GENERATION} durable: ${reason}`,
+      "raise it",
+    ]);
+  }
   shadow.close();
 });
