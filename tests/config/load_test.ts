@@ -82,11 +82,20 @@ function stepsInsteadOfTime(steps: (() => void)[]) {
   });
 }
 
+/** The same until the last step; then time passes as it does, so that devices are waited for. */
+function stepsBeforeTime(steps: (() => void)[]) {
+  const real = new SystemClock();
+  const clock = stepsInsteadOfTime(steps);
+  const { sleep } = clock;
+  const wait = (ms: number, signal?: AbortSignal) => steps.length > 0 ? sleep(ms) : real.sleep(ms, signal);
+  return Object.assign(clock, { sleep: wait });
+}
+
 Deno.test("loadConfig() reads a pipe in whatever pieces it comes, until its end", async () => {
   await withTemporaryFolder(async (folder) => {
     const writer = pipeIn(folder);
     const bytes = new TextEncoder().encode(SMALLEST);
-    const clock = stepsInsteadOfTime([
+    const clock = stepsBeforeTime([
       () => writer.writeSync(bytes.subarray(0, 9)),
       () => writer.writeSync(bytes.subarray(9)),
       () => writer.close(),

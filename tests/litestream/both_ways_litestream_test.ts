@@ -1,8 +1,9 @@
 /** The two programs on each other's replicas, both real, beside a real application. */
 import { DatabaseSync } from "node:sqlite";
+import { equalBytes } from "../../lib/base/bytes.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { aKeyPair } from "../support/age.ts";
-import { type Daemon, sleep, startReplicate } from "../support/daemon.ts";
+import { type Daemon, sleep, startReplicate, until } from "../support/daemon.ts";
 import { databaseImage } from "../support/database_image.ts";
 import { runTailrace } from "../support/tailrace.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
@@ -60,6 +61,15 @@ class Scene {
 
   image(): Uint8Array {
     return databaseImage(this.database, `${this.folder}/scratch`);
+  }
+
+  /** A moment at which the replica holds what the database is. */
+  async point(): Promise<{ readonly at: Date; readonly image: Uint8Array }> {
+    const image = this.image();
+    await until(async () => equalBytes(await this.byOurs(), image), "the replica to hold what was written");
+    const at = new Date();
+    await sleep(60); // What comes next has another time.
+    return { at, image };
   }
 
   output(): string {
@@ -126,9 +136,7 @@ test({ ...OURS, feature: "points in time" }, async (scene) => {
   const points: { at: Date; image: Uint8Array }[] = [];
   for (let i = 0; i < 4; i++) {
     await write(scene, 2);
-    await sleep(300);
-    points.push({ at: new Date(), image: scene.image() });
-    await sleep(60);
+    points.push(await scene.point());
   }
   await write(scene, 1);
   assertEquals(await daemon.stop(), 0);
@@ -182,8 +190,7 @@ test({ ...OURS, feature: "a resync: written and closed last while we were away" 
   await using daemon = startReplicate(["--config", scene.config]);
   await daemon.line("Resynced");
   await write(scene, 2);
-  await sleep(300);
-  const point = { at: new Date(), image: scene.image() };
+  const point = await scene.point();
   await write(scene, 2);
   assertEquals(await daemon.stop(), 0);
   assertEquals(daemon.saying("Making a snapshot"), []);
@@ -220,8 +227,7 @@ test({ ...OURS, feature: "a replica that was brought forward by the pages that c
   await using daemon = startReplicate(["--config", scene.config]);
   await daemon.line("Caught up");
   await write(scene, 2);
-  await sleep(300);
-  const point = { at: new Date(), image: scene.image() };
+  const point = await scene.point();
   await write(scene, 2);
   assertEquals(await daemon.stop(), 0);
   assertEquals(daemon.saying("Making a snapshot"), []);

@@ -198,7 +198,6 @@ const junkNames: Good = {
     for (const name of ["0123456789ABCDEF", "0123", "trash"]) {
       Deno.mkdirSync(`${shop.replica}/generations/${name}/snapshots`, { recursive: true });
     }
-    Deno.writeTextFileSync(`${shop.replica}/generations/fffffffffffffff1`, "a file");
     return whole(shop);
   },
 };
