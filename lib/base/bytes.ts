@@ -1,3 +1,5 @@
+import { assert } from "./assert.ts";
+
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
@@ -20,6 +22,17 @@ export function getSafeUint64(view: DataView, at: number): number {
 export function setSafeUint64(view: DataView, at: number, value: number): void {
   view.setUint32(at, value % 2 ** 32, true);
   view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+}
+
+/** An unsigned 48-bit little-endian number. */
+export function getUint48(view: DataView, at: number): number {
+  return view.getUint16(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+}
+
+export function setUint48(view: DataView, at: number, value: number): void {
+  assert(value >= 0 && value < 2 ** 48, "the number has at most 48 bits");
+  view.setUint32(at, value % 2 ** 32, true);
+  view.setUint16(at + 4, Math.floor(value / 2 ** 32), true);
 }
 
 export function hex(bytes: Uint8Array): string {

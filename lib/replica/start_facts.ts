@@ -121,7 +121,8 @@ async function lookForDamage(
   reason: string,
 ): Promise<Start> {
   const entry = catalog.wals.at(-1);
-  if (entry === undefined || entry.isUnread === true) return { kind: "other", reason };
+  // What belongs elsewhere may be the only copy there is of it: it is left where it is.
+  if (entry === undefined || entry.isUnread === true || entry.isForeign === true) return { kind: "other", reason };
   const { generation } = catalog;
   const { offset, damage } = await findIntactEnd(store, generation, entry);
   if (damage === undefined) return { kind: "other", reason };

@@ -154,6 +154,12 @@ export function walOf({ wals }: GenerationCatalog, index: Index): WalEntry | und
   return wals[low]?.index === index ? wals[low] : undefined;
 }
 
+/** Why less is there than there was, where what is there says so itself. */
+export function shortWal({ layout }: GenerationCatalog, entry: WalEntry): string | undefined {
+  const isNamed = layout === "litestream" || entry.isReplaced === true || entry.isForeign === true;
+  return isNamed ? entry.recordProblem : undefined;
+}
+
 /** Where the WAL of an entry can be replayed to: its last record, or its last commit frame where there are no records. */
 export function endOfWal(facts: GenerationFacts, entry: WalEntry): Point | undefined {
   if (entry.lastRecord !== undefined) return pointOf(entry.index, entry.lastRecord);

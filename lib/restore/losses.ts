@@ -1,9 +1,10 @@
 /** What a generation speaks of and no restore can get to: WAL that was there once, what nothing leads to, damaged snapshots. PURE. */
 import { nameObject } from "../position/object_names.ts";
 import { asOffset, formatIndex } from "../position/position.ts";
+import type { CommitRecord } from "../store/commit_record.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
 import { type DamagedSnapshot, damagedSnapshots } from "../store/snapshot_state.ts";
-import { comparePlaces, type GenerationFacts, lostSnapshot, type Place, wholeSnapshots } from "./history.ts";
+import { comparePlaces, type GenerationFacts, lostSnapshot, type Place, shortWal, wholeSnapshots } from "./history.ts";
 import type { IndexRecords, Range } from "./ranges.ts";
 
 export interface LossEnd extends Place {
@@ -29,6 +30,7 @@ export function lossesOf(facts: GenerationFacts, records: IndexRecords, ranges: 
     ...damagedSnapshots(catalog).filter((snapshot) => !isWithinOne(ranges, snapshot)).map(snapshotLoss),
     ...unusable.map((group) => unusableLoss(catalog, group, records)),
     ...catalog.wals.flatMap((entry) => lostTail(catalog, entry)),
+    ...catalog.wals.flatMap((entry) => lostRecords(catalog, entry, records.get(entry.index))),
   ];
   return losses.sort((a, b) => comparePlaces(a.first, b.first));
 }
@@ -96,17 +98,39 @@ function damagedBefore(catalog: GenerationCatalog, { index }: WalEntry): Damaged
 
 /** A `.wal` is durable before its records: what they promise was there. */
 function lostTail(catalog: GenerationCatalog, entry: WalEntry): Loss[] {
-  const { index, promisedEnd, lastRecord, createdAtMs } = entry;
+  const { index, promisedEnd, lastRecord, createdAtMs, isForeign } = entry;
   const from = lastRecord?.end ?? asOffset(0);
   if (promisedEnd === undefined || promisedEnd <= from) return [];
   const key = nameObject(catalog, index, "wal");
+  const to = isForeign === true ? asOffset(Math.max(from, entry.sizeBytes)) : promisedEnd;
   return [{
     kind: "lost",
     first: { index, offset: from, capturedAtMs: lastRecord?.capturedAtMs ?? createdAtMs },
-    last: { index, offset: promisedEnd, capturedAtMs: createdAtMs },
-    bytes: promisedEnd - from,
-    problem: `${key} ends at byte ${from} of what it held (expected ${promisedEnd}, as its records say)`,
-    mayBeLeft: true,
+    last: { index, offset: to, capturedAtMs: createdAtMs },
+    bytes: to - from,
+    problem: shortWal(catalog, entry) ??
+      `${key} ends at byte ${from} of what it held (expected ${promisedEnd}, as its records say)`,
+    mayBeLeft: isForeign !== true,
+  }];
+}
+
+/** The newest record of an index stands there; one before it does not, and so those between are no points. */
+function lostRecords(
+  catalog: GenerationCatalog,
+  { index, lastRecord }: WalEntry,
+  records: readonly CommitRecord[] = [],
+): Loss[] {
+  const known = records.at(-1);
+  if (lastRecord === undefined || known?.end === lastRecord.end || lastRecord.end === 0) return [];
+  const from = known?.end ?? asOffset(0);
+  const problem = `${nameObject(catalog, index, "commits")} is damaged after ${records.length} records`;
+  return [{
+    kind: "lost",
+    first: { index, offset: from, capturedAtMs: (known ?? lastRecord).capturedAtMs },
+    last: { index, offset: lastRecord.end, capturedAtMs: lastRecord.capturedAtMs },
+    bytes: lastRecord.end - from,
+    problem: `${problem} (expected all records up to ${lastRecord.end})`,
+    mayBeLeft: false,
   }];
 }
 

@@ -12,6 +12,7 @@ import {
   type Point,
   pointOf,
   type Refusal,
+  shortWal,
   walOf,
   wholeSnapshots,
 } from "./history.ts";
@@ -199,6 +200,10 @@ function resolvePosition(facts: GenerationFacts, position: Position): Resolution
       intactTo: last === undefined ? { index, offset: asOffset(0) } : pointOf(index, last),
     };
   }
+  const damaged = damagedSnapshots(catalog).find(({ name, place, isPlaceKnown }) =>
+    isPlaceKnown ? comparePlaces(place, position) === 0 : name === index
+  );
+  if (damaged !== undefined) return { kind: "refusal", code: "corrupt", problem: damaged.problem };
   return notAPoint(facts, `${formatPosition(position)} is not where a captured transaction ends`, position);
 }
 
@@ -254,9 +259,8 @@ function damageNotices(entry: WalEntry): string[] {
 
 function brokenPromise(catalog: GenerationCatalog, entry: WalEntry, intact: Point | undefined): Refusal {
   const key = nameObject(catalog, entry.index, "wal");
-  const problem = (catalog.layout === "litestream" || entry.isReplaced === true) && entry.recordProblem !== undefined
-    ? entry.recordProblem
-    : `${key} has ${entry.sizeBytes} bytes (expected at least ${entry.promisedEnd}, as its records say)`;
+  const problem = shortWal(catalog, entry) ??
+    `${key} has ${entry.sizeBytes} bytes (expected at least ${entry.promisedEnd}, as its records say)`;
   const begin = { index: entry.index, offset: asOffset(0) };
   const intactTo = intact === undefined || comparePlaces(intact, begin) < 0 ? begin : intact;
   return { kind: "refusal", code: "corrupt", problem, intactTo };

@@ -5,8 +5,8 @@
 import { ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { ReplicaClient } from "../clients/client.ts";
-import type { Offset } from "../position/position.ts";
-import { COMMIT_RECORD_SIZE, type CommitRecord, parseCommitRecord } from "./commit_record.ts";
+import { asOffset, type Offset } from "../position/position.ts";
+import { COMMIT_RECORD_SIZE, type CommitRecord, parseCommitRecord, type RecordHome } from "./commit_record.ts";
 
 /** Walking back from the end, damage is met so rarely that one record is read first, then these many at once. */
 const RECORDS_A_BLOCK = 64;
@@ -19,10 +19,13 @@ export interface CommitLogEnd {
   readonly lastRecord?: CommitRecord;
   readonly recordProblem?: string;
   readonly promisedEnd?: Offset;
+  /** Records there were written for another place; how much belonged here nobody can tell. */
+  readonly isForeign?: true;
 }
 
 /** `sizeOf` says how large an object is now, 0 when absent. The `.wal` is asked after the record was read: it grows first. */
 export interface CommitLogObjects {
+  readonly home: RecordHome;
   readonly walKey: string;
   readonly commitsKey: string;
   sizeOf(key: string): Promise<number>;
@@ -37,32 +40,35 @@ export async function readCommitLogEnd(client: ReplicaClient, objects: CommitLog
   const recordCount = Math.floor(size / COMMIT_RECORD_SIZE);
   let problem = size % COMMIT_RECORD_SIZE === 0 ? undefined : `the last record of ${objects.commitsKey} is torn`;
   let promisedEnd: Offset | undefined;
+  let foreign: string | undefined;
   for (let end = recordCount, count = 1; end > 0; end -= count, count = RECORDS_A_BLOCK) {
     if ((recordCount - end) * COMMIT_RECORD_SIZE > limits.tornRecordsMaxBytes) {
       const records = await readCommitLog(client, objects);
       const [lastRecord, validBytes] = [records.at(-1), records.length * COMMIT_RECORD_SIZE];
-      const found = lastRecord === undefined ? {} : { lastRecord };
-      return { recordCount, validBytes, ...found, ...problemOf(problem), ...promiseOf(promisedEnd) };
+      const known = lastRecord === undefined ? {} : { lastRecord };
+      return { recordCount, validBytes, ...known, ...found(foreign, problem, promisedEnd) };
     }
     count = Math.min(count, end);
     const block = new Uint8Array(count * COMMIT_RECORD_SIZE);
     await readWhole(client, objects.commitsKey, (end - count) * COMMIT_RECORD_SIZE, block);
     const walSize = await objects.sizeOf(objects.walKey);
     for (let slot = count - 1; slot >= 0; slot--) {
-      const parsed = parseRecordAt(objects.commitsKey, block, slot * COMMIT_RECORD_SIZE);
+      const parsed = parseRecordAt(objects, block, slot * COMMIT_RECORD_SIZE);
       if (!parsed.ok) {
-        problem ??= `in ${objects.commitsKey}, ${parsed.reason}`;
+        const sentence = `in ${objects.commitsKey}, ${parsed.reason}`;
+        if (parsed.foreign === true) foreign ??= sentence;
+        else problem ??= sentence;
         continue;
       }
       if (parsed.record.end <= walSize) {
         const validBytes = (end - count + slot + 1) * COMMIT_RECORD_SIZE;
-        return { recordCount, validBytes, lastRecord: parsed.record, ...problemOf(problem), ...promiseOf(promisedEnd) };
+        return { recordCount, validBytes, lastRecord: parsed.record, ...found(foreign, problem, promisedEnd) };
       }
       promisedEnd ??= parsed.record.end;
       problem ??= `${objects.walKey} has ${walSize} bytes, its last commit record ends at ${parsed.record.end}`;
     }
   }
-  return { recordCount, validBytes: 0, ...problemOf(problem), ...promiseOf(promisedEnd) };
+  return { recordCount, validBytes: 0, ...found(foreign, problem, promisedEnd) };
 }
 
 /** Valid records in order, each starting where the one before ended, the first at 0, all inside the `.wal`. */
@@ -77,7 +83,7 @@ export async function readCommitLog(client: ReplicaClient, objects: CommitLogObj
     const got = await client.read(objects.commitsKey, at, bytes);
     const walSize = await objects.sizeOf(objects.walKey);
     for (let from = 0; from + COMMIT_RECORD_SIZE <= got; from += COMMIT_RECORD_SIZE) {
-      const parsed = parseRecordAt(objects.commitsKey, bytes, from);
+      const parsed = parseRecordAt(objects, bytes, from);
       if (!parsed.ok || parsed.record.start !== end || parsed.record.end < end || parsed.record.end > walSize) {
         return records;
       }
@@ -89,9 +95,9 @@ export async function readCommitLog(client: ReplicaClient, objects: CommitLogObj
   return records;
 }
 
-function parseRecordAt(key: string, bytes: Uint8Array, at: number) {
-  const parsed = parseCommitRecord(bytes.subarray(at, at + COMMIT_RECORD_SIZE));
-  if (!parsed.ok && parsed.unsupported) throw unsupportedRecord(key, parsed.reason);
+function parseRecordAt({ commitsKey, home }: CommitLogObjects, bytes: Uint8Array, at: number) {
+  const parsed = parseCommitRecord(bytes.subarray(at, at + COMMIT_RECORD_SIZE), home);
+  if (!parsed.ok && parsed.unsupported) throw unsupportedRecord(commitsKey, parsed.reason);
   return parsed;
 }
 
@@ -108,10 +114,13 @@ async function readWhole(client: ReplicaClient, key: string, at: number, into: U
   }
 }
 
-function problemOf(recordProblem: string | undefined): { recordProblem?: string } {
-  return recordProblem === undefined ? {} : { recordProblem };
-}
+/** How much belonged where foreign records stand. */
+export const NOBODY_KNOWS = asOffset(Infinity);
 
-function promiseOf(promisedEnd: Offset | undefined): { promisedEnd?: Offset } {
-  return promisedEnd === undefined ? {} : { promisedEnd };
+function found(foreign: string | undefined, problem: string | undefined, promisedEnd: Offset | undefined) {
+  if (foreign !== undefined) return { recordProblem: foreign, promisedEnd: NOBODY_KNOWS, isForeign: true } as const;
+  return {
+    ...(problem === undefined ? {} : { recordProblem: problem }),
+    ...(promisedEnd === undefined ? {} : { promisedEnd }),
+  };
 }

@@ -179,11 +179,13 @@ export interface WalEntry {
   readonly recordProblem?: string;
   /**
    * The end of the newest valid record that ends beyond the `.wal`. A `.wal` is durable before its record, so these bytes
-   * were there once: damage, not a crash.
+   * were there once: damage, not a crash. Infinity where nobody knows how much was there.
    */
   readonly promisedEnd?: Offset;
   /** Something that is no file stands in the place of one of its objects; `recordProblem` says what. */
   readonly isReplaced?: boolean;
+  /** What is there says that it was written for another index or generation; `recordProblem` then says which. */
+  readonly isForeign?: boolean;
 }
 
 export interface ReplicaEnd {

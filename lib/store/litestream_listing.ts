@@ -14,10 +14,15 @@ import {
   snapshotsFolder,
 } from "../position/litestream_names.ts";
 import type { Index, Offset } from "../position/position.ts";
+import type { RecordHome } from "./commit_record.ts";
 import { unlessDamaged } from "./damaged_generation.ts";
 import { draftsIn } from "./leftovers.ts";
 
 export interface ListedObject {
+  /** Where it was found. */
+  readonly home: RecordHome;
+  /** Of a segment. */
+  readonly offset?: Offset;
   readonly key: string;
   readonly encoding: ObjectEncoding;
   readonly sizeBytes: number;
@@ -69,16 +74,17 @@ export async function listGeneration(client: ReplicaClient, generation: Generati
   const snapshots = await list(snapshotsFolder(generation));
   // Listed after the snapshots, the WAL is never older than they are.
   const wal = await list(segmentsFolder(generation));
-  return {
-    snapshots: snapshotsIn(snapshots),
-    segments: segmentsIn(wal),
-    files: filesIn(snapshots.filter(isObject), wal.filter(isObject)),
-    ...(damage === undefined ? {} : { damage }),
-  };
+  const listed = { snapshots: snapshotsIn(generation, snapshots), segments: segmentsIn(generation, wal) };
+  const files = filesIn(listed, snapshots.filter(isObject), wal.filter(isObject));
+  return { ...listed, files, ...(damage === undefined ? {} : { damage }) };
 }
 
-function filesIn(snapshots: readonly Placed[], wal: readonly Placed[]): GenerationFiles {
-  const shown = new Set([...snapshotsIn(snapshots), ...[...segmentsIn(wal).values()].flat()].map(({ key }) => key));
+function filesIn(
+  listed: Omit<LitestreamListing, "files">,
+  snapshots: readonly Placed[],
+  wal: readonly Placed[],
+): GenerationFiles {
+  const shown = new Set([...listed.snapshots, ...[...listed.segments.values()].flat()].map(({ key }) => key));
   const hiddenFirst = (a: { readonly key: string }, b: { readonly key: string }) =>
     Number(shown.has(a.key)) - Number(shown.has(b.key));
   const folders = [...snapshots, ...wal].map(({ key }) => key.slice(0, key.lastIndexOf("/")));
@@ -113,24 +119,25 @@ function isObject({ kind, oddity }: Placed): boolean {
   return kind === "object" && oddity === undefined;
 }
 
-function snapshotsIn(entries: readonly Placed[]): ListedSnapshot[] {
+function snapshotsIn(generation: Generation, entries: readonly Placed[]): ListedSnapshot[] {
   const byIndex = new Map<Index, ListedSnapshot>();
   for (const entry of entries) {
     const name = parseSnapshotName(entry.name);
     if (name === undefined || !isPreferred(name.encoding, byIndex.get(name.index))) continue;
-    byIndex.set(name.index, { ...objectOf(entry, name.encoding), index: name.index });
+    byIndex.set(name.index, objectOf(entry, name.encoding, { generation, index: name.index }));
   }
   return [...byIndex.values()].sort((a, b) => a.index - b.index);
 }
 
-function segmentsIn(entries: readonly Placed[]): Map<Index, Segment[]> {
+function segmentsIn(generation: Generation, entries: readonly Placed[]): Map<Index, Segment[]> {
   const byPlace = new Map<string, Omit<Segment, "notBeforeMs">>();
   for (const entry of entries) {
     const name = parseSegmentName(entry.name);
     if (name === undefined) continue;
     const { index, offset, encoding } = name;
     const place = `${index}:${offset}`;
-    if (isPreferred(encoding, byPlace.get(place))) byPlace.set(place, { ...objectOf(entry, encoding), index, offset });
+    if (!isPreferred(encoding, byPlace.get(place))) continue;
+    byPlace.set(place, { ...objectOf(entry, encoding, { generation, index }), offset });
   }
   const inOrder = [...byPlace.values()].sort((a, b) => a.index - b.index || a.offset - b.offset);
   const byIndex = new Map<Index, Segment[]>();
@@ -149,8 +156,9 @@ function isPreferred(encoding: ObjectEncoding, other: ListedObject | undefined):
   return other === undefined || encoding === "none";
 }
 
-function objectOf(entry: Placed, encoding: ObjectEncoding): ListedObject {
+function objectOf(entry: Placed, encoding: ObjectEncoding, home: RecordHome): ListedSnapshot {
   const { key, kind, size: sizeBytes, modifiedAtMs: createdAtMs } = entry;
   const instead = entry.oddity ?? (kind === "folder" ? "a folder" : undefined);
-  return { key, encoding, sizeBytes, createdAtMs, ...(instead === undefined ? {} : { instead }) };
+  const { index } = home;
+  return { home, index, key, encoding, sizeBytes, createdAtMs, ...(instead === undefined ? {} : { instead }) };
 }

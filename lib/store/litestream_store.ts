@@ -9,8 +9,9 @@ import type { Generation } from "../position/generation.ts";
 import { formatSegmentKey, formatSnapshotKey } from "../position/litestream_names.ts";
 import type { Layout } from "../position/object_names.ts";
 import { asIndex, asOffset, type Index, type Offset } from "../position/position.ts";
+import { NOBODY_KNOWS } from "./commit_log.ts";
 import { CatalogMemory, type ListedLook, lookOf } from "./catalog_memory.ts";
-import type { CommitRecord } from "./commit_record.ts";
+import type { CommitRecord, RecordHome } from "./commit_record.ts";
 import { DamagedGeneration } from "./damaged_generation.ts";
 import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
@@ -42,6 +43,7 @@ import { peerRecords, readImageShape } from "./peer_records.ts";
 import { endOf } from "./resynced.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { type Encryption, openContent, readObjectTail } from "./stored_object.ts";
+import { isOf, type Writer, writerOf } from "./writer.ts";
 
 /** So many that cannot be read are met one by one, from the end on. */
 const DAMAGED_ONE_BY_ONE = 64;
@@ -62,7 +64,11 @@ export class LitestreamStore implements GenerationStore {
   readonly #listings = new Map<Generation, LitestreamListing>();
   /** The same as names, kept over removals and appends: listing a folder again for each index would take far too long. */
   readonly #files = new Map<Generation, { readonly listed: GenerationFiles; readonly writtenSince: Set<Index> }>();
-  readonly #contents = new OpenContents((object) => openContent(this.#client, object, this.#encryption));
+  /** As the objects of a catalog told. */
+  readonly #writers = new Map<Generation, Writer>();
+  readonly #contents = new OpenContents((object) => {
+    return openContent(this.#client, object, this.#encryption, this.#writers.get(object.home.generation));
+  });
 
   /** `memory`: for a replica that this host may not be able to read. */
   constructor(
@@ -109,6 +115,7 @@ export class LitestreamStore implements GenerationStore {
       return memory.snapshots.entry(snapshot.index, lookOf([asListed(snapshot)], snapshot.key), read);
     });
     const snapshots = looked.flatMap((entry) => entry ?? []);
+    await this.#judgeWriter(generation, listing, snapshots, wals);
     const isEmpty = snapshots.length === 0 && wals.length === 0;
     const { damage, files: { drafts } } = listing;
     const unfinished = damage === undefined ? await unfinishedIn(this.#client, generation, drafts, isEmpty) : {};
@@ -123,7 +130,9 @@ export class LitestreamStore implements GenerationStore {
     if (last === undefined) return undefined;
     const [index, ofIndex] = last;
     if (this.#isBlind) return this.#rememberedEnd(generation, ofIndex.at(-1));
-    const { lastRecord, recordProblem } = await this.#walEntry(generation, index, ofIndex, true);
+    let entry = await this.#walEntry(generation, index, ofIndex, true);
+    if (entry.isPeers === true) entry = (await this.catalog(generation)).wals.at(-1) ?? entry;
+    const { lastRecord, recordProblem } = entry;
     if (recordProblem !== undefined) {
       throw new ReplicationError("corrupt", `Cannot tell where ${this.description} ends: ${recordProblem}`);
     }
@@ -157,7 +166,7 @@ export class LitestreamStore implements GenerationStore {
     if (snapshot === undefined) {
       throw new ReplicationError("not-found", `Cannot read ${formatSnapshotKey(generation, index)}: it is gone`);
     }
-    const content = await openContent(this.#client, snapshot, this.#encryption);
+    const content = await openContent(this.#client, snapshot, this.#encryption, this.#writers.get(generation));
     return {
       isReadWhole: true,
       read: (at, into) => content.read(at, into),
@@ -178,7 +187,7 @@ export class LitestreamStore implements GenerationStore {
       if (piece.length === 0) await this.#rememberNext(generation, key, index, asOffset(end), wal.records());
       return piece;
     };
-    await this.#write(key, next, () => {
+    await this.#write(key, next, { generation, index }, () => {
       const records = wal.records();
       assertContiguous(records, start, end);
       return { records, contentBytes: end - start, stateIndex: asIndex(0) };
@@ -200,7 +209,7 @@ export class LitestreamStore implements GenerationStore {
       written ??= await this.#afterLast(await stream.end(), bringWal);
       return piece;
     };
-    await this.#write(key, next, () => {
+    await this.#write(key, next, { generation, index: stream.index }, () => {
       assert(written !== undefined, "the stream has ended");
       const { record, sizeBytes, stateIndex } = written;
       assert(record.kind === "snapshot" && record.start === record.end, "a snapshot's record is of one position");
@@ -241,6 +250,7 @@ export class LitestreamStore implements GenerationStore {
     await removeEmptyFolders(this.#client, generation, groups);
     this.#listings.delete(generation);
     this.#files.delete(generation);
+    this.#writers.delete(generation);
   }
 
   async #deleteSegments(segments: GenerationFiles["segments"]): Promise<void> {
@@ -300,8 +310,13 @@ export class LitestreamStore implements GenerationStore {
     return written;
   }
 
-  async #write(key: string, next: NextBytes, tail: () => Parameters<typeof formatObjectTail>[0]): Promise<void> {
-    const frame = encodeFrame(next, () => withTrailerEnding(formatObjectTail(tail())));
+  async #write(
+    key: string,
+    next: NextBytes,
+    home: RecordHome,
+    tail: () => Parameters<typeof formatObjectTail>[0],
+  ): Promise<void> {
+    const frame = encodeFrame(next, () => withTrailerEnding(formatObjectTail(tail(), home)));
     try {
       await this.#client.write(key, this.#encryption?.encrypt(frame.next) ?? frame.next, "a-new-name");
     } finally {
@@ -333,6 +348,32 @@ export class LitestreamStore implements GenerationStore {
     return this.#listings.get(generation) ?? await this.#list(generation);
   }
 
+  /** What another program wrote than the rest of the generation is damage; with what is, it is looked at again, and named. */
+  async #judgeWriter(
+    generation: Generation,
+    listing: LitestreamListing,
+    snapshots: SnapshotEntry[],
+    wals: WalEntry[],
+  ): Promise<void> {
+    const writer = writerOf([...snapshots, ...wals]);
+    if (writer === undefined) return;
+    if (this.#writers.get(generation) !== writer) { // What was opened before was not judged by it.
+      this.#writers.set(generation, writer);
+      this.#contents.forgetAll();
+    }
+    const last = wals.at(-1);
+    for (const [slot, entry] of wals.entries()) {
+      if (isOf(writer, entry) && entry.recordProblem === undefined) continue;
+      const segments = listing.segments.get(entry.index) ?? [];
+      wals[slot] = await unlessGone(this.#walEntry(generation, entry.index, segments, entry === last), entry);
+    }
+    for (const [slot, entry] of snapshots.entries()) {
+      if (isOf(writer, entry) && entry.recordProblem === undefined) continue;
+      const listed = listing.snapshots.find(({ index }) => index === entry.index);
+      if (listed !== undefined) snapshots[slot] = await unlessGone(this.#snapshotEntry(listed), entry);
+    }
+  }
+
   #reader(generation: Generation, segments: readonly Segment[]): SegmentReader {
     return new SegmentReader(generation, segments, (segment, work) => this.#contents.use(segment, work));
   }
@@ -342,7 +383,8 @@ export class LitestreamStore implements GenerationStore {
     const basis = { index, sizeBytes, createdAtMs };
     if (this.#isBlind) return { ...basis, isUnread: true, recordProblem: `${snapshot.key} is encrypted` };
     try {
-      const tail = await readObjectTail(this.#client, snapshot, this.#encryption);
+      const writer = this.#writers.get(snapshot.home.generation);
+      const tail = await readObjectTail(this.#client, snapshot, this.#encryption, writer);
       if (tail !== undefined && "problem" in tail) return { ...basis, recordProblem: tail.problem };
       if (tail !== undefined) {
         const [record] = tail.records;
@@ -374,7 +416,7 @@ export class LitestreamStore implements GenerationStore {
       recordCount: segments.length,
     };
     if (this.#isBlind) return { ...basis, isUnread: true, recordProblem: "it is encrypted" };
-    let damage: { readonly recordProblem: string; readonly promisedEnd: Offset } | undefined;
+    let damage: Pick<WalEntry, "recordProblem" | "promisedEnd" | "isForeign"> | undefined;
     let known: Pick<WalEntry, "lastRecord" | "isPeers"> = {};
     // What stands behind one that cannot be read leads nowhere, and there may be any number: after some, the rest is halved.
     for (let [low, high, damaged] = [-1, segments.length, 0]; high - low > 1;) {
@@ -388,8 +430,12 @@ export class LitestreamStore implements GenerationStore {
       }
       high = slot; // It is damaged, or holds the end of no transaction.
       if (!("problem" in found)) continue;
-      damage ??= { recordProblem: found.problem, promisedEnd: asOffset((segments[slot]?.offset ?? 0) + 1) };
       damaged++;
+      // What belongs elsewhere comes first: it must not be taken back with what is damaged.
+      if (found.isForeign && damage?.isForeign !== true) {
+        damage = { recordProblem: found.problem, promisedEnd: NOBODY_KNOWS, isForeign: true };
+      }
+      damage ??= { recordProblem: found.problem, promisedEnd: asOffset((segments[slot]?.offset ?? 0) + 1) };
     }
     return { ...basis, ...known, ...damage };
   }
@@ -399,18 +445,23 @@ export class LitestreamStore implements GenerationStore {
     segments: readonly Segment[],
     slot: number,
     isLast: boolean,
-  ): Promise<{ readonly records: readonly CommitRecord[]; readonly isPeers: boolean } | { readonly problem: string }> {
+  ): Promise<
+    | { readonly records: readonly CommitRecord[]; readonly isPeers: boolean }
+    | { readonly problem: string; readonly isForeign: boolean }
+  > {
     const segment = segments[slot];
     assert(segment !== undefined, "the slot is one of the segments");
     try {
-      const tail = await readObjectTail(this.#client, segment, this.#encryption);
+      const tail = await readObjectTail(this.#client, segment, this.#encryption, this.#writers.get(generation));
       if (tail !== undefined && "problem" in tail) return tail;
-      if (tail?.records.some(({ kind }) => kind === "snapshot")) return { problem: ofAnotherKind(segment.key) };
+      if (tail?.records.some(({ kind }) => kind === "snapshot")) {
+        return { problem: ofAnotherKind(segment.key), isForeign: true };
+      }
       if (tail !== undefined) return { records: tail.records, isPeers: false };
       const reader = this.#reader(generation, segments);
       return { records: await peerRecords(reader, segments, slot, isLast), isPeers: true };
     } catch (error) {
-      return { problem: problemOf(error) };
+      return { problem: problemOf(error), isForeign: false };
     }
   }
 }

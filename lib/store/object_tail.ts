@@ -13,7 +13,13 @@
 import { crc32c } from "../base/crc32c.ts";
 import { getSafeUint64, setSafeUint64, viewOf } from "../base/bytes.ts";
 import { asIndex, type Index } from "../position/position.ts";
-import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecords, parseCommitRecord } from "./commit_record.ts";
+import {
+  COMMIT_RECORD_SIZE,
+  type CommitRecord,
+  formatCommitRecords,
+  parseCommitRecord,
+  type RecordHome,
+} from "./commit_record.ts";
 
 const VERSION = 1;
 const HEAD_SIZE = 24;
@@ -27,23 +33,24 @@ export interface ObjectTail {
 
 export type ParsedObjectTail =
   | { readonly ok: true; readonly tail: ObjectTail }
-  | { readonly ok: false; readonly reason: string; readonly unsupported: boolean };
+  | { readonly ok: false; readonly reason: string; readonly unsupported: boolean; readonly foreign?: true };
 
 /** Without the ending. */
-export function formatObjectTail({ records, contentBytes, stateIndex }: ObjectTail): Uint8Array {
+export function formatObjectTail({ records, contentBytes, stateIndex }: ObjectTail, home: RecordHome): Uint8Array {
   const bytes = new Uint8Array(HEAD_SIZE + records.length * COMMIT_RECORD_SIZE + CRC_SIZE);
   const view = viewOf(bytes);
   view.setUint32(0, VERSION, true);
   view.setUint32(4, records.length, true);
   setSafeUint64(view, 8, contentBytes);
   setSafeUint64(view, 16, stateIndex);
-  bytes.set(formatCommitRecords(records), HEAD_SIZE);
+  bytes.set(formatCommitRecords(records, home), HEAD_SIZE);
   const end = bytes.length - CRC_SIZE;
   view.setUint32(end, crc32c(bytes.subarray(0, end)), true);
   return bytes;
 }
 
-export function parseObjectTail(bytes: Uint8Array): ParsedObjectTail {
+/** `home`: the place at which the object was found. */
+export function parseObjectTail(bytes: Uint8Array, home: RecordHome): ParsedObjectTail {
   if (bytes.length < HEAD_SIZE + CRC_SIZE) return refused("its tail is too short");
   const view = viewOf(bytes);
   const end = bytes.length - CRC_SIZE;
@@ -60,8 +67,8 @@ export function parseObjectTail(bytes: Uint8Array): ParsedObjectTail {
   if (!isPossible) return refused("its tail has impossible contents");
   const records: CommitRecord[] = [];
   for (let at = HEAD_SIZE; at < end; at += COMMIT_RECORD_SIZE) {
-    const parsed = parseCommitRecord(bytes.subarray(at, at + COMMIT_RECORD_SIZE));
-    if (!parsed.ok) return refused(`in its tail, ${parsed.reason}`, parsed.unsupported);
+    const parsed = parseCommitRecord(bytes.subarray(at, at + COMMIT_RECORD_SIZE), home);
+    if (!parsed.ok) return { ...parsed, reason: `in its tail, ${parsed.reason}` };
     // Nobody writes many that say nothing, and a tail may be full of them.
     const { kind, start, end: to, indexClosed } = parsed.record;
     if (kind !== "sync" || start < to || indexClosed || records.length === 0) records.push(parsed.record);

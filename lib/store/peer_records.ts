@@ -110,7 +110,10 @@ const DATABASE_PAGES_AT = 28;
 const VALID_FOR_AT = 92;
 
 /** Page size and pages of a snapshot that has no record, as the database in it says. */
-export async function readImageShape(content: ObjectContent, { key, encoding, createdAtMs }: ListedObject) {
+export async function readImageShape(
+  content: ObjectContent,
+  { key, encoding, createdAtMs }: Pick<ListedObject, "key" | "encoding" | "createdAtMs">,
+) {
   const bytes = new Uint8Array(DATABASE_HEADER_SIZE);
   const got = await content.read(0, bytes);
   if (got < bytes.length) return { problem: `${key} holds ${got} bytes, which are no database` };

@@ -71,7 +71,7 @@ export class RawAppender {
     await this.#appendPieces(walKey, start, pieces);
     await expectThere(objects, walKey, pieces.end);
     const records = await given();
-    const bytes = formatCommitRecords(records);
+    const bytes = formatCommitRecords(records, objects.home);
     if (await sizeOf(commitsKey) <= keptBytes) {
       await this.#appendBytes(commitsKey, keptBytes, () => bytes);
     } else { // Torn or repeated records stand there; appending could leave some of them behind the new ones.
@@ -88,7 +88,7 @@ export class RawAppender {
    * written to them later is on one device, whatever becomes of their names meanwhile.
    */
   async #appendAtOnce(
-    { walKey, commitsKey }: CommitLogObjects,
+    { walKey, commitsKey, home }: CommitLogObjects,
     start: Offset,
     pieces: CheckedPieces,
     keptBytes: number,
@@ -103,7 +103,7 @@ export class RawAppender {
       looked.resolve();
       await written;
       records = await given();
-      return bytes = formatCommitRecords(records);
+      return bytes = formatCommitRecords(records, home);
     };
     const recorded = this.#appendBytes(commitsKey, keptBytes, make, "its-end");
     recorded.catch(looked.reject);
@@ -137,6 +137,9 @@ export class RawAppender {
   async #heldRecords(objects: CommitLogObjects, start: Offset): Promise<HeldRecords> {
     const records = await readCommitLog(this.#client, objects);
     const end = await readCommitLogEnd(this.#client, objects);
+    if (end.isForeign === true) {
+      throw new ReplicationError("corrupt", `Cannot append to ${objects.walKey}: ${end.recordProblem}`);
+    }
     const held = divideHeld(records, end, start);
     if (held !== undefined) return held;
     throw new ReplicationError(

@@ -14,13 +14,7 @@ import {
   unsupportedRecord,
 } from "./commit_log.ts";
 import { CatalogMemory, lookOf } from "./catalog_memory.ts";
-import {
-  COMMIT_RECORD_SIZE,
-  type CommitRecord,
-  formatCommitRecord,
-  formatCommitRecords,
-  parseCommitRecord,
-} from "./commit_record.ts";
+import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecord, parseCommitRecord } from "./commit_record.ts";
 import { DamagedGeneration, unlessDamaged } from "./damaged_generation.ts";
 import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
@@ -98,7 +92,10 @@ export class RawStore implements GenerationStore {
     const last = found.at(-1);
     if (last === undefined) return undefined;
     const { index } = last;
-    const { lastRecord } = await this.#commitLogEnd(generation, index);
+    const { lastRecord, isForeign, recordProblem } = await this.#commitLogEnd(generation, index);
+    if (isForeign === true) {
+      throw new ReplicationError("corrupt", `Cannot tell where ${this.description} ends: ${recordProblem}`);
+    }
     if (lastRecord !== undefined) return endOf(index, lastRecord);
     const before = found.at(-2);
     if (before !== undefined) {
@@ -150,7 +147,7 @@ export class RawStore implements GenerationStore {
     assert(written !== undefined, "the image was written");
     const sizeOf = (key: string) => this.#sizeOf(key);
     await expectThere({ sizeOf }, formatRawKey(generation, written.index, "snapshot"), written.sizeBytes);
-    const recordBytes = formatCommitRecord(written.record);
+    const recordBytes = formatCommitRecord(written.record, { generation, index: written.index });
     await this.#client.write(formatRawKey(generation, written.index, "record"), once(() => recordBytes));
     return written;
   }
@@ -163,7 +160,9 @@ export class RawStore implements GenerationStore {
     const records = await this.records(generation, index);
     this.#appender.forget();
     const kept = records.filter(({ end, indexClosed }) => end <= offset && !indexClosed);
-    await this.#client.write(commitsKey, once(() => formatCommitRecords(kept)));
+    const bytes = new Uint8Array(kept.length * COMMIT_RECORD_SIZE); // Of whichever version they are.
+    await this.#client.read(commitsKey, 0, bytes);
+    await this.#client.write(commitsKey, once(() => bytes));
   }
 
   /** The record first: an image without one counts for nobody, a record without its image would be a snapshot that was lost. */
@@ -215,7 +214,7 @@ export class RawStore implements GenerationStore {
     const bytes = new Uint8Array(COMMIT_RECORD_SIZE);
     const got = await this.#sizeOf(key) === 0 ? 0 : await unlessGone(this.#client.read(key, 0, bytes), 0);
     if (got === 0) return { ...basis, recordProblem: `${key} is missing`, recordMissing: true };
-    const parsed = parseCommitRecord(bytes.subarray(0, got));
+    const parsed = parseCommitRecord(bytes.subarray(0, got), { generation, index });
     if (parsed.ok && parsed.record.kind === "snapshot") return { ...basis, record: parsed.record };
     if (parsed.ok) return { ...basis, recordProblem: `${key} holds a record of another kind` };
     if (parsed.unsupported) throw unsupportedRecord(key, parsed.reason);
@@ -244,6 +243,7 @@ export class RawStore implements GenerationStore {
 
   #objects(generation: Generation, index: Index): CommitLogObjects {
     return {
+      home: { generation, index },
       walKey: formatRawKey(generation, index, "wal"),
       commitsKey: formatRawKey(generation, index, "commits"),
       sizeOf: (key) => this.#sizeOf(key),

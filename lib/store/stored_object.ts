@@ -9,6 +9,7 @@ import { unsupportedRecord } from "./commit_log.ts";
 import { looksEncrypted } from "../age/header.ts";
 import type { ListedObject } from "./litestream_listing.ts";
 import { type ObjectTail, parseObjectTail } from "./object_tail.ts";
+import type { Writer } from "./writer.ts";
 
 /** Enough to tell. */
 const ENCRYPTED_BEGINNING_BYTES = 64;
@@ -19,6 +20,16 @@ export interface Encryption {
   /** Undefined: this host can write only, since it knows no identity. */
   readonly decrypt: ((stored: StoredBytes, name: string) => Promise<StoredBytes>) | undefined;
 }
+
+/** What this program wrote behind the data; undefined where nothing stands there. */
+export type FoundTail =
+  | ObjectTail
+  | {
+    readonly problem: string;
+    /** It was written for another place. */
+    readonly isForeign: boolean;
+  }
+  | undefined;
 
 /** The decoded bytes of an object. */
 export interface ObjectContent extends ByteSource {
@@ -34,6 +45,7 @@ export async function openContent(
   client: ReplicaClient,
   object: ListedObject,
   encryption: Encryption | undefined,
+  writer?: Writer,
 ): Promise<ObjectContent> {
   expectFile(object);
   const opened = await client.open(object.key);
@@ -41,6 +53,10 @@ export async function openContent(
   try {
     const stored = await decrypted({ sizeBytes: object.sizeBytes, read: opened.read }, object.key, encryption);
     const content = await decoded(stored, object).catch((error) => expectUnencrypted(stored, object.key, error));
+    await expectInPlace(stored, object, writer).catch((error) => {
+      content.close();
+      throw error;
+    });
     return {
       read: (at, into) => content.read(at, into),
       size: () => content.size(),
@@ -72,23 +88,48 @@ async function decoded(stored: StoredBytes, { key, encoding }: ListedObject): Pr
   }
 }
 
-/** What this program wrote behind the data; undefined when another one wrote it. */
+/** `writer`: of the generation, where that is known. */
 export async function readObjectTail(
   client: ReplicaClient,
   object: ListedObject,
   encryption: Encryption | undefined,
-): Promise<ObjectTail | { readonly problem: string } | undefined> {
+  writer?: Writer,
+): Promise<FoundTail> {
   expectFile(object);
-  if (object.encoding !== "lz4") return undefined;
-  const { key, sizeBytes } = object;
+  const { key, sizeBytes, encoding } = object;
+  if (encoding !== "lz4") return judgeTail(undefined, object, writer);
   const stored: StoredBytes = { sizeBytes, read: (at, into) => client.read(key, at, into) };
-  const bytes = await readTail(await decrypted(stored, key, encryption));
-  if (bytes === undefined) return undefined;
-  if (bytes === "damaged") return { problem: `${object.key} is damaged: its tail does not begin or end as it should` };
-  const parsed = parseObjectTail(bytes);
-  if (parsed.ok) return parsed.tail;
-  if (parsed.unsupported) throw unsupportedRecord(object.key, parsed.reason);
-  return { problem: `${object.key} is damaged: ${parsed.reason}` };
+  return judgeTail(await readTail(await decrypted(stored, key, encryption)), object, writer);
+}
+
+/** What belongs elsewhere is never read as what should be here. */
+async function expectInPlace(stored: StoredBytes, object: ListedObject, writer: Writer | undefined): Promise<void> {
+  const tail = judgeTail(object.encoding === "lz4" ? await readTail(stored) : undefined, object, writer);
+  if (tail !== undefined && "problem" in tail) throw new ReplicationError("corrupt", tail.problem);
+}
+
+function judgeTail(
+  bytes: Uint8Array | "damaged" | undefined,
+  object: ListedObject,
+  writer: Writer | undefined,
+): FoundTail {
+  const { key, home, offset } = object;
+  const damaged = (problem: string, isForeign = false) => ({ problem: `${key} is damaged: ${problem}`, isForeign });
+  if (bytes === undefined) {
+    if (writer !== "ours") return undefined;
+    return damaged("it has no tail, as every object has that this program wrote");
+  }
+  if (bytes === "damaged") return damaged("its tail does not begin or end as it should");
+  const parsed = parseObjectTail(bytes, home);
+  if (!parsed.ok) {
+    if (parsed.unsupported) throw unsupportedRecord(key, parsed.reason);
+    return damaged(parsed.reason, parsed.foreign);
+  }
+  const { tail } = parsed;
+  if (writer === "peers") return damaged("it has a tail of this program, in a generation that Litestream wrote", true);
+  const start = tail.records[0]?.start ?? offset;
+  if (offset === undefined || start === offset) return tail;
+  return damaged(`it was written for offset ${start}, not for ${offset}`, true);
 }
 
 function expectFile({ key, instead }: ListedObject): void {

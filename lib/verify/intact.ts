@@ -38,6 +38,8 @@ export interface IntactTools {
   readonly compared: (isCompared: boolean) => void;
   /** An image that was read, and that no sum of the whole database belongs to. */
   readonly onlyRead: (entry: SnapshotEntry) => void;
+  /** Something that proves nothing, as a clause that names the object. */
+  readonly odd: (problem: string) => void;
 }
 
 /** Of some 30 MB; what changes more while an image is made is left to a restore. */
@@ -58,7 +60,7 @@ export async function checkObjects(
   };
   const wrong = (problem: string) => note({ code: "corrupt", problem });
   const state = new CarriedState(catalog, { turn: tools.turn, compared: tools.compared, wrong });
-  const times = new RecordTimes(catalog, wrong);
+  const times = new RecordTimes(catalog, { wrong, odd: tools.odd });
   const snapshots = new Map(catalog.snapshots.map((entry) => [entry.index, entry]));
   const wals = new Map(catalog.wals.map((entry) => [entry.index, entry]));
   for (const index of [...new Set([...snapshots.keys(), ...wals.keys()])].sort((a, b) => a - b)) {

@@ -1,6 +1,7 @@
 /**
  * Whether the times of a generation's records are in order: none is earlier than the one before it, unless its writer says so
- * ("captured late"), as it does where a clock was put back; and none is of a year that nobody can mean. PURE.
+ * ("captured late"), as it does where a clock was put back; and none is of a year that nobody can mean. Versions that wrote
+ * records of version 1 did not say so: one of those that goes back is odd, and proves nothing. PURE.
  */
 import { limits } from "../base/limits.ts";
 import { nameObject } from "../position/object_names.ts";
@@ -13,16 +14,26 @@ interface Placed {
   readonly record: CommitRecord;
 }
 
+/** Who is told of an index what is not in order, a clause that names the object: once, and what is wrong before what is odd. */
+export interface TimesTold {
+  readonly wrong: (problem: string) => void;
+  readonly odd: (problem: string) => void;
+}
+
+interface Found {
+  readonly problem: string;
+  readonly isWrong: boolean;
+}
+
 export class RecordTimes {
   readonly #catalog: GenerationCatalog;
-  readonly #wrong: (problem: string) => void;
+  readonly #told: TimesTold;
   /** Of the index before, its last record. */
   #before: Placed | undefined;
 
-  /** `wrong` is told what is not in order, a clause that names the object; of an index once. */
-  constructor(catalog: GenerationCatalog, wrong: (problem: string) => void) {
+  constructor(catalog: GenerationCatalog, told: TimesTold) {
     this.#catalog = catalog;
-    this.#wrong = wrong;
+    this.#told = told;
   }
 
   /** The records of the next index in order. */
@@ -33,27 +44,36 @@ export class RecordTimes {
     this.#before = undefined;
     if (entry.isPeers === true || last === undefined) return; // Times of files: Litestream wrote it.
     this.#before = { index, record: last };
-    const problem = this.#ofRecords(index, before, records) ?? this.#ofSnapshots(index, before, records);
-    if (problem !== undefined) this.#wrong(problem);
+    let odd: string | undefined;
+    for (const { problem, isWrong } of this.#all(index, before, records)) {
+      if (isWrong) return this.#told.wrong(problem);
+      odd ??= problem;
+    }
+    if (odd !== undefined) this.#told.odd(odd);
   }
 
-  #ofRecords(index: Index, before: Placed | undefined, records: readonly CommitRecord[]): string | undefined {
+  *#all(index: Index, before: Placed | undefined, records: readonly CommitRecord[]): Generator<Found> {
+    yield* this.#ofRecords(index, before, records);
+    yield* this.#ofSnapshots(index, before, records);
+  }
+
+  *#ofRecords(index: Index, before: Placed | undefined, records: readonly CommitRecord[]): Generator<Found> {
     const key = nameObject(this.#catalog, index, "commits");
     let earlier = before;
     for (const record of records) {
-      const problem = problemOf(`${key}: the record that ends at ${record.end}`, record, earlier?.record);
-      if (problem !== undefined) {
-        return earlier?.index === before?.index && before !== undefined
-          ? `${problem}, the last one of ${nameObject(this.#catalog, before.index, "commits")})`
-          : `${problem})`;
+      const found = problemOf(`${key}: the record that ends at ${record.end}`, record, earlier?.record);
+      if (found !== undefined) {
+        const { problem, isWrong } = found;
+        const isOfBefore = before !== undefined && earlier?.index === before.index;
+        const where = isOfBefore ? `, the last one of ${nameObject(this.#catalog, before.index, "commits")}` : "";
+        yield { problem: `${problem}${where})`, isWrong };
       }
       earlier = { index, record };
     }
-    return undefined;
   }
 
   /** Of the snapshots of states in this index: not earlier than the record before, nor much later than the one behind. */
-  #ofSnapshots(index: Index, before: Placed | undefined, records: readonly CommitRecord[]): string | undefined {
+  *#ofSnapshots(index: Index, before: Placed | undefined, records: readonly CommitRecord[]): Generator<Found> {
     for (const { index: name, stateIndex, record, isPeers } of this.#catalog.snapshots) {
       if (record === undefined || isPeers === true || (stateIndex ?? name) !== index) continue;
       const earlier = records.findLast(({ end, indexClosed }) => end <= record.end && !indexClosed) ?? before?.record;
@@ -61,26 +81,30 @@ export class RecordTimes {
       // A replica that was brought forward says nothing of the states that it was brought over.
       if ([earlier, behind].some((one) => one?.kind === "resync") || before?.record.kind === "resync") continue;
       const key = nameObject(this.#catalog, name, "record");
-      const problem = problemOf(key, record, earlier);
-      if (problem !== undefined) return `${problem})`;
+      const found = problemOf(key, record, earlier);
+      if (found !== undefined) yield { ...found, problem: `${found.problem})` };
       const isMuchLater = behind !== undefined && !behind.capturedLate &&
         record.capturedAtMs > behind.capturedAtMs + limits.clockAheadMaxMs;
       if (isMuchLater) {
-        return `${key} is of ${timeOf(record)} (expected at most ${timeOf(behind)}, that of the record behind it)`;
+        const problem = `${key} is of ${timeOf(record)} (expected at most ${
+          timeOf(behind)
+        }, that of the record behind it)`;
+        yield { problem, isWrong: record.isAtHome === true && behind.isAtHome === true };
       }
     }
-    return undefined;
   }
 }
 
 /** Open at its end, for more of the reason. */
-function problemOf(what: string, record: CommitRecord, earlier: CommitRecord | undefined): string | undefined {
+function problemOf(what: string, record: CommitRecord, earlier: CommitRecord | undefined): Found | undefined {
   if (record.capturedAtMs > limits.recordTimeMaxMs) {
-    return `${what} says a time ${record.capturedAtMs} ms after 1970 (expected one before the year 10000`;
+    const problem = `${what} says a time ${record.capturedAtMs} ms after 1970 (expected one before the year 10000`;
+    return { problem, isWrong: true };
   }
   if (earlier === undefined || earlier.capturedAtMs > limits.recordTimeMaxMs) return undefined;
   if (record.capturedLate || record.capturedAtMs >= earlier.capturedAtMs) return undefined;
-  return `${what} is of ${timeOf(record)} (expected at least ${timeOf(earlier)}, that of the record before it`;
+  const problem = `${what} is of ${timeOf(record)} (expected at least ${timeOf(earlier)}, that of the record before it`;
+  return { problem, isWrong: record.isAtHome === true };
 }
 
 function timeOf({ capturedAtMs }: CommitRecord): string {

@@ -240,23 +240,27 @@ class Ladder {
     let [bytes, onlyRead, states, unproven] = [0, 0, 0, 0];
     const { slice } = this.#options;
     const uncompared: SnapshotEntry[] = [];
+    const odd = new Set<string>();
     const tools = {
       turn: () => this.#turn(),
       read: (read: number) => void (bytes += read),
       replayed: this.#replayed,
       uncompared: (entry: SnapshotEntry) => void uncompared.push(entry),
       onlyRead: () => void onlyRead++,
+      odd: (problem: string) => void odd.add(problem),
       compared: (isCompared: boolean) => void (isCompared ? states++ : unproven++),
       isDue: (index: number) => slice === undefined || index % slice.of === slice.part % slice.of,
     };
     const findings = await this.#lookTwice(async () => {
       [bytes, onlyRead, states, unproven] = [0, 0, 0, 0];
       uncompared.splice(0);
+      odd.clear();
       const found: Finding[] = [];
       for (const facts of await this.#facts()) addAll(found, await checkObjects(store, facts, tools));
       return found;
     });
     this.#uncompared = uncompared;
+    for (const one of odd) this.#suspicions.add(one);
     const part = slice === undefined ? "" : ` of part ${slice.part} of ${slice.of}`;
     const isChainProven = this.#rungs.some(({ rung, outcome }) => rung === "chain" && outcome === "pass");
     const says = isChainProven

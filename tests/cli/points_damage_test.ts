@@ -52,7 +52,7 @@ interface Row {
   readonly says: RegExp;
 }
 
-const CUT = /0000000[02-9]\.snapshot(\.lz4)?(:| has| holds)/;
+const CUT = /0000000[02-9]\.snapshot(\.lz4)?(:| has| holds| is damaged)/;
 const BEGUN = /generation 00000000000000aa .*(no complete snapshot yet|was begun)/;
 
 const TABLE: readonly Row[] = [

@@ -14,6 +14,8 @@ interface GoldenRecord {
     readonly capturedLate: boolean;
     readonly indexClosed: boolean;
   };
+  /** Of version 2: the generation and index that it was written for. */
+  readonly home?: { readonly generation: string; readonly index: number };
   /** [offset, length in bytes, value]: little-endian numbers; every other byte is 0. */
   readonly layout: readonly (readonly [at: number, length: number, value: bigint])[];
 }
@@ -115,6 +117,87 @@ const RECORDS: readonly GoldenRecord[] = [
       [32, 4, 2n],
     ],
   },
+  {
+    name: "sync at home",
+    fields: {
+      kind: "sync",
+      pageSize: 4096,
+      start: 4152,
+      end: 16512,
+      capturedAtMs: CAPTURED_AT,
+      databasePages: 17,
+      capturedLate: false,
+      indexClosed: false,
+    },
+    home: { generation: "59c6b84cb3f732e9", index: 3 },
+    layout: [
+      [0, 1, 2n],
+      [1, 1, 1n],
+      [3, 1, 12n],
+      [4, 6, 4152n],
+      [10, 6, 16512n],
+      [16, 6, BigInt(CAPTURED_AT)],
+      [22, 4, 17n],
+      [46, 8, 0xe932f7b34cb8c659n],
+      [54, 6, 3n],
+    ],
+  },
+  {
+    name: "snapshot at home, with checksum and confirmation",
+    fields: {
+      kind: "snapshot",
+      pageSize: 65536,
+      start: 6_557_288_784,
+      end: 6_557_288_784,
+      capturedAtMs: CAPTURED_AT,
+      databasePages: 4_000_000_000,
+      checksumHex: "0123456789abcdef",
+      confirmedAt: { index: 0x1_0000_0002, offset: 4152 },
+      capturedLate: false,
+      indexClosed: false,
+    },
+    home: { generation: "00000000000000aa", index: 0x1_0000_0003 },
+    layout: [
+      [0, 1, 2n],
+      [1, 1, 2n],
+      [2, 1, 3n],
+      [3, 1, 16n],
+      [4, 6, 6_557_288_784n],
+      [10, 6, 6_557_288_784n],
+      [16, 6, BigInt(CAPTURED_AT)],
+      [22, 4, 4_000_000_000n],
+      [26, 8, 0xefcdab8967452301n],
+      [34, 6, 0x1_0000_0002n],
+      [40, 6, 4152n],
+      [46, 8, 0xaa00000000000000n],
+      [54, 6, 0x1_0000_0003n],
+    ],
+  },
+  {
+    name: "closed and late at home",
+    fields: {
+      kind: "sync",
+      pageSize: 512,
+      start: 568,
+      end: 568,
+      capturedAtMs: CAPTURED_AT,
+      databasePages: 1,
+      capturedLate: true,
+      indexClosed: true,
+    },
+    home: { generation: "ffffffffffffffff", index: 0 },
+    layout: [
+      [0, 1, 2n],
+      [1, 1, 1n],
+      [2, 1, 12n],
+      [3, 1, 9n],
+      [4, 6, 568n],
+      [10, 6, 568n],
+      [16, 6, BigInt(CAPTURED_AT)],
+      [22, 4, 1n],
+      [46, 8, 0xffffffffffffffffn],
+    ],
+  },
 ];
 
 /** Bit by bit, as the definition of the polynomial has it. */
@@ -128,14 +211,14 @@ function crc32cBitwise(bytes: Uint8Array): bigint {
 }
 
 export function makeCommitRecords(): void {
-  const golden = RECORDS.map(({ name, fields, layout }) => {
+  const golden = RECORDS.map(({ name, fields, home, layout }) => {
     const bytes = new Uint8Array(64);
     const put = (at: number, length: number, value: bigint) => {
       for (let i = 0; i < length; i++) bytes[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
     };
     for (const [at, length, value] of layout) put(at, length, value);
     put(60, 4, crc32cBitwise(bytes.subarray(0, 60)));
-    return { name, bytes: [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(""), fields };
+    return { name, bytes: [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(""), home, fields };
   });
   const path = new URL("./commit_records.json", import.meta.url).pathname;
   Deno.writeTextFileSync(path, `${JSON.stringify(golden, undefined, 2)}\n`);

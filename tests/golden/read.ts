@@ -50,6 +50,8 @@ export interface GoldenCommitRecord {
   readonly name: string;
   /** In hex. */
   readonly bytes: string;
+  /** Of version 2. */
+  readonly home?: { readonly generation: string; readonly index: number };
   readonly fields: {
     readonly kind: "sync" | "snapshot" | "resync";
     readonly pageSize: number;

@@ -121,7 +121,7 @@ function fromTheFuture(object: string): Damage {
     apply: (root) =>
       change(`${root}/${object}`, (bytes) => {
         const record = bytes.subarray(bytes.length - COMMIT_RECORD_SIZE);
-        record[0] = 2;
+        record[0] = 3;
         viewOf(record).setUint32(60, crc32c(record.subarray(0, 60)), true);
       }),
   };

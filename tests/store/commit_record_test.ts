@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertFalse } from "../support/assert.ts";
+import { asGeneration } from "../support/catalog_builder.ts";
 import { type GoldenCommitRecord, readGoldenCommitRecords } from "../golden/read.ts";
 import { crc32c } from "../../lib/base/crc32c.ts";
 import { hex } from "../../lib/base/bytes.ts";
@@ -8,7 +9,10 @@ import {
   type CommitRecord,
   formatCommitRecord,
   parseCommitRecord,
+  type RecordHome,
 } from "../../lib/store/commit_record.ts";
+
+const HOME: RecordHome = { generation: asGeneration("59c6b84cb3f732e9"), index: asIndex(3) };
 
 function aRecord(overrides: Partial<CommitRecord> = {}): CommitRecord {
   return {
@@ -37,13 +41,17 @@ function fromGolden({ fields }: GoldenCommitRecord): CommitRecord {
   };
 }
 
+function homeOf({ home }: GoldenCommitRecord): RecordHome | undefined {
+  return home && { generation: asGeneration(home.generation), index: asIndex(home.index) };
+}
+
 function parseHex(digits: string): number {
   return parseInt(digits, 16);
 }
 
 /** A record with one field overwritten and its checksum right again. */
-function changed(record: CommitRecord, change: (view: DataView) => void): Uint8Array {
-  const bytes = formatCommitRecord(record);
+function changed(record: CommitRecord, change: (view: DataView) => void, home?: RecordHome): Uint8Array {
+  const bytes = formatCommitRecord(record, home);
   const view = new DataView(bytes.buffer);
   change(view);
   view.setUint32(60, crc32c(bytes.subarray(0, 60)), true);
@@ -59,9 +67,14 @@ function reasonOf(bytes: Uint8Array): string {
 for (const golden of readGoldenCommitRecords()) {
   Deno.test(`formatCommitRecord() and parseCommitRecord() agree with the golden bytes of "${golden.name}"`, () => {
     const record = fromGolden(golden);
-    assertEquals(hex(formatCommitRecord(record)), golden.bytes);
+    const home = homeOf(golden);
+    assertEquals(hex(formatCommitRecord(record, home)), golden.bytes);
     const bytes = Uint8Array.from(golden.bytes.match(/../g) ?? [], parseHex);
     assertEquals(parseCommitRecord(bytes), { ok: true, record });
+    assertEquals(parseCommitRecord(bytes, home), {
+      ok: true,
+      record: { ...record, ...(home === undefined ? {} : { isAtHome: true }) },
+    });
   });
 }
 
@@ -84,8 +97,8 @@ Deno.test("parseCommitRecord() refuses zeroes, as a file system leaves them afte
 
 Deno.test("parseCommitRecord() refuses versions, kinds and flags it does not know, though their checksum is right", () => {
   assertEquals(
-    reasonOf(changed(aRecord(), (view) => view.setUint8(0, 2))),
-    "a commit record has the unknown version 2",
+    reasonOf(changed(aRecord(), (view) => view.setUint8(0, 3))),
+    "a commit record has the unknown version 3",
   );
   for (const kind of [0, 4, 255]) assert(reasonOf(changed(aRecord(), (view) => view.setUint8(1, kind))) !== "");
   for (let bit = 4; bit < 16; bit++) {
@@ -111,9 +124,49 @@ Deno.test("parseCommitRecord() refuses what no writer can mean, though its check
   }
 });
 
+Deno.test("parseCommitRecord() tells a record that was written for another index or generation", () => {
+  const bytes = formatCommitRecord(aRecord(), HOME);
+  const elsewhere: readonly [RecordHome, string][] = [
+    [{ ...HOME, index: asIndex(4) }, "index 0000000000000003, not for 0000000000000004"],
+    [{ ...HOME, index: asIndex(3 + 2 ** 32) }, "index 0000000000000003, not for 0000000100000003"],
+    [
+      { ...HOME, generation: asGeneration("59c6b84cb3f732ea") },
+      "index 0000000000000003 of generation 59c6b84cb3f732e9, not of 59c6b84cb3f732ea",
+    ],
+  ];
+  for (const [home, where] of elsewhere) {
+    const reason = `a commit record was written for ${where}`;
+    assertEquals(parseCommitRecord(bytes, home), { ok: false, reason, unsupported: false, foreign: true });
+  }
+});
+
+Deno.test("parseCommitRecord() takes a record of version 1 wherever it is found", () => {
+  assertEquals(parseCommitRecord(formatCommitRecord(aRecord()), HOME), { ok: true, record: aRecord() });
+});
+
+Deno.test("parseCommitRecord() refuses of version 2 what no writer can mean, though its checksum is right", () => {
+  const impossible: Record<string, Uint8Array> = {
+    "a page size that is none": changed(aRecord(), (view) => view.setUint8(3, 17), HOME),
+    "an end before the start": changed(aRecord(), (view) => view.setUint32(4, 9000, true), HOME),
+    "a checksum said to be absent": changed(aRecord(), (view) => view.setUint8(33, 1), HOME),
+    "a confirmation said to be absent": changed(aRecord(), (view) => view.setUint8(45, 1), HOME),
+    "frames in a closing record": changed(aRecord(), (view) => view.setUint8(2, 8), HOME),
+    "frames without a page size": changed(aRecord(), (view) => view.setUint8(3, 0), HOME),
+  };
+  for (const [what, bytes] of Object.entries(impossible)) {
+    assertEquals(reasonOf(bytes), "a commit record has impossible contents", what);
+  }
+  for (let bit = 4; bit < 8; bit++) {
+    const reason = reasonOf(changed(aRecord(), (view) => view.setUint8(2, 1 << bit), HOME));
+    assertEquals(reason, "a commit record has a kind or flags that this version does not know");
+  }
+});
+
 Deno.test("parseCommitRecord() takes the snapshot of a database without pages", () => {
   const record = aRecord({ kind: "snapshot", pageSize: 0, end: asOffset(0), databasePages: 0 });
-  assertEquals(parseCommitRecord(formatCommitRecord(record)), { ok: true, record });
+  for (const home of [undefined, HOME]) {
+    assertEquals(parseCommitRecord(formatCommitRecord(record, home)), { ok: true, record });
+  }
 });
 
 Deno.test("parseCommitRecord() refuses a time that no date can be, and takes the last one that can", () => {

@@ -263,6 +263,18 @@ Deno.test("An object of the other kind under a name is damage: a segment that st
     for (const name of walFiles(replica).slice(1)) Deno.removeSync(walPath(replica, name));
     Deno.writeFileSync(segment, image);
     const asWal = await aStore(replica.root, "litestream").catalog(replica.generation);
-    assertEquals(asWal.wals[0]?.lastRecord, undefined);
+    assertEquals([asWal.wals[0]?.lastRecord, asWal.wals[0]?.isForeign], [undefined, true]);
     assertStringIncludes(asWal.wals[0]?.recordProblem ?? "", "00000003_00000000.wal.lz4 is damaged");
+  }));
+
+Deno.test("What belongs elsewhere is told of an index, also where what is behind it is damaged", () =>
+  withTemporaryFolder(async (folder) => {
+    const replica = await aReplica(folder);
+    const [first, second, third] = walFiles(replica).map((name) => walPath(replica, name));
+    assert(first !== undefined && second !== undefined && third !== undefined);
+    Deno.copyFileSync(first, second);
+    Deno.truncateSync(third, 20);
+    const { wals: [entry] } = await aStore(replica.root, "litestream").catalog(replica.generation);
+    assertEquals([entry?.isForeign, entry?.promisedEnd === Infinity], [true, true]);
+    assertStringIncludes(entry?.recordProblem ?? "", "was written for offset 0, not for");
   }));

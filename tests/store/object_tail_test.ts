@@ -4,6 +4,7 @@ import { formatObjectTail, parseObjectTail } from "../../lib/store/object_tail.t
 import { withTrailerEnding } from "../../lib/lz4/trailer.ts";
 import { encodeFrame } from "../../lib/lz4/frame_encoder.ts";
 import { assertEquals } from "../support/assert.ts";
+import { asGeneration } from "../support/catalog_builder.ts";
 import { aStore, ReplicaBuilder } from "../support/replica_builder.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { imageOf, WalBuilder } from "../support/wal_builder.ts";
@@ -24,7 +25,9 @@ function record(start: number, end: number, indexClosed = false): CommitRecord {
 Deno.test("parseObjectTail() keeps of any number of records those that say something", () => {
   const nothing = Array.from({ length: 1_000 }, () => record(568, 568));
   const records = [record(0, 568), ...nothing, record(568, 1_104), ...nothing, record(1_104, 1_104, true)];
-  const parsed = parseObjectTail(formatObjectTail({ records, contentBytes: 1_104, stateIndex: asIndex(0) }));
+  const home = { generation: asGeneration("00000000000000aa"), index: asIndex(0) };
+  const bytes = formatObjectTail({ records, contentBytes: 1_104, stateIndex: asIndex(0) }, home);
+  const parsed = parseObjectTail(bytes, home);
   const kept = parsed.ok ? parsed.tail.records.map(({ start, end }) => [start, end]) : [];
   assertEquals(kept, [[0, 568], [568, 1_104], [1_104, 1_104]]);
 });
@@ -47,7 +50,12 @@ Deno.test({
       const pieces = [wal.bytes(), new Uint8Array(0)];
       const next = () => Promise.resolve(pieces.shift() ?? new Uint8Array(0));
       const tail = () =>
-        withTrailerEnding(formatObjectTail({ records, contentBytes: wal.bytes().length, stateIndex: asIndex(0) }));
+        withTrailerEnding(
+          formatObjectTail({ records, contentBytes: wal.bytes().length, stateIndex: asIndex(0) }, {
+            generation,
+            index: asIndex(0),
+          }),
+        );
       const frame = encodeFrame(next, tail);
       const parts: Uint8Array[] = [];
       for (let part = await frame.next(); part.length > 0; part = await frame.next()) parts.push(part.slice());

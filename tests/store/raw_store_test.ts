@@ -428,7 +428,7 @@ Deno.test("catalog() refuses records of a later version instead of passing over 
     const replica = await aReplica(folder);
     const path = replica.path(0, "commits");
     const bytes = Deno.readFileSync(path);
-    bytes[128] = 2;
+    bytes[128] = 3;
     new DataView(bytes.buffer).setUint32(128 + 60, crc32c(bytes.subarray(128, 128 + 60)), true);
     Deno.writeFileSync(path, bytes);
     for (
@@ -440,7 +440,7 @@ Deno.test("catalog() refuses records of a later version instead of passing over 
     ) {
       const error = await assertRejects(look, ReplicationError);
       assertEquals(error.code, "unsupported");
-      assertMatch(error.message, /^Cannot read generations\/.*\.commits: a commit record has the unknown version 2/);
+      assertMatch(error.message, /^Cannot read generations\/.*\.commits: a commit record has the unknown version 3/);
     }
   }));
 
@@ -534,7 +534,10 @@ Deno.test("writeSnapshot() takes pages in any order, cuts the image, and writes 
     assertEquals(await (await store.openSnapshot(generation, asIndex(5))).read(0, into), image.length);
     assertEquals(into.subarray(0, image.length), image);
     const { snapshots: [entry] } = await store.catalog(generation);
-    assertEquals([entry?.index, entry?.sizeBytes, entry?.record], [asIndex(5), image.length, record]);
+    assertEquals(
+      [entry?.index, entry?.sizeBytes, entry?.record],
+      [asIndex(5), image.length, { ...record, isAtHome: true }] as const,
+    );
   }));
 
 Deno.test("writeSnapshot() never replaces a snapshot, and finishes one that a crash left without its record", () =>

@@ -30,6 +30,8 @@ export interface Exchange {
   /** Of which indexes one is named when it is told. */
   readonly named: (scene: ExchangeScene) => readonly Index[];
   readonly apply: (scene: ExchangeScene) => Promise<void> | void;
+  /** Records of version 1 may have been written like that: it is told, and fails nothing. */
+  readonly isOddInVersion1?: boolean;
 }
 
 const BOTH = ["raw", "litestream"] as const;
@@ -151,12 +153,13 @@ export const EXCHANGES: readonly Exchange[] = [
         records.splice(-1, 1, ...records.slice(-1).map(change));
       }),
   })),
-  ...[["of 1980", Date.UTC(1980, 1)], ["of 2100", Date.UTC(2100, 1)], ["beyond all years", Number.MAX_SAFE_INTEGER]]
+  ...[["of 1980", Date.UTC(1980, 1)], ["of 2100", Date.UTC(2100, 1)], ["beyond all years", 2 ** 48 - 1]]
     .map((
       [kind, atMs],
     ): Exchange => ({
       kind: `a record's time ${kind}`,
       layouts: BOTH,
+      isOddInVersion1: kind !== "beyond all years",
       named: ({ older }) => older,
       apply: ({ store, generation, older: [index] }) =>
         rewriteIndex(store, generation, index, () => {}, (records) => {
@@ -166,6 +169,7 @@ export const EXCHANGES: readonly Exchange[] = [
   {
     kind: "the times of two records exchanged",
     layouts: BOTH,
+    isOddInVersion1: true,
     named: ({ older }) => older,
     apply: ({ store, generation, older: [index] }) =>
       rewriteIndex(store, generation, index, () => {}, (records) => {
@@ -177,6 +181,7 @@ export const EXCHANGES: readonly Exchange[] = [
   ...[["of 1980", Date.UTC(1980, 1)], ["of 2100", Date.UTC(2100, 1)]].map(([kind, atMs]): Exchange => ({
     kind: `a snapshot's time ${kind}`,
     layouts: RAW,
+    isOddInVersion1: true,
     named: ({ snapshots }) => snapshots.slice(1, 2),
     apply: ({ generation, snapshots: [, name], root }) =>
       changeSnapshotRecord(root, generation, name, (record) => ({ ...record, capturedAtMs: Number(atMs) })),
@@ -235,6 +240,6 @@ function changeSnapshotRecord(
   const bytes = Deno.readFileSync(path);
   assert(bytes.length === COMMIT_RECORD_SIZE);
   const parsed = parseCommitRecord(bytes);
-  assert(parsed.ok);
-  Deno.writeFileSync(path, formatCommitRecord(change(parsed.record)));
+  assert(parsed.ok && name !== undefined);
+  Deno.writeFileSync(path, formatCommitRecord(change(parsed.record), { generation, index: name }));
 }

@@ -8,19 +8,33 @@ import { assert, assertEquals } from "../support/assert.ts";
 const MINUTE_MS = 60_000;
 
 function aRecord(end: number, capturedAtMs: number, extra: Partial<CommitRecord> = {}): CommitRecord {
+  return { ...ofVersion1(end, capturedAtMs), isAtHome: true, ...extra };
+}
+
+function ofVersion1(end: number, capturedAtMs: number, extra: Partial<CommitRecord> = {}): CommitRecord {
   const basis = { kind: "sync", pageSize: 4096, databasePages: 1, capturedLate: false, indexClosed: false } as const;
   return { ...basis, start: asOffset(end - 10), end: asOffset(end), capturedAtMs, ...extra };
 }
 
-/** What is told of indexes, each given by its records, with a snapshot at an offset of the first of them. */
+/** What is wrong of indexes, each given by its records, with a snapshot at an offset of the first of them; nothing is odd. */
 function told(indexes: readonly (readonly CommitRecord[])[], snapshot?: CommitRecord, isPeers = false): string[] {
+  const { wrong, odd } = allTold(indexes, snapshot, isPeers);
+  assertEquals(odd, []);
+  return wrong;
+}
+
+function allTold(indexes: readonly (readonly CommitRecord[])[], snapshot?: CommitRecord, isPeers = false) {
   const generation = parseGeneration("00000000000000aa");
   assert(generation !== undefined);
   const basis = { index: asIndex(0), sizeBytes: 0, createdAtMs: 0 };
   const snapshots = snapshot === undefined ? [] : [{ ...basis, record: snapshot }];
   const catalog: GenerationCatalog = { layout: "raw", generation, snapshots, wals: [] };
-  const problems: string[] = [];
-  const times = new RecordTimes(catalog, (problem) => void problems.push(problem));
+  const found = { wrong: [] as string[], odd: [] as string[] };
+  const shown = (problem: string) => problem.split(" (")[0] ?? "";
+  const times = new RecordTimes(catalog, {
+    wrong: (problem) => void found.wrong.push(shown(problem)),
+    odd: (problem) => void found.odd.push(shown(problem)),
+  });
   indexes.forEach((records, slot) => {
     const entry: WalEntry = {
       ...basis,
@@ -30,7 +44,7 @@ function told(indexes: readonly (readonly CommitRecord[])[], snapshot?: CommitRe
     };
     times.take(entry, records);
   });
-  return problems.map((problem) => problem.split(" (")[0] ?? "");
+  return found;
 }
 
 const WAL = "generations/00000000000000aa/wal";
@@ -70,4 +84,23 @@ Deno.test("RecordTimes tells a snapshot's time before that of its state, or more
 Deno.test("RecordTimes says nothing of a snapshot of a state that a replica was brought over by a resync", () => {
   const snapshot = aRecord(10, 1, { kind: "snapshot" });
   assertEquals(told([[aRecord(10, 5 * MINUTE_MS, { kind: "resync" })]], snapshot), []);
+});
+
+Deno.test("RecordTimes finds odd what goes back in records of version 1, whose writers did not say why, and fails nothing", () => {
+  const key = `${WAL}/0000000000000000.commits`;
+  const odd = [`${key}: the record that ends at 20 is of 1970-01-01T00:00:00.004Z`];
+  const first = [ofVersion1(10, 5), ofVersion1(20, 4), ofVersion1(30, 3)];
+  assertEquals(allTold([first]), { wrong: [], odd });
+  assertEquals(allTold([[...first, aRecord(40, 3)]]), { wrong: [], odd });
+  const snapshot = ofVersion1(10, 4, { kind: "snapshot" });
+  assertEquals(allTold([[ofVersion1(10, 5)]], snapshot).wrong, []);
+  assertEquals(allTold([[ofVersion1(10, 5)]], snapshot).odd.length, 1);
+  const behind = [ofVersion1(10, 5), ofVersion1(20, 6)];
+  assertEquals(allTold([behind], ofVersion1(10, 2 * MINUTE_MS, { kind: "snapshot" })).odd.length, 1);
+});
+
+Deno.test("RecordTimes tells what is wrong in an index in which something is odd, too", () => {
+  const wrong = [`${WAL}/0000000000000000.commits: the record that ends at 40 is of 1970-01-01T00:00:00.003Z`];
+  const records = [ofVersion1(10, 5), ofVersion1(20, 4), aRecord(30, 4), aRecord(40, 3)];
+  assertEquals(allTold([records]), { wrong, odd: [] });
 });

@@ -303,7 +303,7 @@ Deno.test("verifyReplica() is inconclusive about records of a later version", ()
     const path = built.path(1, "commits");
     const bytes = Deno.readFileSync(path);
     const record = bytes.subarray(-64);
-    record[0] = 2;
+    record[0] = 3;
     new DataView(record.buffer, record.byteOffset).setUint32(60, crc32c(record.subarray(0, 60)), true);
     Deno.writeFileSync(path, bytes);
     const report = await verify();
