@@ -47,7 +47,17 @@ export async function readLaterPages(
   const framesAtOnce = Math.max(1, Math.floor(limits.transferBytes / size));
   const buffer = new Uint8Array(framesAtOnce * size);
   const words = new Uint32Array(framesAtOnce * 2);
-  for (let at = Math.max(fromOffset, WAL_HEADER_SIZE); at < offset;) {
+  const start = Math.max(fromOffset, WAL_HEADER_SIZE);
+  if (offset > start && (offset - start) % size !== 0) {
+    const expected = `(expected frames with pages of ${pageSize} bytes)`;
+    throw new ReplicationError(
+      "corrupt",
+      `Cannot read ${
+        formatPosition({ generation, index, offset })
+      } from ${store.description}: no frame ends there ${expected}`,
+    );
+  }
+  for (let at = start; at < offset;) {
     const frames = buffer.subarray(0, Math.min(buffer.length, offset - at));
     if (await store.readWal(generation, index, at, frames) < frames.length) {
       throw new ReplicationError(
