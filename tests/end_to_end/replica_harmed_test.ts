@@ -229,7 +229,8 @@ Deno.test({
       await daemon.whileStopped(() => Deno.removeSync(`${scene.replica}/generations`, { recursive: true }));
       assertStringIncludes(await daemon.line("is it mounted?"), `mkdir -p ${scene.replica}/generations`);
       const { status, replica } = await told(daemon);
-      assertEquals([status, replica.condition, replica.cause], [503, "trouble", "replication"]);
+      assertEquals([status, replica.condition], [503, "trouble"]);
+      assert(["look", "replication"].includes(replica.cause ?? ""), "whichever of the two met it last");
       assertEquals((await statusOf(config)).code, 1);
       assert(!Array.from(Deno.readDirSync(scene.replica)).some(({ name }) => name === "generations"));
       Deno.mkdirSync(`${scene.replica}/generations`);
