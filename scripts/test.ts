@@ -27,9 +27,17 @@ export function isEverydayModule(path: string): boolean {
   return !/_(long|litestream)_test\.ts$/.test(path);
 }
 
-/** Whether a module is about the built file alone: it has nothing to say about the sources. */
-function isOfBuiltFile(path: string): boolean {
-  return path.endsWith("/built_file_test.ts");
+/** About the built file alone; and what takes a minute each time and starts nothing but the program, as people run it. */
+const WITH_BUILT_ONLY = [
+  "tests/end_to_end/built_file_test.ts",
+  "tests/cli/flag_table_test.ts",
+  "tests/end_to_end/replica_harmed_test.ts",
+  "tests/end_to_end/replica_repair_test.ts",
+];
+
+/** Whether a module runs with what was built, and not with the sources. */
+function isWithBuiltOnly(path: string): boolean {
+  return WITH_BUILT_ONLY.includes(path);
 }
 
 /** Which test modules run side by side and which alone. */
@@ -87,7 +95,7 @@ function everydayModules(): string[] {
 
 async function runEverything(run: TestRun, environment: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, parameters] of CHECKS) await run.check(name, { parameters, environment });
-  await runModules(run, everydayModules().filter((path) => !isOfBuiltFile(path)), ["--no-check"], environment);
+  await runModules(run, everydayModules().filter((path) => !isWithBuiltOnly(path)), ["--no-check"], environment);
   for await (const build of builds()) await runWithBuilt(run, build, environment);
 }
 
