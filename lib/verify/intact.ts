@@ -7,6 +7,7 @@ import { pageHasher } from "../pages/page_hasher.ts";
 import { nameObject } from "../position/object_names.ts";
 import { asOffset, formatIndex, type Index, type Offset } from "../position/position.ts";
 import type { GenerationFacts } from "../restore/history.ts";
+import { readAhead } from "../restore/read_ahead.ts";
 import { impossibleClaim } from "../restore/room.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
 import { DamagedSegment } from "../store/damaged_segment.ts";
@@ -111,13 +112,15 @@ async function checkSnapshot(
   if (impossible !== undefined) return { code: "corrupt", problem: `${key}: ${impossible}` };
   const sum = await imageSum(store, catalog, entry, record, tools);
   const began = state.beginImage(entry, record);
-  const buffer = new Uint8Array(Math.min(limits.restoreChunkBytes, imageBytes));
-  const values = new Uint32Array(pageSize === 0 ? 0 : Math.ceil(buffer.length / pageSize) * 2);
+  const chunkBytes = Math.min(limits.restoreChunkBytes, imageBytes);
+  const values = new Uint32Array(pageSize === 0 ? 0 : Math.ceil(chunkBytes / pageSize) * 2);
   const image = await store.openSnapshot(catalog.generation, entry.index);
+  const load = async (at: number, buffer: Uint8Array) => {
+    const wanted = buffer.subarray(0, imageBytes - at);
+    return { at, wanted, got: await image.read(at, wanted) };
+  };
   try {
-    for (let at = 0; at < imageBytes;) {
-      const wanted = buffer.subarray(0, imageBytes - at);
-      const got = await image.read(at, wanted);
+    for await (const { at, wanted, got } of readAhead(offsets(imageBytes, chunkBytes), load, chunkBytes)) {
       if (got < wanted.length) {
         return { code: "corrupt", problem: `${key} ends at byte ${at + got} (expected ${imageBytes} bytes)` };
       }
@@ -135,7 +138,6 @@ async function checkSnapshot(
           began?.values?.take(first + slot, values[2 * slot] ?? 0, values[2 * slot + 1] ?? 0);
         }
       }
-      at += got;
       tools.read(got);
       await tools.turn();
     }
@@ -153,6 +155,11 @@ async function checkSnapshot(
   }
   await began?.began(pageSize === 0 ? 0 : Math.floor(imageBytes / pageSize));
   return undefined;
+}
+
+/** Where each chunk of so many bytes begins. */
+function* offsets(bytes: number, chunkBytes: number): Generator<number> {
+  for (let at = 0; at < bytes; at += chunkBytes) yield at;
 }
 
 /** WAL of the indexes that an image may need to be a state. */
