@@ -53,7 +53,11 @@ Deno.test({
 
       Deno.renameSync(scene.replica, `${scene.replica}-away`);
       insert(application, 1);
-      await until(async () => (await health(address)).replica.lag_ms > 100, "the lag to grow");
+      const isMissed = async () => {
+        const { replica } = await health(address);
+        return replica.condition === "trouble" && replica.lag_ms > 100;
+      };
+      await until(isMissed, "the replica to be missed, and the lag to grow");
       const away = await health(address);
       assertEquals([away.healthy, away.database.condition, away.replica.condition], [false, "well", "trouble"]);
       assertMatch(away.replica.problem, /is it mounted\?/);
