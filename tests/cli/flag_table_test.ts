@@ -135,8 +135,8 @@ const TABLE: Readonly<Record<string, readonly FlagRow[]>> = {
     }),
     row("--once", "app.db file://SCENE/new", /Stopping/, gone),
     row("--shutdown-timeout 9s", "--once app.db file://SCENE/new", /^exit 2$/m),
-    row("--shutdown-timeout 300ms", "--exec true --shutdown-timeout 0 app.db file://SCENE/there.db/x", /waited_s=/, {
-      with: "--exec true --shutdown-timeout 300ms app.db file://SCENE/there.db/x",
+    row("--shutdown-timeout 5s", "--exec true --shutdown-timeout 0 app.db file://SCENE/there.db/x", /waited_s=/, {
+      with: "--exec true --shutdown-timeout 5s app.db file://SCENE/there.db/x",
     }),
     row("--log-level error", "--once app.db file://SCENE/new", / info |INFO/, gone),
     row("--log-format json", "--once app.db file://SCENE/new", /^\{".*\}$/m),
