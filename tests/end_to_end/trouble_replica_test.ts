@@ -128,7 +128,7 @@ trouble("replica full when it is stopped, and freed a little later", async (scen
   daemon.signal("SIGTERM");
   assertMatch(
     await daemon.line("Stopping: waiting for the last sync"),
-    /replica=file reason="Cannot write .*: the file would exceed the largest size allowed" waited_s=0 left_s=\d+/,
+    /replica=file reason="Cannot write .*: the file would exceed the largest size allowed" waited_s=\d+ left_s=\d+/,
   );
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   insert(application, 20);
