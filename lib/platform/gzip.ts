@@ -1,6 +1,7 @@
 /**
  * Content of a gzip file, which can only be decoded from its start: going back begins anew. What is decoded is never more than
- * the file says at its end, and in memory are only the bytes that one small piece of the file stands for.
+ * the file says at its end. In memory are the bytes that one small piece of the file stands for, and, once it was gone back,
+ * some more of what was decoded before them: a restore reads WAL from its end.
  */
 import type { ByteSource, StoredBytes } from "../base/byte_source.ts";
 import { viewOf } from "../base/bytes.ts";
@@ -9,6 +10,8 @@ import { messageOf, ReplicationError } from "../base/errors.ts";
 /** Read at once; and decoded at once, with all that it stands for. */
 const READ_BYTES = 256 << 10;
 const PIECE_BYTES = 4 << 10;
+/** Of the content before what was decoded last, for who reads backwards. */
+const BACKWARD_BYTES = 32 << 20;
 /** As many bytes as one stored byte can stand for. */
 const EXPANSION_MAX = 1_032;
 /** The file ends with the size of its content, modulo 2^32. */
@@ -21,33 +24,44 @@ export interface GzipContent extends ByteSource {
   close(): void;
 }
 
-export function openGzip(stored: StoredBytes, name: string): GzipContent {
-  return new GzipReader(stored, name);
+export function openGzip(stored: StoredBytes, name: string, backwardBytes = BACKWARD_BYTES): GzipContent {
+  return new GzipReader(stored, name, backwardBytes);
+}
+
+/** Decoded at once. */
+interface Piece {
+  /** Where it begins in the content. */
+  readonly at: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 class GzipReader implements GzipContent {
   readonly #stored: StoredBytes;
   readonly #name: string;
+  readonly #backwardBytes: number;
   #decoding: Decoding | undefined;
-  /** Decoded bytes that stand before `#piece`, and the piece that was decoded last. */
-  #before = 0;
-  #piece: Uint8Array = new Uint8Array(0);
+  /** What was decoded last, one behind the other. */
+  #pieces: Piece[] = [];
+  #decodedBytes = 0;
+  /** Who goes back once most likely reads backwards. */
+  #isBackward = false;
   #sizeBytes: number | undefined;
   #mostBytes: number | undefined;
 
-  constructor(stored: StoredBytes, name: string) {
+  constructor(stored: StoredBytes, name: string, backwardBytes: number) {
     this.#stored = stored;
     this.#name = name;
+    this.#backwardBytes = backwardBytes;
   }
 
   async read(at: number, into: Uint8Array): Promise<number> {
-    if (at < this.#before) this.#restart();
     let filled = 0;
     while (filled < into.length) {
       const wanted = at + filled;
-      const inPiece = wanted - this.#before;
-      if (inPiece < this.#piece.length) {
-        const bytes = this.#piece.subarray(inPiece, inPiece + into.length - filled);
+      if (wanted < (this.#pieces[0]?.at ?? 0)) this.#goBack();
+      const piece = this.#pieceOf(wanted);
+      if (piece !== undefined) {
+        const bytes = piece.bytes.subarray(wanted - piece.at, wanted - piece.at + into.length - filled);
         into.set(bytes, filled);
         filled += bytes.length;
       } else if (!await this.#advance()) break;
@@ -67,26 +81,56 @@ class GzipReader implements GzipContent {
 
   close(): void {
     this.#decoding?.end();
+    this.#forget();
   }
 
+  /** Undefined where nothing was decoded yet. Many are kept where each is small. */
+  #pieceOf(at: number): Piece | undefined {
+    if (at >= this.#decodedBytes) return undefined;
+    let [first, end] = [0, this.#pieces.length];
+    while (end - first > 1) {
+      const middle = (first + end) >>> 1;
+      if ((this.#pieces[middle]?.at ?? 0) <= at) first = middle;
+      else end = middle;
+    }
+    return this.#pieces[first];
+  }
+
+  /** Whether there was more. */
   async #advance(): Promise<boolean> {
     const decoding = this.#decoding ??= new Decoding(this.#stored);
     const mostBytes = this.#mostBytes ??= await this.#claimedBytes();
     try {
-      const piece = await decoding.next();
-      this.#before += this.#piece.length;
-      this.#piece = piece ?? new Uint8Array(0);
-      if (this.#before + this.#piece.length > mostBytes) {
+      const bytes = await decoding.next();
+      if (bytes === undefined) {
+        this.#sizeBytes = this.#decodedBytes;
+        return false;
+      }
+      this.#pieces.push({ at: this.#decodedBytes, bytes });
+      this.#decodedBytes += bytes.length;
+      if (this.#decodedBytes > mostBytes) {
         const problem = `it holds more than the ${mostBytes} bytes that its end claims`;
         throw new ReplicationError("corrupt", `Cannot read ${this.#name}: ${problem}`);
       }
-      if (piece === undefined) this.#sizeBytes = this.#before;
-      return piece !== undefined;
+      this.#letGo();
+      return true;
     } catch (error) {
       this.#restart(); // A piece may have been lost.
       if (error instanceof ReplicationError) throw error;
       throw new ReplicationError("corrupt", `Cannot read ${this.#name}: ${messageOf(error)}`, { cause: error });
     }
+  }
+
+  /** All but the last, and as much before it as who reads backwards comes to next. */
+  #letGo(): void {
+    const keptBytes = this.#isBackward ? this.#backwardBytes : 0;
+    while (this.#pieces.length > 1 && this.#decodedBytes - (this.#pieces[1]?.at ?? 0) >= keptBytes) {
+      free(this.#pieces.shift());
+    }
+  }
+
+  #forget(): void {
+    for (const piece of this.#pieces.splice(0)) free(piece);
   }
 
   /** The largest size that the end of the file can mean. */
@@ -99,12 +143,22 @@ class GzipReader implements GzipContent {
     return claimed + Math.floor(Math.max(0, sizeBytes * EXPANSION_MAX - claimed) / WORD) * WORD;
   }
 
+  #goBack(): void {
+    this.#isBackward = true;
+    this.#restart();
+  }
+
   #restart(): void {
     this.#decoding?.end();
     this.#decoding = undefined;
-    this.#before = 0;
-    this.#piece = new Uint8Array(0);
+    this.#decodedBytes = 0;
+    this.#forget();
   }
+}
+
+/** At once: a piece is far larger than the object that holds it, so the collector would let many of them gather. */
+function free(piece: Piece | undefined): void {
+  piece?.bytes.buffer.transfer(0);
 }
 
 /** Reads only while it is asked for the next piece, so that nothing is under way when its file is closed. */
@@ -126,7 +180,7 @@ class Decoding {
   }
 
   /** Undefined at the end. */
-  async next(): Promise<Uint8Array | undefined> {
+  async next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     let isDecoded = false;
     const piece = this.#pieces.read().finally(() => isDecoded = true);
     piece.catch(() => {}); // It is awaited below, unless nothing can be fed.
