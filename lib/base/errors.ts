@@ -52,6 +52,11 @@ export function refuseAll(problems: readonly ReplicationError[]): void {
   });
 }
 
+/** What to do about it, where whoever threw it knew. */
+export function adviceIn(error: unknown): string | undefined {
+  return error instanceof ReplicationError ? error.advice : undefined;
+}
+
 const RETRYABLE: readonly ErrorCode[] = ["busy", "contested", "unavailable"];
 
 /** Whether the same call may succeed later without anybody changing anything. */

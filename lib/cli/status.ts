@@ -42,8 +42,9 @@ function writeText(context: CommandContext, shown: readonly Shown[]): void {
   const isLong = context.arguments.isOn("long");
   write(verdictLine(shown));
   const [worst] = worstFirst(shown.flatMap(({ database, unsafe }) => unsafe.map((one) => ({ database, ...one }))));
-  const advice = worst && adviceText(worst.help, worst.database, configWords(context));
-  if (advice !== undefined) write(adviceLine(advice, context.invocation));
+  if (worst !== undefined) {
+    write(adviceLine(adviceText(worst.help, worst.database, configWords(context)), context.invocation));
+  }
   for (const line of whyLines(shown)) write(line);
   write("");
   context.stdout.write(isLong ? longTable(shown, nowMs) : shortTable(shown, nowMs));

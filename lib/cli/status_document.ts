@@ -21,7 +21,7 @@ export function statusDocument(shown: readonly Shown[], configWords: readonly st
       replica: replica ?? null,
       grade,
       problem: why,
-      advice: adviceText(help, database, configWords) ?? null,
+      advice: adviceText(help, database, configWords),
     })),
     databases: shown.map(databaseDocument),
   };

@@ -4,7 +4,8 @@
  */
 import type { DatabaseConfig } from "../config/config.ts";
 import { formatDuration } from "../config/duration.ts";
-import { type Help, type ReplicaView, type Unsafe, worstFirst } from "../daemon/safety.ts";
+import type { Help } from "../daemon/help.ts";
+import { type ReplicaView, type Unsafe, worstFirst } from "../daemon/safety.ts";
 import type { DatabaseStatus } from "../daemon/status.ts";
 import type { Event } from "../database/event_log.ts";
 import { commandLine, ownCommandLine } from "../base/command_line.ts";
@@ -61,7 +62,9 @@ export function verdictLine(shown: readonly Shown[]): string {
     return `ALL SAFE: ${counted(shown.length, "database")}, ${counted(replicas, "replica")}`;
   }
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
-  return `${fittedLine(`NOT SAFE: ${first.text}`, COLUMNS - widthOf(more), first.paths)}${more}`;
+  const room = COLUMNS - widthOf(more);
+  const whole = `NOT SAFE: ${first.text}`;
+  return `${widthOf(whole) <= room ? whole : fittedLine(`NOT SAFE: ${first.short}`, room, first.paths)}${more}`;
 }
 
 /** Everything that is not safe, where the line that judges could not say all of it. */
@@ -71,25 +74,25 @@ export function whyLines(shown: readonly Shown[]): string[] {
   return isSaid ? [] : all.flatMap(({ text }) => wrap(text, "- ", "  "));
 }
 
-/** A command that runs as it is printed, or a sentence. */
+/** A command that runs as it is printed, or a sentence. In one line, however long: what is in it is copied. */
 export function adviceText(
-  help: Help | undefined,
+  help: Help,
   { path }: DatabaseConfig,
   configWords: readonly string[],
-): string | undefined {
-  switch (help?.kind) {
+): string {
+  switch (help.kind) {
     case "replicate":
       return ownCommandLine(["replicate", ...configWords]);
     case "verify":
       return ownCommandLine(["verify", ...configWords, path]);
+    case "status":
+      return ownCommandLine(["status", ...configWords, path]);
     case "snapshot":
       return ownCommandLine(["snapshot", ...configWords, "--replica", help.replica, path]);
     case "process":
       return commandLine(["ps", "-fp", String(help.pid)]);
     case "advice":
       return help.text;
-    case undefined:
-      return undefined;
   }
 }
 
@@ -149,6 +152,8 @@ function eventText({ message, fields }: Event): string {
 interface Said {
   readonly grade: Unsafe["grade"];
   readonly text: string;
+  /** Where there is no room for that: which it is, and what is wrong, without what could not be done for it. */
+  readonly short: string;
   /** Those that may stand in it. */
   readonly paths: readonly string[];
 }
@@ -160,10 +165,20 @@ function inOrder(shown: readonly Shown[]): readonly Said[] {
     const name = names[slot] ?? "";
     const paths = [name, database.path, status.statePath, ...database.replicas.map(({ path }) => path)];
     return unsafe.map(({ replica, grade, why }) => {
-      const of = replica === undefined || rows.length === 1 ? "" : `, replica ${replica}`;
-      return { grade, text: `${name}${of}: ${why}`, paths };
+      const of = replica === undefined ? "" : `, replica ${replica}`;
+      const reason = reasonOf(why, paths);
+      const short = `${name}${reason === why && rows.length === 1 ? "" : of}: ${reason}`;
+      return { grade, text: `${name}${rows.length === 1 ? "" : of}: ${why}`, short, paths };
     });
   }));
+}
+
+/** Of `Cannot <act> <subject>: <what is>` the end: which database or replica is the subject is said already. */
+function reasonOf(why: string, paths: readonly string[]): string {
+  if (!why.startsWith("Cannot ")) return why;
+  const subject = paths.find((path) => why.includes(`${path}: `));
+  const from = subject === undefined ? why.indexOf(": ") : why.indexOf(`${subject}: `) + subject.length;
+  return from < 0 ? why : why.slice(from + ": ".length);
 }
 
 /** Of each path as many parts from its end as tell it from the others. */

@@ -30,6 +30,7 @@ export interface ReplicaAnswer {
   readonly url: string;
   readonly condition: Condition;
   readonly problem: string | undefined;
+  readonly advice: string | undefined;
   /** What found the trouble: `proof` when a verification did. */
   readonly cause: string | undefined;
   /** The end of what this process knows to be durable on it. */
@@ -78,12 +79,13 @@ export function parseAnswer(text: string): DaemonAnswer | undefined {
 }
 
 function parseReplica(member: Record<string, unknown>): ReplicaAnswer {
-  const { name, url, condition, problem, cause, position, lag_ms: lagMs } = member;
+  const { name, url, condition, problem, advice, cause, position, lag_ms: lagMs } = member;
   return {
     name: String(name),
     url: String(url),
     condition: CONDITIONS.find((one) => one === condition) ?? "trouble",
     problem: textIn(problem),
+    advice: textIn(advice),
     cause: textIn(cause),
     position: positionIn(position),
     lagMs: typeof lagMs === "number" ? lagMs : undefined,

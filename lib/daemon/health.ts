@@ -39,6 +39,8 @@ export interface ReplicaFacts {
   readonly look: LookFacts;
   readonly trouble: string | undefined;
   readonly upkeepTrouble: string | undefined;
+  /** What to do about either, where it is known. */
+  readonly advice: string | undefined;
   readonly syncIntervalMs: number;
   /** What was last proven of it. */
   readonly proof: ProofMemory | undefined;
@@ -96,7 +98,10 @@ function judgeReplica(facts: ReplicaFacts, database: Condition): Judged<ReplicaF
     const problem = `it can no longer be restored to its end: ${look.brokenBecause}${mending}`;
     return { facts, condition: "trouble", problem, cause: "look" };
   }
-  if (wrong !== undefined) return { facts, condition: "trouble", problem: wrong, cause: "replication" };
+  if (wrong !== undefined) {
+    const advice = facts.advice === undefined ? {} : { advice: facts.advice };
+    return { facts, condition: "trouble", problem: wrong, ...advice, cause: "replication" };
+  }
   const isBehind = behindMs === undefined || behindMs > 0;
   const patienceMs = limits.replicaStillMaxMs + syncIntervalMs;
   if (isBehind && database === "well" && Math.min(stillMs, behindMs ?? stillMs) > patienceMs) {

@@ -25,13 +25,14 @@ export function healthDocument({ isHealthy, databases }: Health): HealthDocument
   };
 }
 
-function replicaDocument({ facts, condition, problem, cause }: Judged<ReplicaFacts>): Record<string, unknown> {
+function replicaDocument({ facts, condition, problem, advice, cause }: Judged<ReplicaFacts>): Record<string, unknown> {
   const { name, url, position, pulse: { behindMs, currentAtMs, failures }, look, proof } = facts;
   return {
     name,
     url,
     condition,
     problem: problem ?? null,
+    advice: advice ?? null,
     cause: cause ?? null,
     position: positionMember(position),
     lag_ms: behindMs === undefined ? null : Math.round(behindMs),

@@ -35,9 +35,10 @@ export function factsOf(
     replicas: config.replicas.flatMap(({ name, url, path, syncIntervalMs = limits.objectSyncIntervalMs }, slot) => {
       const replicator = replicators[slot];
       if (replicator === undefined) return [];
-      const { position, isSnapshotting, pulse, look, trouble, upkeepTrouble } = replicator;
+      const { position, isSnapshotting, pulse, look, trouble, upkeepTrouble, advice } = replicator;
       const proof = recallProof(files, statePath, path);
-      return [{ name, url, position, isSnapshotting, pulse, look, trouble, upkeepTrouble, syncIntervalMs, proof }];
+      const troubles = { trouble, upkeepTrouble, advice };
+      return [{ name, url, position, isSnapshotting, pulse, look, ...troubles, syncIntervalMs, proof }];
     }),
   };
 }

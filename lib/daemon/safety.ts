@@ -15,7 +15,18 @@ import {
   type ProofMemory,
   standingFailure,
 } from "../verify/proof_memory.ts";
-import type { DaemonAnswer } from "./answer_document.ts";
+import type { DaemonAnswer, ReplicaAnswer } from "./answer_document.ts";
+import {
+  adviceOr,
+  BE_ALLOWED_TO_ASK,
+  type Help,
+  LOOK_AT_PATH,
+  lookAtProcess,
+  REACH_IT,
+  readLog,
+  SET_CLOCK,
+  startAgain,
+} from "./help.ts";
 import type { DatabaseStatus } from "./status.ts";
 
 /** What is found out of a replica by looking at it. */
@@ -66,17 +77,8 @@ export interface Unsafe {
   readonly grade: Grade;
   /** A clause. */
   readonly why: string;
-  /** A command of this program that helps, or a sentence; absent when nothing is known that would. */
-  readonly help?: Help;
+  readonly help: Help;
 }
-
-export type Help =
-  | { readonly kind: "replicate" }
-  | { readonly kind: "verify" }
-  /** Of that replica. */
-  | { readonly kind: "snapshot"; readonly replica: string }
-  | { readonly kind: "process"; readonly pid: number }
-  | { readonly kind: "advice"; readonly text: string };
 
 /** Nothing: it is safe. The worst stands first. */
 export function judgeSafety(facts: SafetyFacts): readonly Unsafe[] {
@@ -92,42 +94,48 @@ export function worstFirst<T extends { readonly grade: Grade }>(all: readonly T[
 
 function judgeProcess(facts: SafetyFacts): Unsafe[] {
   const { heard, daemon } = facts.status;
-  const process = daemon === undefined ? {} : { help: { kind: "process", pid: daemon } } as const;
+  const help = lookAtProcess(daemon);
   switch (heard.kind) {
     case "answer":
-      return judgeAnswer(heard.answer);
+      return judgeAnswer(heard.answer, daemon);
     case "unasked":
-      return [{ grade: "trouble", why: `its daemon cannot be asked: ${heard.problem}` }];
+      return [{ grade: "trouble", why: `its daemon cannot be asked: ${heard.problem}`, help: BE_ALLOWED_TO_ASK }];
     case "silent":
-      return [{ grade: "trouble", why: "its daemon does not answer: it is stopped, or hangs", ...process }];
+      return [{ grade: "trouble", why: "its daemon does not answer: it is stopped, or hangs", help }];
     case "none":
       if (daemon === undefined) return [judgeAlone(facts)];
-      return [{ grade: "trouble", why: "a process has it that does not follow it yet", ...process }];
+      return [{ grade: "trouble", why: "a process has it that does not follow it yet", help }];
   }
 }
 
-function judgeAnswer({ condition, problem, advice, captured, mode }: DaemonAnswer): Unsafe[] {
-  const help = advice === undefined ? {} : { help: { kind: "advice", text: advice } } as const;
-  if (condition === "trouble") return [{ grade: "trouble", why: problem ?? "it is in trouble", ...help }];
-  if (condition === "waiting") return [{ grade: "trouble", why: problem ?? "it is waited for", ...help }];
+function judgeAnswer(
+  { condition, problem, advice, captured, mode }: DaemonAnswer,
+  daemon: number | undefined,
+): Unsafe[] {
+  if (condition === "trouble") {
+    return [{ grade: "trouble", why: problem ?? "it is in trouble", help: adviceOr(advice, readLog(daemon)) }];
+  }
+  if (condition === "waiting") {
+    return [{ grade: "trouble", why: problem ?? "it is waited for", help: adviceOr(advice, LOOK_AT_PATH) }];
+  }
   if (condition === "starting" || captured === undefined) {
-    return [{ grade: "stale", why: "the daemon is taking it up, and has not captured its last commits yet" }];
+    const why = "the daemon is taking it up, and has not captured its last commits yet";
+    return [{ grade: "stale", why, help: { kind: "status" } }];
   }
   if (mode === "follow") return [];
   return [{ grade: "trouble", why: "only `replicate --once` runs, which will end", help: { kind: "replicate" } }];
 }
 
-/** Nobody says that it is followed: as long as it is not there, a daemon that waits for it cannot be asked either. */
 /**
  * Between a capture and the time of the file lies what the last process did itself at its end: it copies commits that it has
  * captured into the file. So a moment may be a last commit, or nothing.
  */
 const TOLD_MS = 1_000;
 
+/** Nobody says that it is followed: as long as it is not there, a daemon that waits for it cannot be asked either. */
 function judgeAlone({ status: { path, recorded }, replicas }: SafetyFacts): Unsafe {
   if (path !== undefined) {
-    const help = path.advice === undefined ? {} : { help: { kind: "advice", text: path.advice } } as const;
-    return { grade: "trouble", why: path.problem, ...help };
+    return { grade: "trouble", why: path.problem, help: adviceOr(path.advice, LOOK_AT_PATH) };
   }
   const help = { kind: "replicate" } as const;
   const lagMs = Math.min(...replicas.flatMap(({ lagMs }) => lagMs ?? []));
@@ -147,10 +155,11 @@ function whatIsMissed(lagMs: number, replicas: readonly ReplicaView[]): string {
 function judgeReplica(view: ReplicaView, answer: DaemonAnswer | undefined, facts: SafetyFacts): Unsafe[] {
   const { name: replica, error } = view;
   if (error !== undefined) {
-    const help = error.advice === undefined ? {} : { help: { kind: "advice", text: error.advice } } as const;
-    return [{ replica, grade: error.isDamage ? "damaged" : "trouble", why: error.message, ...help }];
+    const own = answer?.replicas.find(({ url }) => url === view.url);
+    const help = adviceOr(error.advice ?? own?.advice, error.isDamage ? { kind: "verify" } : REACH_IT);
+    return [{ replica, grade: error.isDamage ? "damaged" : "trouble", why: error.message, help }];
   }
-  const kept = judgeBroken(view) ?? (answer === undefined ? judgeUnkept(view, facts) : judgeKept(view, answer));
+  const kept = judgeBroken(view) ?? (answer === undefined ? judgeUnkept(view, facts) : judgeKept(view, answer, facts));
   const future = judgeTime(view.capturedAtMs, facts.nowMs);
   const proof = judgeProof(view.proof, facts);
   return [kept, future, proof].flatMap((one) => one === undefined ? [] : [{ replica, ...one }]);
@@ -167,22 +176,35 @@ function damaged(replica: string, why: string): Omit<Unsafe, "replica"> {
 }
 
 /** By the daemon that answered. */
-function judgeKept(view: ReplicaView, answer: DaemonAnswer): Omit<Unsafe, "replica"> | undefined {
+function judgeKept(
+  view: ReplicaView,
+  answer: DaemonAnswer,
+  { status: { daemon } }: SafetyFacts,
+): Omit<Unsafe, "replica"> | undefined {
   const own = answer.replicas.find(({ url }) => url === view.url);
   if (own === undefined) {
-    return { grade: "stale", why: "the running daemon knows nothing of it, and must be started again" };
+    const why = "the running daemon knows nothing of it, and must be started again";
+    return { grade: "stale", why, help: startAgain(daemon) };
   }
   if (own.condition === "trouble" && own.cause === "look") return damaged(view.name, own.problem ?? "it is damaged");
-  if (own.condition === "trouble" && own.cause !== "proof") return { grade: "trouble", why: own.problem ?? "it fails" };
-  if (own.condition === "snapshotting") return { grade: "stale", why: "its first snapshot is being made" };
-  const limitMs = limits.replicaStillMaxMs + (view.syncIntervalMs ?? limits.objectSyncIntervalMs);
-  if ((own.lagMs ?? 0) > limitMs) return { grade: "stale", why: `it is ${span(own.lagMs ?? 0)} behind` };
-  if (!view.holdsGenerations && own.position === undefined) return receivedNothing();
-  if (own.lagMs === undefined) return { grade: "stale", why: "it is not known yet how it stands" };
+  if (own.condition === "trouble" && own.cause !== "proof") {
+    return { grade: "trouble", why: own.problem ?? "it fails", help: adviceOr(own.advice, readLog(daemon)) };
+  }
+  const late = whatIsLate(view, own);
+  if (late !== undefined) return { grade: "stale", why: late, help: { kind: "status" } };
   if (own.position !== undefined && view.isUnread !== true && !stillHolds(view.position, own.position)) {
     return damaged(view.name, "it no longer holds what was written to it");
   }
   return view.isBare === true ? damaged(view.name, "nothing that it holds can be restored") : undefined;
+}
+
+/** A daemon that is well brings it: it is on its way. */
+function whatIsLate({ holdsGenerations, syncIntervalMs }: ReplicaView, own: ReplicaAnswer): string | undefined {
+  if (own.condition === "snapshotting") return "its first snapshot is being made";
+  const limitMs = limits.replicaStillMaxMs + (syncIntervalMs ?? limits.objectSyncIntervalMs);
+  if ((own.lagMs ?? 0) > limitMs) return `it is ${span(own.lagMs ?? 0)} behind`;
+  if (!holdsGenerations && own.position === undefined) return NOTHING_RECEIVED;
+  return own.lagMs === undefined ? "it is not known yet how it stands" : undefined;
 }
 
 /** Where nobody says how it is kept. */
@@ -190,17 +212,19 @@ function judgeUnkept(
   { holdsGenerations, lagMs, name, url }: ReplicaView,
   { status: { recorded } }: SafetyFacts,
 ): Unsafe | undefined {
+  const help = { kind: "replicate" } as const;
   const [trouble] = troublesOf(recorded, { name, url });
-  if (trouble !== undefined) return { grade: "trouble", why: `it failed when it was last written: ${trouble.message}` };
-  if (!holdsGenerations) return receivedNothing();
-  if (lagMs === undefined) return { grade: "stale", why: "its age is not known" };
+  if (trouble !== undefined) {
+    return { grade: "trouble", why: `it failed when it was last written: ${trouble.message}`, help };
+  }
+  if (!holdsGenerations) return { grade: "stale", why: NOTHING_RECEIVED, help };
+  if (lagMs === undefined) return { grade: "stale", why: "its age is not known", help };
   if (lagMs === 0) return undefined;
-  return { grade: "stale", why: lagMs < TOLD_MS ? "it may miss the last change" : `it misses the last ${span(lagMs)}` };
+  const why = lagMs < TOLD_MS ? "it may miss the last change" : `it misses the last ${span(lagMs)}`;
+  return { grade: "stale", why, help };
 }
 
-function receivedNothing(): Omit<Unsafe, "replica"> {
-  return { grade: "stale", why: "it has received nothing yet" };
-}
+const NOTHING_RECEIVED = "it has received nothing yet";
 
 /** A clock that was ahead makes what is old look new. */
 function judgeTime(atMs: number | undefined, nowMs: number): Unsafe | undefined {
@@ -208,6 +232,7 @@ function judgeTime(atMs: number | undefined, nowMs: number): Unsafe | undefined 
   return {
     grade: "stale",
     why: `its newest state is dated ${span(atMs - nowMs)} in the future, so its age is not known`,
+    help: SET_CLOCK,
   };
 }
 

@@ -4,7 +4,7 @@
  * to exist, on errors too.
  */
 import { assert } from "../base/assert.ts";
-import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
+import { adviceIn, isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { DatabaseSource, ShadowClaim } from "../database/source.ts";
@@ -78,6 +78,7 @@ export class FileReplicator {
   #claim: ShadowClaim | undefined;
   #resumeCheckpoints: (() => void) | undefined;
   #trouble: string | undefined;
+  #advice: string | undefined;
   readonly #asked = new AskedSnapshots();
   #snapshotsMade = 0;
   readonly #upkeep: Upkeep | undefined;
@@ -138,6 +139,11 @@ export class FileReplicator {
   /** What of its upkeep failed, and was not done since. */
   get upkeepTrouble(): string | undefined {
     return this.#upkeep?.trouble;
+  }
+
+  /** What to do about its trouble, or that of its upkeep. */
+  get advice(): string | undefined {
+    return this.#trouble === undefined ? this.#upkeep?.advice : this.#advice;
   }
 
   /** What was found when it was looked at. */
@@ -584,10 +590,11 @@ export class FileReplicator {
     const message = messageOf(error);
     if (!isSameTrouble(message, this.#trouble) || backoff.isTimeToRepeat()) {
       backoff.noteSaid();
-      const advice = error instanceof ReplicationError ? error.advice : undefined;
-      this.#log.error(message, { retried: true, may_pass: isRetryable(error), advice }, "replica-failed");
+      const fields = { retried: true, may_pass: isRetryable(error), advice: adviceIn(error) };
+      this.#log.error(message, fields, "replica-failed");
     }
     this.#trouble = message;
+    this.#advice = adviceIn(error);
   }
 }
 

@@ -3,7 +3,7 @@
  * two syncs, so that nothing races with its appends, and goes on syncing meanwhile. None of it makes a sync fail: an error
  * is logged and tried again at the next interval.
  */
-import { messageOf, ReplicationError } from "../base/errors.ts";
+import { adviceIn, messageOf } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { DatabaseSource } from "../database/source.ts";
 import type { Clock } from "../platform/clock.ts";
@@ -61,7 +61,7 @@ export class Upkeep {
   #held: Held | undefined;
   #wish: string | undefined;
   #saidPostponed: string | undefined;
-  readonly #troubles = new Map<Act, string>();
+  readonly #troubles = new Map<Act, unknown>();
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -70,6 +70,14 @@ export class Upkeep {
 
   /** What went wrong last, and was not done since. */
   get trouble(): string | undefined {
+    return this.#troubles.size === 0 ? undefined : messageOf(this.#lastTrouble);
+  }
+
+  get advice(): string | undefined {
+    return adviceIn(this.#lastTrouble);
+  }
+
+  get #lastTrouble(): unknown {
     return [...this.#troubles.values()].at(-1);
   }
 
@@ -183,10 +191,9 @@ export class Upkeep {
       return true;
     } catch (error) {
       if (signal.aborted) return false;
-      const advice = error instanceof ReplicationError ? error.advice : undefined;
       const seconds = Math.round(this.#options.policy.retentionCheckIntervalMs / 1_000);
-      this.#troubles.set(act, messageOf(error));
-      const fields = { act, tried_again_in_seconds: seconds, advice };
+      this.#troubles.set(act, error);
+      const fields = { act, tried_again_in_seconds: seconds, advice: adviceIn(error) };
       this.#options.log.error(messageOf(error), fields, "upkeep-failed");
       return false;
     }

@@ -1,7 +1,8 @@
 import { readConfig } from "../../lib/config/parse.ts";
 import { reduceStatus } from "../../lib/base/engine_event.ts";
-import { shortTable, type Shown, verdictLine, whyLines } from "../../lib/cli/status_text.ts";
+import { adviceText, shortTable, type Shown, verdictLine, whyLines } from "../../lib/cli/status_text.ts";
 import { widthOf } from "../../lib/cli/table.ts";
+import type { Help } from "../../lib/daemon/help.ts";
 import type { Grade, Unsafe } from "../../lib/daemon/safety.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 
@@ -33,7 +34,7 @@ function shownOf(path: string, replicas: readonly string[], unsafe: readonly Uns
 }
 
 function because(why: string, replica?: string, grade: Grade = "trouble"): Unsafe {
-  return { grade, why, ...(replica === undefined ? {} : { replica }) };
+  return { grade, why, help: { kind: "verify" }, ...(replica === undefined ? {} : { replica }) };
 }
 
 Deno.test("verdictLine() counts databases, replicas and what more there is, of one as of many", () => {
@@ -57,13 +58,10 @@ Deno.test("verdictLine() and shortTable() fit 80 columns, cut between words, and
   const why = (path: string) =>
     `Cannot replicate ${path}: it is a folder (it should be a database that is in WAL mode)`;
   const table: readonly [string, RegExp][] = [
-    [`${deep}production.db`, /^NOT SAFE: production\.db: Cannot replicate \/srv\/\S*…\/production\.db: .*…/],
-    [`${deep}my shop/my data.db`, /^NOT SAFE: my data\.db: Cannot replicate (\/srv\/\S*…\/my data\.db: .*)?…/],
-    [
-      "/データ/とても/長い/名前/の/フォルダ/本番データベース.db",
-      /^NOT SAFE: 本番データベース\.db: Cannot replicate (\S+\.db: )?…/,
-    ],
-    [`/${"x".repeat(120)}.db`, /^NOT SAFE: x+…x+\.db: Cannot .*…/],
+    [`${deep}production.db`, /^NOT SAFE: production\.db: it is a folder \(.*…/],
+    [`${deep}my shop/my data.db`, /^NOT SAFE: my data\.db: it is a folder \(.*…/],
+    ["/データ/とても/長い/名前/の/フォルダ/本番データベース.db", /^NOT SAFE: 本番データベース\.db: it is a folder …?/],
+    [`/${"x".repeat(120)}.db`, /^NOT SAFE: x+…x+\.db: it is a folder …?/],
   ];
   for (const [path, wanted] of table) {
     for (const count of [1, 12]) {
@@ -75,6 +73,44 @@ Deno.test("verdictLine() and shortTable() fit 80 columns, cut between words, and
       assert(whyLines(shown).join(" ").includes(path.split(" ")[0] ?? ""), "a path that can be copied");
     }
   }
+});
+
+Deno.test("verdictLine() says what is wrong where there is no room for all, and of which replica", () => {
+  const far = `Cannot use the replica /mnt/a: b/backup/far: ${"the folder does not exist"} (is it mounted?)`;
+  const line = (why: string, replicas: readonly string[]) =>
+    verdictLine([shownOf("/srv/app.db", replicas, [because(why, "far"), because("never verified", "far")])]);
+  const all = "app.db, replica far: the folder does not exist (is it …";
+  assertEquals(line(far, ["near", "far"]), `NOT SAFE: ${all} (and 1 more)`);
+  assertEquals(line(far, ["far"]), `NOT SAFE: ${all} (and 1 more)`);
+  assertEquals(
+    line("Cannot read /backup/far: no", ["far"]),
+    "NOT SAFE: app.db: Cannot read /backup/far: no (and 1 more)",
+  );
+  const own = `Cannot replicate /srv/app.db: ${"it is in rollback-journal mode "}(should be in WAL mode)`;
+  assertEquals(
+    verdictLine([shownOf("/srv/app.db", ["far"], [because(own)])]),
+    "NOT SAFE: app.db: it is in rollback-journal mode (should be in WAL mode)",
+  );
+});
+
+Deno.test("adviceText() has a command, or a sentence, for each kind of help", () => {
+  const { database } = shownOf("/srv/app.db", ["near"], []);
+  const kinds: Readonly<Record<Help["kind"], Help>> = {
+    replicate: { kind: "replicate" },
+    verify: { kind: "verify" },
+    status: { kind: "status" },
+    snapshot: { kind: "snapshot", replica: "near" },
+    process: { kind: "process", pid: 7 },
+    advice: { kind: "advice", text: "mount it" },
+  };
+  assertEquals(Object.values(kinds).map((help) => adviceText(help, database, ["--config", "c.yml"])), [
+    "tailrace replicate --config c.yml",
+    "tailrace verify --config c.yml /srv/app.db",
+    "tailrace status --config c.yml /srv/app.db",
+    "tailrace snapshot --config c.yml --replica near /srv/app.db",
+    "ps -fp 7",
+    "mount it",
+  ]);
 });
 
 Deno.test("verdictLine() of many databases names the worst by as much of its path as tells it from the others", () => {

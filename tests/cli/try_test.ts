@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { asCalled, commandLine, operands, ownCommandLine } from "../../lib/base/command_line.ts";
 import { assertEquals, assertMatch } from "../support/assert.ts";
+import { startAnswers } from "../support/answers.ts";
 import { runInProcess } from "../support/command_in_process.ts";
 import { type Daemon, startReplicate, until } from "../support/daemon.ts";
 import { testedProgram } from "../support/program.ts";
@@ -30,6 +31,7 @@ const PLACES: Readonly<Record<string, (stage: Stage) => Promise<Produced>>> = {
   "cli/status_text.ts ps": silentDaemon,
   "cli/status_text.ts replicate": statusWithoutDaemon,
   "cli/status_text.ts snapshot": lostSnapshot,
+  "cli/status_text.ts status": beingTakenUp,
   "cli/status_text.ts verify": neverVerified,
   "daemon/daemon.ts ps": (stage) => besideAnother(stage, 2),
   "database/identity.ts sqlite3": rollbackMode,
@@ -297,6 +299,21 @@ async function lostSnapshot({ folder, run }: Stage): Promise<Produced> {
   Deno.removeSync(`${folder}/r/generations/${name}/snapshots/0000000000000000.snapshot`);
   const said = await run("status", "--config", CONFIG);
   return { said, line: /^tailrace snapshot --config 'c d\.yml' --replica file '\/.*app\.db'$/ };
+}
+
+/** This process stands for a daemon that is only taking the database up when it is asked first. */
+async function beingTakenUp({ folder, run }: Stage): Promise<Produced> {
+  aDatabase(folder).close();
+  await run("replicate", "--once", "--config", CONFIG);
+  const state = `${folder}/.app.db-tailrace`;
+  const captured = null;
+  const condition = "starting";
+  const answer = { schema_version: 1, version: "0.0.0", mode: "follow", started_at: new Date(0), captured, condition };
+  const answers = startAnswers(state, { answer: () => Promise.resolve({ ...answer, replicas: [] }) });
+  let said = "";
+  await until(async () => (said = await run("status", "--config", CONFIG)).includes("taking it up"), "an answer");
+  await answers.stop();
+  return { said, line: /^tailrace status --config 'c d\.yml' '\/.*app\.db'$/, code: 1 };
 }
 
 async function silentDaemon({ folder, run, daemon: start }: Stage): Promise<Produced> {

@@ -15,7 +15,7 @@ import { withTemporaryFolder } from "../support/temporary_folder.ts";
 const platform = { clock: new SystemClock(), files: new DenoFileSystem(), random: new SystemRandom() };
 
 function factsOf(facts: Partial<DatabaseFacts> = {}): AnswerFacts {
-  const replicas = [replicaFacts({ upkeepTrouble: "Cannot delete: denied" })];
+  const replicas = [replicaFacts({ upkeepTrouble: "Cannot delete: denied", advice: "allow it" })];
   const database = databaseFacts({ replicas, ...facts });
   return { mode: "follow", startedAtMs: 1_700_000_000_000, captured: POSITION, facts: database };
 }
@@ -52,6 +52,7 @@ Deno.test("an answer that is written and parsed again says the same", () => {
     url: "file:///backup/near",
     condition: "trouble",
     problem: "Cannot delete: denied",
+    advice: "allow it",
     cause: "replication",
     position: POSITION,
     lagMs: 0,

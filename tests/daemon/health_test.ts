@@ -64,6 +64,10 @@ Deno.test("judgeHealth(): each trouble is told where it is", () => {
     judged(databaseFacts({ replicas: [replicaFacts({ upkeepTrouble: "Cannot write: no space" })] })),
     refused,
   );
+  for (const [advice, facts] of [["mkdir x", { advice: "mkdir x" }], [undefined, {}]] as const) {
+    const { databases } = judgeHealth([databaseFacts({ replicas: [replicaFacts({ trouble: "no", ...facts })] })]);
+    assertEquals(databases[0]?.replicas[0]?.advice, advice);
+  }
   const gone = judged(databaseFacts({ trouble: "the database is no longer there" }));
   assertEquals(gone.slice(0, 2), ["trouble", "the database is no longer there"]);
   const unseen = judged(databaseFacts({ unseenMs: limits.databaseUnseenMaxMs + 1_001 }));
@@ -197,6 +201,7 @@ Deno.test("healthDocument() has everything of every database and replica, null w
           url: "file:///backup/near",
           condition: "well",
           problem: null,
+          advice: null,
           cause: null,
           position: "00000000000000aa/0000000000000003:4152",
           lag_ms: 0,
@@ -213,6 +218,7 @@ Deno.test("healthDocument() has everything of every database and replica, null w
           url: "file:///backup/near",
           condition: "trouble",
           problem: "a verification failed: a bit",
+          advice: null,
           cause: "proof",
           position: null,
           lag_ms: null,

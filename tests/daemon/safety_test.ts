@@ -29,6 +29,7 @@ function kept(answer: Partial<ReplicaAnswer> = {}): ReplicaAnswer {
     url: "file:///near",
     condition: "well",
     problem: undefined,
+    advice: undefined,
     cause: undefined,
     position: POSITION,
     lagMs: 0,
@@ -291,6 +292,57 @@ Deno.test("judgeSafety(): only a run that restored and compared is a proof, and 
   const status = answered({}, { condition: "trouble", cause: "proof", problem: "a verification failed: a bit" });
   const failing = { last: failed, success: PROVEN, failures: [failed] };
   assertEquals(judged({ status, replicas: [view({ proof: failing })] }), [unsafe]);
+});
+
+/** `advice` stands for any sentence that was not handed in. */
+function helpOf(facts: Partial<SafetyFacts>): string {
+  const [worst] = judgeAll(facts);
+  assert(worst !== undefined);
+  const { help } = worst;
+  assert(help.kind !== "advice" || help.text.length > 0);
+  return help.kind === "advice" && help.text === "as it said" ? help.text : help.kind;
+}
+
+Deno.test("judgeSafety(): whatever is not safe, it says what to do", () => {
+  const advice = "as it said";
+  const answer = (own: Partial<DaemonAnswer>, replica: Partial<ReplicaAnswer> = {}) => ({
+    status: answered(own, replica),
+  });
+  const unread = (isDamage: boolean, text?: string) => {
+    const error = { message: "Cannot read it", advice: text, isDamage };
+    return { replicas: [{ ...view(), holdsGenerations: false, error }] };
+  };
+  const empty = { replicas: [view({ holdsGenerations: false })] };
+  const table: readonly (readonly [string, Partial<SafetyFacts>])[] = [
+    ["replicate", { status: alone() }],
+    ["process", { status: alone({ daemon: 7 }) }],
+    ["process", { status: alone({ daemon: 7, heard: { kind: "silent" } }) }],
+    ["advice", { status: alone({ heard: { kind: "silent" } }) }],
+    ["advice", { status: alone({ heard: { kind: "unasked", problem: "denied" } }) }],
+    ["advice", { status: alone({ path: { problem: "it does not exist yet", advice: undefined } }) }],
+    [advice, { status: alone({ path: { problem: "it is a folder", advice } }) }],
+    [advice, answer({ condition: "trouble", advice })],
+    ["advice", answer({ condition: "trouble" })],
+    ["advice", answer({ condition: "waiting" })],
+    ["status", answer({ condition: "starting" })],
+    ["replicate", answer({ mode: "once" })],
+    ["advice", answer({ replicas: [] })],
+    ["snapshot", answer({}, { condition: "trouble", cause: "look" })],
+    [advice, answer({}, { condition: "trouble", cause: "replication", advice })],
+    ["advice", answer({}, { condition: "trouble", cause: "replication" })],
+    ["status", answer({}, { condition: "snapshotting" })],
+    ["status", answer({}, { lagMs: 1e9 })],
+    ["status", answer({}, { lagMs: undefined })],
+    ["status", { ...answer({}, { position: undefined }), ...empty }],
+    ["replicate", { status: alone(), ...empty }],
+    ["verify", unread(true)],
+    ["advice", unread(false)],
+    [advice, unread(false, advice)],
+    [advice, { ...answer({}, { condition: "trouble", advice }), ...unread(false) }],
+    ["advice", { replicas: [view({ capturedAtMs: NOW + 30 * 24 * HOUR_MS })] }],
+    ["verify", { replicas: [withoutProof()] }],
+  ];
+  for (const [wanted, facts] of table) assertEquals(helpOf(facts), wanted, JSON.stringify(facts));
 });
 
 Deno.test("judgeSafety(): a state that is dated in the future has no age", () => {

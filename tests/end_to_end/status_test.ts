@@ -70,7 +70,7 @@ async function shownBy(config: string, ...flags: readonly string[]): Promise<{ c
   assertEquals(stderr, "");
   const lines = stdout.trimEnd().split("\n");
   if (!flags.includes("--long")) {
-    for (const line of lines) assert(line.startsWith("Try: ") || [...line].length <= 80, line);
+    for (const line of lines) assert(/^(Try|Advice): /.test(line) || [...line].length <= 80, line);
   }
   return { code, lines };
 }
@@ -106,7 +106,8 @@ Deno.test({
 
       const unsafe = await shownBy(config);
       assertEquals(unsafe.code, 1);
-      assertMatch(unsafe.lines[0] ?? "", /^NOT SAFE: app.db, replica far: Cannot /);
+      assertMatch(unsafe.lines[0] ?? "", /^NOT SAFE: app.db, replica far: it holds generations-away\/, and nothing /);
+      assertMatch(unsafe.lines[1] ?? "", /^Advice: mount it; to begin anew on purpose: mkdir -p /);
 
       Deno.renameSync(`${flip}-away`, flip);
       await daemon.line("The replica is well again");
@@ -287,7 +288,8 @@ for (
         assertEquals([code, database.safe], [1, false]);
         assertStringIncludes(problems[0]?.problem ?? "", reason);
         const { lines } = await shownBy(config);
-        assertMatch(lines[0] ?? "", /^NOT SAFE: app.db: Cannot replicate /);
+        assert(lines[0]?.startsWith(`NOT SAFE: app.db: ${reason}`), lines[0]);
+        assertMatch(lines[1] ?? "", /^(Try|Advice): /);
         await daemon.stop("SIGKILL"); // What it has said is known when nobody can be asked, where there is a state folder.
         const { trouble } = (await documentOf(config)).database;
         if (what !== "that is a folder") assertStringIncludes(trouble?.message ?? "", reason);

@@ -250,7 +250,7 @@ test("tries a snapshot that failed again at the next interval, and goes on meanw
 }, async (stage) => {
   await stage.nextIndex();
   stage.source.duringImage = () => {
-    throw new ReplicationError("unavailable", "Cannot read the database: it is away");
+    throw new ReplicationError("unavailable", "Cannot read the database: it is away", { advice: "mount it" });
   };
   stage.clock.advance(6 * HOUR);
   await until(() => stage.saying("it is away").length === 1, "the error to be said");
@@ -258,6 +258,7 @@ test("tries a snapshot that failed again at the next interval, and goes on meanw
   assertEquals([stage.replicator.trouble, stage.saying("it is away").length], [undefined, 1]);
   assertEquals(await stage.held(), [[0], [0, 1, 2]]);
   assertEquals(stage.replicator.upkeepTrouble, "Cannot read the database: it is away");
+  assertEquals(stage.replicator.advice, "mount it");
   stage.source.duringImage = () => {};
   await stage.pass(HOUR);
   await stage.holds([0, 2], [0, 1, 2]);

@@ -14,6 +14,7 @@ export function replicaFacts(facts: Partial<ReplicaFacts> = {}): ReplicaFacts {
     look: { brokenBecause: undefined, lookedAtMs: 1_700_000_000_000, lookingMs: 0 },
     trouble: undefined,
     upkeepTrouble: undefined,
+    advice: undefined,
     syncIntervalMs: 1_000,
     proof: undefined,
     ...facts,
