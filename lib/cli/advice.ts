@@ -5,10 +5,19 @@ import { formatPosition, type Position } from "../position/position.ts";
 import { Unrestorable } from "../restore/failure.ts";
 import { WrongChecksum } from "../restore/wrong_checksum.ts";
 import type { CommandContext, ParsedArguments } from "./command.ts";
+import { writeLine } from "./output.ts";
+import { printable } from "./table.ts";
 
 export function adviceLine(advice: string, invocation: readonly string[]): string {
   const command = asCalled(advice, invocation);
   return command === undefined ? `Advice: ${advice}` : `Try: ${command}`;
+}
+
+/** What each of them says, then what to do about them, each thing once. */
+export function complain({ stderr, invocation }: CommandContext, errors: readonly ReplicationError[]): void {
+  for (const { message } of errors) writeLine(stderr, printable(message));
+  const advice = new Set(errors.flatMap(({ advice }) => advice ?? []));
+  for (const one of advice) writeLine(stderr, printable(adviceLine(one, invocation)));
 }
 
 /** What another command needs to read the same config. */

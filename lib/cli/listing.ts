@@ -9,6 +9,7 @@ import { unlessDamaged } from "../store/damaged_generation.ts";
 import { ForeignContent } from "../store/foreign_content.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { formatTime } from "./amounts.ts";
+import { complain } from "./advice.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { writeJson, writeLine } from "./output.ts";
@@ -93,7 +94,7 @@ export async function runListing<Row>(
     context.stdout.write(formatTable(listing.columns, found.map(listing.cellsOf)));
   }
   const all = [...errors.map(({ error }) => error), ...beside, ...damaged];
-  for (const { message } of all) writeLine(context.stderr, printable(message));
+  complain(context, all);
   const damage = found.flatMap((row) => listing.damageOf?.(row, found) ?? []);
   for (const problem of damage) writeLine(context.stderr, printable(`Cannot restore everything: ${problem}`));
   const notes = generations > barren.length ? barren : [];

@@ -8,6 +8,7 @@ import type { FileSystem } from "../platform/file_system.ts";
 import type { Generation } from "../position/generation.ts";
 import { applyRetention, type DeletionOutcome, lookAtRetention } from "../replica/retention.ts";
 import type { RetentionPolicy } from "../replica/retention_plan.ts";
+import { complain } from "./advice.ts";
 import { chooseReplicas } from "./chosen_replicas.ts";
 import type { CommandContext } from "./command.ts";
 import { withSignals } from "./interruption.ts";
@@ -40,7 +41,7 @@ async function prune(context: CommandContext, signal: AbortSignal): Promise<numb
     }
   }
   report(context, pruned, isDryRun);
-  for (const { message } of errors) say(context, message);
+  complain(context, errors);
   const isUnfinished = pruned.some(({ plan, outcomes }) => outcomes.length < plan.deletions.length);
   if (signal.aborted && (isUnfinished || pruned.length + errors.length < replicas.length)) throw interrupted(context);
   if (errors.length === 0 && pruned.every(({ isEmpty }) => isEmpty)) {

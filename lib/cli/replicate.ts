@@ -17,9 +17,8 @@ import type { ChildHandle, StopSignal } from "../platform/process.ts";
 import { hasWalResetBug, WAL_RESET_BUG } from "../sqlite/version.ts";
 import { selectDriver } from "../sqlite/select_driver.ts";
 import type { CommandContext } from "./command.ts";
-import { adviceLine } from "./advice.ts";
+import { adviceLine, complain } from "./advice.ts";
 import { onStopSignals } from "./interruption.ts";
-import { writeLine } from "./output.ts";
 import { splitWords } from "./split_words.ts";
 import { printable } from "./table.ts";
 
@@ -199,7 +198,7 @@ async function endOf(
     return await awaitDaemonOf(context.platform, database, { signal });
   } catch (error) {
     if (!(error instanceof ReplicationError)) throw error;
-    writeLine(context.stderr, printable(error.message));
+    complain(context, [error]);
     return exitCodeOf(error);
   }
 }

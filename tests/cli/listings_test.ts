@@ -236,7 +236,8 @@ listingTest(
     Deno.writeTextFileSync(`${folder}/empty`, "a file");
     const { code, stdout, stderr } = await list("generations", "--config", "config.yml", "app.db");
     assertEquals([code, stdout.split("\n").length], [2, 4]);
-    assertEquals(stderr, `Cannot use ${folder}/empty: it is a file (expected a folder)\n`);
+    const advice = "Advice: give each replica a folder of its own";
+    assertEquals(stderr, `Cannot use ${folder}/empty: it is a file (expected a folder)\n${advice}\n`);
   },
 );
 

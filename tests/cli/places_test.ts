@@ -47,6 +47,7 @@ placeTest("a replica of Litestream 0.5 alone is named, and is no missing backup"
     const { code, stdout, stderr } = await run(...words, url);
     assertEquals(code, 4, words.join(" "));
     assertStringIncludes(stdout + stderr, "Litestream 0.5");
+    assertStringIncludes(stdout + stderr, "Advice: use Litestream 0.5 for what it wrote there", words.join(" "));
   }
 });
 
