@@ -5,6 +5,7 @@ import type { Position } from "../position/position.ts";
 import type { PulseFacts } from "../replica/pulse.ts";
 import type { LookFacts } from "../replica/replica_look.ts";
 import { type ProofMemory, standingFailure } from "../verify/proof_memory.ts";
+import { SEE_PATH } from "./help.ts";
 
 export interface DatabaseFacts {
   readonly path: string;
@@ -82,9 +83,9 @@ function judgeDatabase(facts: DatabaseFacts): Judged<DatabaseFacts> {
   }
   if (isOpening) return { facts, condition: "starting" };
   if (absence !== undefined && absentAfterMs > 0 && absentMs > absentAfterMs) {
-    return { facts, condition: "trouble", problem: `${absence}, for ${span(absentMs)}` };
+    return { facts, condition: "trouble", problem: `${absence}, for ${span(absentMs)}`, advice: SEE_PATH };
   }
-  if (absence !== undefined) return { facts, condition: "waiting", problem: absence };
+  if (absence !== undefined) return { facts, condition: "waiting", problem: absence, advice: SEE_PATH };
   if (trouble === undefined) return { facts, condition: "well" };
   const advice = facts.advice === undefined ? {} : { advice: facts.advice };
   return { facts, condition: "trouble", problem: trouble, ...advice };

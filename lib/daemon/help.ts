@@ -17,7 +17,8 @@ export function adviceOr(text: string | undefined, otherwise: Help): Help {
 }
 
 /** Of a path that may well be another one than was meant. */
-export const LOOK_AT_PATH: Help = { kind: "advice", text: "see that the path is the right one" };
+export const SEE_PATH = "see that the path is the right one";
+export const LOOK_AT_PATH: Help = { kind: "advice", text: SEE_PATH };
 
 export const BE_ALLOWED_TO_ASK: Help = {
   kind: "advice",

@@ -121,6 +121,10 @@ Deno.test("judgeHealth(): what waits, starts, or makes its first snapshot is no 
   const long = judged(databaseFacts({ ...absent, absentMs: 301_000 }));
   assertEquals(long.slice(0, 2), ["trouble", "it is empty, for 5m1s"]);
   assertEquals(judged(databaseFacts({ ...absent, absentMs: 1e9, absentAfterMs: 0 }))[0], "waiting");
+  for (const absentMs of [1_000, 301_000]) {
+    const { databases: [database] } = judgeHealth([databaseFacts({ ...absent, absentMs })]);
+    assertEquals(database?.advice, "see that the path is the right one");
+  }
 });
 
 Deno.test("metricsPage() has a line for each thing that is known, and none for what is not", () => {
