@@ -142,8 +142,11 @@ export const limits = {
   deviceGlanceMs: 10_000,
   /** One connection to `addr`, from its first byte to its last: whoever asks over the slowest network needs less. */
   httpConnectionMaxMs: 10_000,
-  /** Connections at once: more than all who scrape metrics. Beyond, the one that is there longest is closed. */
-  httpConnectionsMax: 16,
+  /**
+   * Connections at once. Beyond, the one that is there longest is closed: during a flood, at the rate below, each has a
+   * third of a second to send its request, which on a busy machine a scraper needs.
+   */
+  httpConnectionsMax: 64,
   /** A request of any browser or scraper is shorter. */
   httpHeadMaxBytes: 8 << 10,
   /** Reads of a request's head, and as many of the body that nobody wants: bytes that come one by one cost a read each. */

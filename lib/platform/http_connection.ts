@@ -29,6 +29,7 @@ export class HttpConnection {
   /** Resolves when it is closed; never rejects. */
   readonly ended: Promise<void>;
   #isClosed = false;
+  #isAnswered = false;
 
   constructor(connection: Deno.TcpConn, answer: HttpAnswerer) {
     this.#connection = connection;
@@ -39,6 +40,11 @@ export class HttpConnection {
         clearTimeout(timer);
         this.close();
       });
+  }
+
+  /** All of the answer is the system's to send: who closes it now takes nothing from anybody. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
   }
 
   close(): void {
@@ -52,6 +58,7 @@ export class HttpConnection {
     if (bytes === undefined) return;
     for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await this.#connection.write(rest));
     await this.#connection.closeWrite();
+    this.#isAnswered = true;
     await this.#takeRest();
   }
 

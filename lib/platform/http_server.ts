@@ -98,24 +98,38 @@ class AcceptLoop implements HttpServer {
         ? undefined
         : fileError("take a connection at", formatAddress({ hostname, port }), error);
     }
-    if (signal.aborted || !hasSpareDescriptors(limits.httpSpareDescriptors)) {
+    if (this.#connections.size >= limits.httpConnectionsMax) await this.#closeOne();
+    if (signal.aborted || !await this.#hasDescriptors()) {
       connection.close();
       return new ReplicationError("unavailable", "Cannot take a connection: the last open files are for replication", {
         advice: RAISE_OPEN_FILES,
       });
     }
-    await this.#makeRoom();
     this.#serve(connection);
     return undefined;
   }
 
-  /** Whoever is there longest most likely has nothing to ask. Its descriptor is free when it has ended. */
-  async #makeRoom(): Promise<void> {
-    const oldest = this.#connections.values().next().value;
-    if (oldest === undefined || this.#connections.size < limits.httpConnectionsMax) return;
-    oldest.close();
-    await oldest.ended;
-    this.#connections.delete(oldest);
+  /** With few left, those that are held are given up before a new one is: else who is idle would keep out who asks. */
+  async #hasDescriptors(): Promise<boolean> {
+    while (!hasSpareDescriptors(limits.httpSpareDescriptors)) {
+      if (this.#connections.size === 0) return false;
+      await this.#closeOne();
+    }
+    return true;
+  }
+
+  /**
+   * One that has its answer, else the one that is there longest: so each gets as long to ask as all get. To prefer those
+   * that have asked nothing would close a newcomer first, where others do not read what they were answered. The descriptor
+   * is free when it has ended.
+   */
+  async #closeOne(): Promise<void> {
+    const [oldest] = this.#connections;
+    const closed = [...this.#connections].find(({ isAnswered }) => isAnswered) ?? oldest;
+    if (closed === undefined) return;
+    closed.close();
+    await closed.ended;
+    this.#connections.delete(closed);
   }
 
   #serve(connection: Deno.TcpConn): void {

@@ -1,7 +1,7 @@
 /** Descriptors that run out, by connections to `addr` or by anything else: said, and never the end of replication. */
 import { DatabaseSync } from "node:sqlite";
 import { limits } from "../../lib/base/limits.ts";
-import { assert, assertEquals, assertLessOrEqual, assertMatch } from "../support/assert.ts";
+import { assert, assertEquals, assertLessOrEqual, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type Daemon, startReplicate, until } from "../support/daemon.ts";
 import { limitOpenFiles, openFilesOf } from "../support/open_files_limit.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
@@ -74,6 +74,66 @@ Deno.test({
         for (const connection of idle) connection.close();
       }
       assertMatch(await ask(port, "localhost"), /^HTTP\/1\.1 200 OK/);
+      await assertEndsWell(scene, application, daemon);
+    }),
+});
+
+/** Connections that ask nothing; each that is closed is opened again, until this is disposed of. */
+class Flood implements AsyncDisposable {
+  /** How many were closed by the other side. */
+  ended = 0;
+  #isOver = false;
+  readonly #open = new Set<Deno.Conn>();
+  readonly #finished: Promise<unknown>;
+
+  constructor(port: number, count: number) {
+    this.#finished = Promise.all(Array.from({ length: count }, () => this.#hold(port)));
+  }
+
+  async #hold(port: number): Promise<void> {
+    while (!this.#isOver) {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      this.#open.add(connection);
+      await connection.read(new Uint8Array(1)).catch(() => {});
+      if (!this.#open.delete(connection)) return;
+      connection.close();
+      this.ended++;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
+    for (const connection of this.#open) connection.close();
+    this.#open.clear();
+    await this.#finished;
+  }
+}
+
+Deno.test({
+  name: "trouble: connections to addr that ask nothing and come again when they are closed, beside a scraper",
+  timeout: 120_000,
+  fn: () =>
+    withScene(async (scene) => {
+      const application = scene.application();
+      insert(application, 30);
+      await using daemon = startReplicate(["--config", scene.config([], ["addr: 127.0.0.1:0"])]);
+      const port = await portOf(daemon);
+      await daemon.ready();
+      {
+        await using flood = new Flood(port, 200);
+        await until(() => flood.ended > 200, "the flood");
+        for (let answered = 0; answered < 10;) {
+          const response = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
+          // On a machine that stands still for a moment the others may come first: a scraper asks again.
+          if (response === undefined) continue;
+          assertEquals(response.status, 200);
+          assertStringIncludes(await response.text(), "tailrace_healthy");
+          answered++;
+        }
+        const before = flood.ended;
+        for (let round = 0; round < 3; round++) await assertReplicates(scene, application);
+        await until(() => flood.ended > before, "the flood to go on");
+      }
       await assertEndsWell(scene, application, daemon);
     }),
 });

@@ -1,3 +1,4 @@
+import { Agent, get } from "node:http";
 import { limits } from "../../lib/base/limits.ts";
 import type { ReplicationError } from "../../lib/base/errors.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
@@ -173,6 +174,46 @@ Deno.test("serveHttp() closes the oldest of too many connections, and answers th
       for (const client of idle) client[Symbol.dispose]();
     }
   }));
+
+Deno.test("serveHttp() gives up one that has its answer before those that may still ask", () =>
+  withServer(async (port, ask) => {
+    const others: Client[] = [];
+    using oldest = await Client.to(port);
+    try {
+      for (let count = 1; count < limits.httpConnectionsMax; count++) {
+        const client = await Client.to(port);
+        others.push(client);
+        if (count % 2 !== 0) continue;
+        await client.send(GET);
+        assertMatch(await client.rest(), / 200 OK/); // And stays, as one does that keeps its connections.
+      }
+      for (let count = 0; count < 5; count++) assertMatch(await ask(GET), / 200 OK/);
+      await oldest.send(GET);
+      assertMatch(await oldest.rest(), / 200 OK/);
+    } finally {
+      for (const client of others) client[Symbol.dispose]();
+    }
+  }));
+
+Deno.test("serveHttp() answers a scraper that keeps its connections, and asks by the next one when it may not", () =>
+  withServer(async (port) => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let count = 0; count < 5; count++) {
+      const answered = Promise.withResolvers<readonly [status: number | undefined, body: string]>();
+      get({ hostname: "127.0.0.1", port, path: "/metrics", agent }, (response) => {
+        let body = "";
+        response.setEncoding("utf8").on("data", (text: string) => body += text);
+        response.on("end", () => answered.resolve([response.statusCode, body]));
+      }).on("error", answered.reject);
+      assertEquals(await answered.promise, [200, "you asked for /metrics\n"]);
+    }
+    agent.destroy();
+  }));
+
+Deno.test("limits leave who connects during a flood a while to ask, until as many others have come", () => {
+  const whileMs = 1_000 * limits.httpConnectionsMax / limits.httpConnectionsPerSecondMax;
+  assert(whileMs >= 300, `${whileMs} ms`);
+});
 
 Deno.test("serveHttp() ends every connection in time: who asks nothing, who goes on, and who does not read", () =>
   withServer(async (port) => {

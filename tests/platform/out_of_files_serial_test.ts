@@ -1,5 +1,6 @@
 /** With as many files open as may be: what says so, and what must not say anything else. */
 import { isRetryable, ReplicationError } from "../../lib/base/errors.ts";
+import { limits } from "../../lib/base/limits.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { DenoProcess } from "../../lib/platform/deno_process.ts";
@@ -147,5 +148,28 @@ Deno.test("serveHttp() takes no connection where few files are left or none, say
     assertMatch(await asked, / 200 OK/);
   });
   assertMatch(await ask(), / 200 OK/);
+  await server.close();
+});
+
+Deno.test("serveHttp() gives up connections that ask nothing when few files are left, and answers who asks", async () => {
+  const problems: ReplicationError[] = [];
+  const hostname = "127.0.0.1";
+  const address = { hostname, port: 0 };
+  const server = serveHttp(address, () => plainAnswer(200, "well"), (one) => problems.push(one), new SystemClock());
+  const idle: Deno.Conn[] = [];
+  while (idle.length < 16) idle.push(await Deno.connect({ hostname, port: server.port }));
+  const ask = async () => {
+    using connection = await Deno.connect({ hostname, port: server.port });
+    await connection.write(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
+    const bytes = new Uint8Array(4_096);
+    const count = await connection.read(bytes);
+    return new TextDecoder().decode(bytes.subarray(0, count ?? 0));
+  };
+  assertMatch(await ask(), / 200 OK/); // All of the idle ones were taken before.
+  await withFewFiles(limits.httpSpareDescriptors - 4, async () => {
+    for (let count = 0; count < 3; count++) assertMatch(await ask(), / 200 OK/);
+  });
+  assertEquals(problems, []);
+  for (const connection of idle) connection.close();
   await server.close();
 });
