@@ -1,5 +1,6 @@
 /** One connection: one request, one answer, and its end. Whatever the other side does, it is over in time. */
 import { limits } from "../base/limits.ts";
+import type { Clock } from "./clock.ts";
 import { type HttpRequest, readRequest } from "./http_request.ts";
 
 export interface HttpAnswer {
@@ -26,18 +27,21 @@ const REASONS: Readonly<Record<number, string>> = {
 
 export class HttpConnection {
   readonly #connection: Deno.TcpConn;
+  readonly #clock: Clock;
   /** Resolves when it is closed; never rejects. */
   readonly ended: Promise<void>;
   #isClosed = false;
   #isAnswered = false;
 
-  constructor(connection: Deno.TcpConn, answer: HttpAnswerer) {
+  constructor(connection: Deno.TcpConn, answer: HttpAnswerer, clock: Clock) {
     this.#connection = connection;
-    const timer = setTimeout(() => this.close(), limits.httpConnectionMaxMs);
+    this.#clock = clock;
+    const over = new AbortController();
+    clock.sleep(limits.httpConnectionMaxMs, over.signal).then(() => this.close());
     this.ended = this.#serve(answer)
       .catch(() => {}) // The other side broke it off, or took too long.
       .finally(() => {
-        clearTimeout(timer);
+        over.abort();
         this.close();
       });
   }
@@ -70,10 +74,30 @@ export class HttpConnection {
       if (count === null) return undefined;
       length += count;
       const read = readRequest(head.subarray(0, length));
-      if (read.kind === "request") return format(answered(answer, read.request), read.request.method === "HEAD");
-      if (read.kind === "refused") return format(plainAnswer(read.status, read.reason), false);
+      if (read.kind === "request") return this.#format(answered(answer, read.request), read.request.method === "HEAD");
+      if (read.kind === "refused") return this.#format(plainAnswer(read.status, read.reason), false);
     }
-    return format(plainAnswer(400, "the request came in too many pieces"), false);
+    return this.#format(plainAnswer(400, "the request came in too many pieces"), false);
+  }
+
+  #format({ status, contentType, body, allow }: HttpAnswer, isHead: boolean): Uint8Array {
+    const bytes = new TextEncoder().encode(body);
+    const lines = [
+      `HTTP/1.1 ${status} ${REASONS[status] ?? ""}`,
+      `date: ${this.#clock.now().toUTCString()}`,
+      `content-type: ${contentType}`,
+      `content-length: ${bytes.length}`,
+      "cache-control: no-store",
+      "x-content-type-options: nosniff",
+      ...(allow === undefined ? [] : [`allow: ${allow}`]),
+      "connection: close",
+    ];
+    const head = new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
+    if (isHead) return head;
+    const both = new Uint8Array(head.length + bytes.length);
+    both.set(head);
+    both.set(bytes, head.length);
+    return both;
   }
 
   /** Closed with bytes unread, the system would take the answer back. */
@@ -95,24 +119,4 @@ function answered(answer: HttpAnswerer, request: HttpRequest): HttpAnswer {
   } catch {
     return plainAnswer(500, "that cannot be told at present");
   }
-}
-
-function format({ status, contentType, body, allow }: HttpAnswer, isHead: boolean): Uint8Array {
-  const bytes = new TextEncoder().encode(body);
-  const lines = [
-    `HTTP/1.1 ${status} ${REASONS[status] ?? ""}`,
-    `date: ${new Date().toUTCString()}`,
-    `content-type: ${contentType}`,
-    `content-length: ${bytes.length}`,
-    "cache-control: no-store",
-    "x-content-type-options: nosniff",
-    ...(allow === undefined ? [] : [`allow: ${allow}`]),
-    "connection: close",
-  ];
-  const head = new TextEncoder().encode(`${lines.join("\r\n")}\r\n\r\n`);
-  if (isHead) return head;
-  const both = new Uint8Array(head.length + bytes.length);
-  both.set(head);
-  both.set(bytes, head.length);
-  return both;
 }

@@ -79,7 +79,7 @@ class AcceptLoop implements HttpServer {
 
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const problem = await this.#takeOne(signal);
+      const problem = await this.#takeOne();
       if (problem !== undefined && !signal.aborted) this.#trouble(problem);
       const restMs = problem === undefined ? this.#restsUntilMs - this.#clock.monotonicMs() : limits.httpTryAgainMs;
       if (restMs > 0) await this.#clock.sleep(restMs, signal);
@@ -87,7 +87,7 @@ class AcceptLoop implements HttpServer {
   }
 
   /** What is wrong, for a while: the system gives no connection, or what it gives is needed for replication. */
-  async #takeOne(signal: AbortSignal): Promise<ReplicationError | undefined> {
+  async #takeOne(): Promise<ReplicationError | undefined> {
     const { hostname, port } = this.#listener.addr;
     let connection: Deno.TcpConn;
     try {
@@ -99,7 +99,7 @@ class AcceptLoop implements HttpServer {
         : fileError("take a connection at", formatAddress({ hostname, port }), error);
     }
     if (this.#connections.size >= limits.httpConnectionsMax) await this.#closeOne();
-    if (signal.aborted || !await this.#hasDescriptors()) {
+    if (!await this.#hasDescriptors()) {
       connection.close();
       return new ReplicationError("unavailable", "Cannot take a connection: the last open files are for replication", {
         advice: RAISE_OPEN_FILES,
@@ -141,7 +141,7 @@ class AcceptLoop implements HttpServer {
       } finally {
         this.#rest((this.#clock.monotonicMs() - start) * limits.httpRestPerWork);
       }
-    });
+    }, this.#clock);
     this.#connections.add(served);
     served.ended.then(() => this.#connections.delete(served));
   }

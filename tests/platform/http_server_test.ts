@@ -1,11 +1,13 @@
 import { Agent, get } from "node:http";
 import { limits } from "../../lib/base/limits.ts";
 import type { ReplicationError } from "../../lib/base/errors.ts";
-import { SystemClock } from "../../lib/platform/clock.ts";
+import { type Clock, SystemClock } from "../../lib/platform/clock.ts";
 import { type HttpAnswer, plainAnswer } from "../../lib/platform/http_connection.ts";
 import type { HttpRequest } from "../../lib/platform/http_request.ts";
 import { serveHttp } from "../../lib/platform/http_server.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { until } from "../support/daemon.ts";
+import { SimulatedClock } from "../support/simulated_clock.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -72,13 +74,14 @@ function reset(port: number): void {
 async function withServer(
   work: (port: number, ask: (text: string) => Promise<string>) => Promise<void>,
   answer: (request: HttpRequest) => HttpAnswer = ({ path }) => plainAnswer(200, `you asked for ${path}`),
+  clock: Clock = new SystemClock(),
 ): Promise<void> {
   const problems: ReplicationError[] = [];
   const server = serveHttp(
     { hostname: "127.0.0.1", port: 0 },
     answer,
     (problem) => problems.push(problem),
-    new SystemClock(),
+    clock,
   );
   const ask = async (text: string) => {
     using client = await Client.to(server.port);
@@ -92,6 +95,24 @@ async function withServer(
   }
   assertEquals(problems, []);
 }
+
+/** No connection is over by its time, and a burst of them may come. */
+class StandingClock extends SimulatedClock {
+  /** How long the server has waited each time before it took the next connection. */
+  readonly restsMs: number[] = [];
+
+  constructor() {
+    super(0);
+    this.advance(limits.httpBurstMs);
+  }
+
+  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (ms !== limits.httpConnectionMaxMs) this.restsMs.push(ms);
+    return super.sleep(ms, signal);
+  }
+}
+
+const BURST = limits.httpConnectionsPerSecondMax * limits.httpBurstMs / 1_000;
 
 Deno.test("serveHttp() answers one request of each connection, and closes it", () =>
   withServer(async (_, ask) => {
@@ -161,19 +182,24 @@ Deno.test("serveHttp() takes the next one at once after connections that were re
   }));
 
 Deno.test("serveHttp() closes the oldest of too many connections, and answers the newest", () =>
-  withServer(async (port, ask) => {
-    const idle: Client[] = [];
-    for (let count = 0; count < limits.httpConnectionsMax + 3; count++) idle.push(await Client.to(port));
-    try {
-      assertMatch(await ask(GET), / 200 OK/);
-      for (const client of idle.slice(0, 4)) assertEquals(await client.rest(), "");
-      const last = idle.at(-1);
-      await last?.send(GET);
-      assertMatch(await last?.rest() ?? "", / 200 OK/);
-    } finally {
-      for (const client of idle) client[Symbol.dispose]();
-    }
-  }));
+  withServer(
+    async (port, ask) => {
+      const idle: Client[] = [];
+      for (let count = 0; count < limits.httpConnectionsMax + 3; count++) idle.push(await Client.to(port));
+      try {
+        assertMatch(await ask(GET), / 200 OK/);
+        for (const client of idle.slice(0, 4)) assertEquals(await client.rest(), "");
+        for (const client of [idle[4], idle.at(-1)]) {
+          await client?.send(GET);
+          assertMatch(await client?.rest() ?? "", / 200 OK/);
+        }
+      } finally {
+        for (const client of idle) client[Symbol.dispose]();
+      }
+    },
+    undefined,
+    new StandingClock(),
+  ));
 
 Deno.test("serveHttp() gives up one that has its answer before those that may still ask", () =>
   withServer(async (port, ask) => {
@@ -215,28 +241,75 @@ Deno.test("limits leave who connects during a flood a while to ask, until as man
   assert(whileMs >= 300, `${whileMs} ms`);
 });
 
-Deno.test("serveHttp() ends every connection in time: who asks nothing, who goes on, and who does not read", () =>
-  withServer(async (port) => {
-    const clients = [await Client.to(port), await Client.to(port), await Client.to(port)];
-    const [silent, late, deaf] = clients as [Client, Client, Client];
-    await late.send("GET / HTTP/1.1\r\nHost:");
-    await deaf.send(GET);
-    assertEquals([await silent.rest(), await late.rest()], ["", ""]);
-    const answer = await deaf.rest();
-    assert(answer.length < 30_000_000, `${answer.length}`);
-    for (const client of clients) client[Symbol.dispose]();
-  }, () => plainAnswer(200, "x".repeat(30_000_000))));
+Deno.test("serveHttp() ends every connection in time: who asks nothing, who goes on, and who does not read", () => {
+  const clock = new StandingClock();
+  let isAsked = false;
+  return withServer(
+    async (port) => {
+      const clients = [await Client.to(port), await Client.to(port), await Client.to(port)];
+      const [silent, late, deaf] = clients as [Client, Client, Client];
+      await late.send("GET / HTTP/1.1\r\nHost:");
+      await deaf.send(GET);
+      await until(() => isAsked && clock.sleeping === clients.length, "all to be taken");
+      clock.advance(limits.httpConnectionMaxMs - 1);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assertEquals(clock.sleeping, clients.length, "who is in time");
+      clock.advance(1);
+      assertEquals([await silent.rest(), await late.rest()], ["", ""]);
+      const answer = await deaf.rest();
+      assert(answer.length < 30_000_000, `${answer.length}`);
+      for (const client of clients) client[Symbol.dispose]();
+    },
+    () => {
+      isAsked = true;
+      return plainAnswer(200, "x".repeat(30_000_000));
+    },
+    clock,
+  );
+});
 
-Deno.test("serveHttp() takes no more connections in the long run than it should", async () => {
-  const clock = new SystemClock();
-  const start = clock.monotonicMs();
-  const burst = limits.httpConnectionsPerSecondMax * limits.httpBurstMs / 1_000;
-  const more = 40;
-  await withServer(async (_, ask) => {
-    for (let count = 0; count < burst + more; count++) await ask(GET);
-  });
-  const soonestMs = more * 1_000 / limits.httpConnectionsPerSecondMax;
-  assert(clock.monotonicMs() - start > soonestMs * 0.9);
+Deno.test("serveHttp() takes no more connections in the long run than it should, whether they ask or are reset", async () => {
+  const oneMs = 1_000 / limits.httpConnectionsPerSecondMax;
+  for (const isReset of [false, true]) {
+    const clock = new StandingClock();
+    await withServer(
+      async (port, ask) => {
+        for (let count = 1; count < BURST; count++) {
+          if (isReset) reset(port);
+          else assertMatch(await ask(GET), / 200 OK/);
+        }
+        assertMatch(await ask(GET), / 200 OK/);
+        assertEquals(clock.restsMs, []);
+        assertMatch(await ask(GET), / 200 OK/);
+        await until(() => clock.restsMs.length > 0, "the server to rest");
+        assertEquals(clock.restsMs, [oneMs]);
+        const waiting = ask(GET);
+        clock.advance(oneMs);
+        assertMatch(await waiting, / 200 OK/);
+      },
+      undefined,
+      clock,
+    );
+  }
+});
+
+Deno.test("serveHttp() leaves most of the time to others, however long an answer takes", () => {
+  const clock = new StandingClock();
+  const workMs = 100;
+  return withServer(
+    async (_, ask) => {
+      await ask(GET);
+      await ask(GET); // Its connection was taken before the first one was answered, or by then.
+      await until(() => clock.restsMs.length > 0, "the server to rest");
+      const oneMs = 1_000 / limits.httpConnectionsPerSecondMax;
+      assertEquals(clock.restsMs, [workMs * limits.httpRestPerWork - limits.httpBurstMs + oneMs]);
+    },
+    () => {
+      clock.advance(workMs);
+      return plainAnswer(200, "well");
+    },
+    clock,
+  );
 });
 
 Deno.test("serveHttp() that is closed leaves nothing behind, whatever is under way", async () => {
