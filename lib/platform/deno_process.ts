@@ -226,7 +226,7 @@ function spawnAgain(command: Deno.Command): Deno.ChildProcess {
   try {
     return command.spawn();
   } catch (error) {
-    throw fileError("start", "this program once more", error);
+    throw passingTrouble("this program once more", error) ?? fileError("start", "this program once more", error);
   }
 }
 
@@ -278,7 +278,8 @@ function startChild(command: string, arguments_: readonly string[], isApart: boo
       stderr: "inherit",
     }).spawn();
   } catch (error) {
-    if (isOutOfDescriptors(error)) throw fileError("start", `the program ${command}`, error);
+    const passing = passingTrouble(`the program ${command}`, error);
+    if (passing !== undefined) throw passing;
     const reason = error instanceof Deno.errors.NotFound
       ? "there is no such program (neither at that path nor in PATH)"
       : error instanceof Deno.errors.PermissionDenied
@@ -287,6 +288,28 @@ function startChild(command: string, arguments_: readonly string[], isApart: boo
     throw new ReplicationError("usage", `Cannot start the program ${command}: ${reason}`, { cause: error });
   }
 }
+
+/** What is nobody's mistake, and may be otherwise soon: the system has no room for one more process, or for its pipes. */
+function passingTrouble(subject: string, error: unknown): ReplicationError | undefined {
+  if (isOutOfDescriptors(error)) return fileError("start", subject, error);
+  const [, number = ""] = /\(os error (\d+)\)/.exec(messageOf(error)) ?? [];
+  const [reason, advice] = NO_ROOM[number] ?? [];
+  if (reason === undefined) return undefined;
+  return new ReplicationError("unavailable", `Cannot start ${subject}: ${reason}`, {
+    cause: error,
+    ...(advice === undefined ? {} : { advice }),
+  });
+}
+
+/** By the numbers of EAGAIN, ENOMEM and ETXTBSY. */
+const NO_ROOM: Readonly<Record<string, readonly [reason: string, advice?: string]>> = {
+  "11": [
+    "there are too many processes and threads",
+    "raise the limit on processes (ulimit -u, or TasksMax= of the systemd unit)",
+  ],
+  "12": ["there is not enough memory", "make room in memory, or raise its limit (MemoryMax= of the systemd unit)"],
+  "26": ["its file is being written"],
+};
 
 function killIfThere(child: Deno.ChildProcess, signal: StopSignal | "SIGKILL"): void {
   try {
