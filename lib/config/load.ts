@@ -5,6 +5,7 @@ import type { FileSystem } from "../platform/file_system.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Config, DatabaseConfig } from "./config.ts";
 import { chooseConfig, CONFIG_VARIABLES, type ConfigChoice, isLitestreamConfig } from "./find_config.ts";
+import { readNamedConfig, statusInTime } from "./named_file.ts";
 import { readConfig } from "./parse.ts";
 import { readPipedConfig } from "./piped_config.ts";
 import { placeOf } from "./place.ts";
@@ -29,16 +30,15 @@ export async function loadConfig(tools: Pick<Platform, "files" | "clock">, sourc
   try {
     return await findAndRead(tools, source);
   } catch (error) {
-    if (!(error instanceof ReplicationError) || error.advice !== undefined || error.code === "cancelled") throw error;
+    if (!(error instanceof ReplicationError) || error.advice !== undefined || isNoMistake(error)) throw error;
     const advice = `put that right; docs/config.md has every key, and the smallest config is ${EXAMPLE}`;
     throw new ReplicationError(error.code, error.message, { cause: error, others: error.others, advice });
   }
 }
 
 async function findAndRead(tools: Pick<Platform, "files" | "clock">, source: ConfigSource): Promise<Config> {
-  const { files } = tools;
   const choice = chooseConfig(source.flag, source);
-  const path = existingConfig(files, choice);
+  const path = await existingConfig(tools, choice, source);
   const { config, placeOf, problems } = readConfig(await readText(tools, path, source), path, {
     ...source,
     fromLitestreamConfig: isLitestreamConfig(choice, path),
@@ -65,17 +65,19 @@ export function findDatabase(config: Config, files: FileSystem, path: string): D
   return config.databases.find((database) => placeOf(files, database.path).key === key);
 }
 
-function existingConfig(files: FileSystem, choice: ConfigChoice): string {
+type Interruptible = Pick<ConfigSource, "whileInterruptible">;
+type Tools = Pick<Platform, "files" | "clock">;
+
+async function existingConfig(tools: Tools, choice: ConfigChoice, source: Interruptible): Promise<string> {
   switch (choice.kind) {
     case "named":
-      if (statusOf(files, choice.path) !== undefined) return choice.path;
+      if (await statusOf(tools, choice.path, source) !== undefined) return choice.path;
       throw invalid(
         `config ${choice.path}: there is no such file (named by ${choice.by})`,
         `write it, or name another one; the smallest is ${EXAMPLE}`,
       );
     case "default": {
-      const found = choice.paths.find((path) => statusOf(files, path) !== undefined);
-      if (found !== undefined) return found;
+      for (const path of choice.paths) if (await statusOf(tools, path, source) !== undefined) return path;
       const variables = CONFIG_VARIABLES.map((name) => `$${name}`).join(" nor ");
       throw invalid(
         `a config: there is none (neither --config nor ${variables} is set, and there is no ${
@@ -87,57 +89,42 @@ function existingConfig(files: FileSystem, choice: ConfigChoice): string {
   }
 }
 
-async function readText(
-  tools: Pick<Platform, "files" | "clock">,
-  path: string,
-  source: Pick<ConfigSource, "whileInterruptible">,
-): Promise<string> {
-  const { size = 0, kind = "file" } = statusOf(tools.files, path) ?? {};
+async function readText(tools: Tools, path: string, source: Interruptible): Promise<string> {
+  const { size = 0, kind = "file" } = await statusOf(tools, path, source) ?? {};
   if (kind !== "file" && kind !== "pipe") {
     throw invalid(`config ${path}: it is ${nameKind(kind)} (it should be a YAML file)`);
   }
-  const text = kind === "pipe"
-    ? await pipedText(tools, path, source)
-    : size > limits.configMaxBytes
+  const read = kind === "pipe" ? readPipedConfig : readNamedConfig;
+  const text = size > limits.configMaxBytes
     ? undefined
-    : textOf(tools.files, path);
+    : await waitedFor(source, (signal) => read(tools, path, signal));
   if (text === undefined || text.length > limits.configMaxBytes) {
     throw invalid(`config ${path}: it is larger than ${formatSize(limits.configMaxBytes)} (it should be a YAML file)`);
   }
   return text;
 }
 
-async function pipedText(
-  tools: Pick<Platform, "files" | "clock">,
-  path: string,
-  { whileInterruptible = (work) => work() }: Pick<ConfigSource, "whileInterruptible">,
-): Promise<string | undefined> {
+function statusOf(tools: Tools, path: string, source: Interruptible) {
+  return waitedFor(source, (signal) => statusInTime(tools, path, signal));
+}
+
+/** What the file system says about a config is trouble with the config: exit code 2, but for what may pass. */
+async function waitedFor<T>(
+  { whileInterruptible = (work) => work() }: Interruptible,
+  work: (signal?: AbortSignal) => Promise<T>,
+): Promise<T> {
   try {
-    return await whileInterruptible((signal) => readPipedConfig(tools, path, signal));
+    return await whileInterruptible(work);
   } catch (error) {
-    if (error instanceof ReplicationError && error.code === "cancelled") throw error;
-    return translated(() => {
-      throw error;
-    });
-  }
-}
-
-function textOf(files: FileSystem, path: string): string {
-  return translated(() => files.readUtf8(path));
-}
-
-function statusOf(files: FileSystem, path: string) {
-  return translated(() => files.status(path));
-}
-
-/** What the file system says about a config is trouble with the config: exit code 2, whatever it is. */
-function translated<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
+    if (error instanceof ReplicationError && isNoMistake(error)) throw error;
     const advice = error instanceof ReplicationError ? error.advice : undefined;
     throw new ReplicationError("config-invalid", messageOf(error), { cause: error, ...(advice && { advice }) });
   }
+}
+
+/** Nobody has written a wrong config where the wait for it was ended, or its device gives no answer. */
+function isNoMistake({ code }: ReplicationError): boolean {
+  return code === "cancelled" || code === "unavailable";
 }
 
 function invalid(subjectAndProblem: string, advice?: string): ReplicationError {

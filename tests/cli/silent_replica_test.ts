@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { limits } from "../../lib/base/limits.ts";
 import type { FileSystem } from "../../lib/platform/file_system.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { runInProcess } from "../support/command_in_process.ts";
@@ -67,6 +68,42 @@ Deno.test("a signal ends verify and restore while a device hangs, and so does --
     });
     assertEquals(code, 75);
     assertStringIncludes(stdout, "there was no more time");
+  }));
+
+Deno.test("every command ends, and says so, when the device of its config hangs", () =>
+  withTemporaryFolder(async (folder) => {
+    const config = `${folder}/mounted/c.yml`;
+    const commands = ["status", "verify", "points app.db", "generations app.db", "snapshots app.db", "wal app.db"];
+    const others = ["prune app.db", "replicate", "replicate --once", "databases", "snapshot app.db"];
+    for (const command of [...commands, ...others, "restore -o out.db app.db", "restore --dry-run -o out.db app.db"]) {
+      const words = command.split(" ");
+      const calledOnLoop: string[] = [];
+      const options = {
+        files: silentBelow(`${folder}/mounted`, calledOnLoop),
+        shortMs: limits.configAnswerMaxMs,
+      };
+      const { code, stderr } = await runInProcess([...words, "--config", config], folder, {}, options);
+      assertEquals(stderr, `Cannot read config ${config}: its device has not answered for 120 s\n`, command);
+      assertEquals([code, calledOnLoop], [75, []], command);
+    }
+  }));
+
+Deno.test("a signal ends every command while the device of its config hangs", () =>
+  withTemporaryFolder(async (folder) => {
+    const config = `${folder}/mounted/c.yml`;
+    for (const command of ["status", "verify", "replicate", "restore"]) {
+      let stop: (() => void) | undefined;
+      const words = command === "restore" ? [command, "-o", "out.db", "app.db"] : [command];
+      const { code, stderr } = await runInProcess([...words, "--config", config], folder, {}, {
+        files: whenCalledBelow(`${folder}/mounted`, () => stop?.()),
+        onSignal: (callback) => {
+          stop = () => callback("SIGTERM");
+          return () => stop = undefined;
+        },
+      });
+      assertStringIncludes(stderr, `Cannot read config ${config}: it was interrupted`, command);
+      assertEquals(code, 1, command);
+    }
   }));
 
 /** A device that is silent, and tells when it is asked. */
