@@ -140,7 +140,7 @@ export const limits = {
    */
   deviceAnswerMaxMs: 60_000,
   deviceGlanceMs: 10_000,
-  /** Of a config's device: without it nothing can be done at all, so that it is waited for as long as anybody would. */
+  /** Of the device of a config, a database or its state: nothing can be done without it, so it is waited for longer. */
   configAnswerMaxMs: 120_000,
   /** One connection to `addr`, from its first byte to its last: whoever asks over the slowest network needs less. */
   httpConnectionMaxMs: 10_000,

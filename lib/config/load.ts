@@ -9,6 +9,7 @@ import { readNamedConfig, statusInTime } from "./named_file.ts";
 import { readConfig } from "./parse.ts";
 import { readPipedConfig } from "./piped_config.ts";
 import { placeOf } from "./place.ts";
+import { expectAnswers } from "./silent_device.ts";
 import { formatSize } from "./size.ts";
 import { type PlaceOfPart, problemsOfDatabases, problemsOfRecipients } from "./validate.ts";
 import type { Surroundings } from "./value.ts";
@@ -43,6 +44,7 @@ async function findAndRead(tools: Pick<Platform, "files" | "clock">, source: Con
     ...source,
     fromLitestreamConfig: isLitestreamConfig(choice, path),
   });
+  await waitedFor(source, (signal) => expectAnswers(config.databases, tools, signal));
   const placeOfPart: PlaceOfPart = (part) => `config ${placeOf(part)}`;
   refuseAll([
     ...problems,

@@ -4,6 +4,7 @@ import { limits } from "../base/limits.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { AgeConfig, DatabaseConfig, ReplicaConfig } from "./config.ts";
+import { expectAnswers } from "./silent_device.ts";
 import { isInside, type Place, placeOf, placeOfReplica } from "./place.ts";
 
 /** Where something is written, as the message about it shall begin: `Cannot use <this>: ...`. */
@@ -16,12 +17,13 @@ interface Folder {
   readonly part: DatabaseConfig | ReplicaConfig;
 }
 
-/** Throws `ReplicationError` "config-invalid" for all that `problemsOfDatabases` finds. */
+/** Throws `ReplicationError` "config-invalid" for all that `problemsOfDatabases` finds, "unavailable" for what hangs. */
 export async function validateDatabases(
   databases: readonly DatabaseConfig[],
   tools: Pick<Platform, "files" | "clock">,
   placeOfPart: PlaceOfPart,
 ): Promise<void> {
+  await expectAnswers(databases, tools);
   refuseAll(await problemsOfDatabases(databases, tools, placeOfPart));
 }
 

@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { limits } from "../../lib/base/limits.ts";
 import type { FileSystem } from "../../lib/platform/file_system.ts";
-import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { runInProcess } from "../support/command_in_process.ts";
 import { ReplicaBuilder } from "../support/replica_builder.ts";
 import { silentBelow } from "../support/silent_place.ts";
@@ -106,9 +106,46 @@ Deno.test("a signal ends every command while the device of its config hangs", ()
     }
   }));
 
+Deno.test("every command ends, and says so, when the device of a database or of its state hangs", () =>
+  withTemporaryFolder(async (folder) => {
+    for (const entry of ["path: mounted/app.db", "path: app.db, meta-path: mounted/s"]) {
+      Deno.writeTextFileSync(`${folder}/c.yml`, `dbs: [{${entry}, replicas: [{path: r}]}]`);
+      const [, database = ""] = /^path: ([^,]*)/.exec(entry) ?? [];
+      const one = ["points", "generations", "prune", "restore -o out.db", "snapshot"];
+      const commands = [
+        "status",
+        "verify",
+        "replicate",
+        "replicate --once",
+        ...one.map((words) => `${words} ${database}`),
+      ];
+      for (const command of commands) {
+        const [calledOnLoop, isStopped] = [[] as string[], command.includes("points")];
+        const asked = Promise.withResolvers<void>();
+        let stop: (() => void) | undefined;
+        const { code, stderr } = await runInProcess([...command.split(" "), "--config", "c.yml"], folder, {}, {
+          files: whenCalledBelow(`${folder}/mounted`, () => isStopped ? stop?.() : asked.resolve(), calledOnLoop),
+          shortMs: limits.configAnswerMaxMs,
+          shortAfter: asked.promise,
+          onSignal: (callback) => {
+            stop = () => callback("SIGTERM");
+            return () => stop = undefined;
+          },
+        });
+        // One that answers may be late as well, when it is asked beside the other.
+        const why = isStopped ? "it was interrupted" : "its device has not answered for 120 s";
+        assertMatch(stderr, new RegExp(`^(?:.*INFO.*\\n)?Cannot look at ${folder}/\\S+: ${why}\\n`), command);
+        if (!isStopped) {
+          assertStringIncludes(stderr, `Advice: a replica is read without it where it is named by its URL`);
+        }
+        assertEquals([code, calledOnLoop], [isStopped ? 1 : 75, []], command);
+      }
+    }
+  }));
+
 /** A device that is silent, and tells when it is asked. */
-function whenCalledBelow(folder: string, asked: () => void): FileSystem {
-  const silent = silentBelow(folder);
+function whenCalledBelow(folder: string, asked: () => void, calledOnLoop: string[] = []): FileSystem {
+  const silent = silentBelow(folder, calledOnLoop);
   return new Proxy(silent, {
     get: (_, name) => {
       const method = Reflect.get(silent, name);

@@ -128,14 +128,23 @@ Deno.test("placeOf() survives links that lead nowhere or in a circle, and takes 
   });
 });
 
+class GlancesCounted extends SimulatedClock {
+  glances = 0;
+
+  override sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    if (ms === limits.deviceGlanceMs) this.glances++;
+    return super.sleep(ms, signal);
+  }
+}
+
 Deno.test("validateDatabases() takes a replica by its names when its device does not answer", async () => {
   await withTemporaryFolder(async (folder) => {
     const silent = `${folder}/mounted`;
     const validate = async (...replicas: readonly string[]) => {
-      const clock = new SimulatedClock(0);
+      const clock = new GlancesCounted(0);
       const tools = { files: silentBelow(silent), clock };
       const checked = validateDatabases([aDatabase(`${folder}/a.db`, replicas)], tools, () => "config");
-      while (clock.sleeping < replicas.length) await clock.yield();
+      while (clock.glances < replicas.length) await clock.yield();
       clock.advance(limits.deviceGlanceMs);
       await checked;
     };

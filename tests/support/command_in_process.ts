@@ -32,6 +32,8 @@ export interface OtherWorld {
   readonly files?: FileSystem;
   /** Waits that are no longer are over at once. */
   readonly shortMs?: number;
+  /** They are not over before. */
+  readonly shortAfter?: Promise<void>;
   /** As on the machine; else no time passes but what is waited for. */
   readonly timePasses?: boolean;
   readonly onSignal?: Process["onSignal"];
@@ -57,8 +59,9 @@ export async function runInProcess(
     yield: () => system.yield(),
     sleep: (ms, signal) => {
       if (ms > (options.shortMs ?? SHORT_MS)) return system.sleep(ms, signal);
-      skippedMs += ms;
-      return Promise.resolve();
+      const skip = () => void (skippedMs += ms);
+      if (options.shortAfter !== undefined) return options.shortAfter.then(skip);
+      return Promise.resolve(skip());
     },
   };
   const platform: Platform = {
