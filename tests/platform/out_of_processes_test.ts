@@ -42,6 +42,7 @@ Deno.test({
         const { prlimit } = Deno.dlopen("libc.so.6", {
           prlimit: { parameters: ["i32", "i32", "buffer", "buffer"], result: "i32" },
         }).symbols;
+        const said = [];
         const before = new BigUint64Array(2);
         const set = (soft) => prlimit(0, ${RLIMIT_NPROC}, new Uint8Array(BigUint64Array.of(soft, before[1]).buffer), null);
         prlimit(0, ${RLIMIT_NPROC}, null, new Uint8Array(before.buffer));
@@ -50,13 +51,14 @@ Deno.test({
         for (const act of acts) {
           try {
             await act();
-            console.log("started");
+            said.push("started");
           } catch (error) {
-            console.log([error.code, error.message, error.advice].join(" | "));
+            said.push([error.code, error.message, error.advice].join(" | "));
           }
         }
         set(before[0]);
-        console.log((await process.spawn("true", []).status).code);
+        said.push((await process.spawn("true", []).status).code);
+        Deno.stdout.writeSync(new TextEncoder().encode(said.join("\\n")));
         `,
       );
       const rest = "there are too many processes and threads | " +
