@@ -7,6 +7,9 @@ import { Daemon } from "../../support/daemon.ts";
 import type { CommandResult } from "../../support/tailrace.ts";
 import { programPath } from "./programs.ts";
 
+/** Its last word when the signal comes while it checkpoints. It has synced before. */
+const INTERRUPTED_ITSELF = "err=release read lock: context canceled";
+
 export interface AgeKeys {
   readonly identities?: readonly string[];
   readonly recipients?: readonly string[];
@@ -116,9 +119,10 @@ export class RealLitestream implements AsyncDisposable {
     return undefined;
   }
 
-  /** Ends it by a signal that lets it sync once more; the exit code. */
+  /** Ends it by a signal that lets it sync once more; the exit code, and 0 where a checkpoint of its own was in its way. */
   async stop(): Promise<number> {
-    return await this.daemon.stop("SIGTERM");
+    const code = await this.daemon.stop("SIGTERM");
+    return code === 1 && this.daemon.lines.at(-1)?.includes(INTERRUPTED_ITSELF) ? 0 : code;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
