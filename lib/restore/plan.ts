@@ -269,11 +269,15 @@ export function walkFrom(facts: GenerationFacts, snapshot: SnapshotPoint, end: P
   for (let index: number = replay.index; index <= end.index; index++, slot++) {
     const from = index === replay.index ? replay.offset : asOffset(0);
     const isLast = index === end.index;
-    if (isLast && end.offset <= from) break;
-    const entry = catalog.wals[slot];
     const stop = (stopped: Refusal): Chain => (
       { snapshot, steps, ...reachedPart(reached), stopped, stoppedIn: asIndex(index), notices }
     );
+    if (isLast && end.offset <= from) {
+      const other = steps.length === 0 && "databasePages" in end ? ofOtherState(catalog, end, snapshot) : undefined;
+      if (other !== undefined) return stop(other);
+      break;
+    }
+    const entry = catalog.wals[slot];
     if (entry?.index !== index) {
       return stop(missingIndex(catalog, asIndex(index), replay.index, end.index));
     }
@@ -298,6 +302,20 @@ function closedEnd(entry: WalEntry): Point | undefined {
   if (record?.indexClosed !== true) return undefined;
   const { end, pageSize, databasePages, capturedAtMs } = record;
   return { index: entry.index, offset: end, pageSize, databasePages, capturedAtMs };
+}
+
+/** Where nothing is replayed, the record of the end and that of the snapshot speak of the same state. */
+function ofOtherState(
+  catalog: GenerationCatalog,
+  { index, offset, pageSize, databasePages }: Point,
+  snapshot: SnapshotPoint,
+): Refusal | undefined {
+  if (snapshot.pageSize === 0 || (pageSize === snapshot.pageSize && databasePages === snapshot.databasePages)) {
+    return undefined;
+  }
+  const problem = `${nameObject(catalog, index, "commits")}: the record that ends at ${offset} says ${databasePages} ` +
+    `pages of ${pageSize} bytes (expected ${snapshot.databasePages} of ${snapshot.pageSize}, as in the snapshot there)`;
+  return { kind: "refusal", code: "corrupt", problem, intactTo: { index, offset: asOffset(0) } };
 }
 
 /** What records must agree on: one page size throughout, ends on frames, none before the snapshot of its own index. */

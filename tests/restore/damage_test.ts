@@ -279,3 +279,21 @@ Deno.test("restore() refuses a snapshot that became shorter after it was listed"
       "snapshots/0000000000000000.snapshot: it ends at byte 1535 (expected 1536 bytes)",
     );
   }));
+
+Deno.test("restore() refuses a record of another page size or number of pages at the state of a snapshot", () =>
+  withTemporaryFolder(async (folder) => {
+    const image = imageOf(1024, 1, 9, 3);
+    for (const [slot, wrong] of [{ pageSize: 512 }, { databasePages: 2 }, { databasePages: 4 }].entries()) {
+      const replica = new ReplicaBuilder(`${folder}/replica-${slot}`, { pageSize: 1024 });
+      const wal = new WalBuilder({ pageSize: 1024 });
+      const end = wal.commit(3, [2, 9]);
+      await replica.wal(0, wal.bytes(), { end, databasePages: 3, ...wrong });
+      await replica.snapshot(0, end, image);
+      const error = await refusal(replica, `${folder}/out.db`, JSON.stringify(wrong));
+      const { databasePages = 3, pageSize = 1024 } = wrong;
+      assertStringIncludes(
+        error.message,
+        `says ${databasePages} pages of ${pageSize} bytes (expected 3 of 1024, as in the snapshot there)`,
+      );
+    }
+  }));

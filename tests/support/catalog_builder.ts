@@ -8,6 +8,8 @@ import type { CommitRecord } from "../../lib/store/commit_record.ts";
 import type { GenerationCatalog, SnapshotEntry, WalEntry } from "../../lib/store/generation_store.ts";
 
 export const PAGE_SIZE = 512;
+/** Of the database, as each record says that is not made otherwise. */
+const RECORDED_PAGES = 9;
 const FRAME_BYTES = PAGE_SIZE + 24;
 
 /** The offset after so many frames of the builder's page size. */
@@ -70,9 +72,13 @@ export function someFacts(spec: GenerationSpec, target: RestoreTarget = { kind: 
   const read = readFor(catalog, target, wals);
   return {
     catalog,
-    ...(spec.unrecorded === undefined
-      ? {}
-      : { unrecorded: { offset: asOffset(after(spec.unrecorded.frames)), pageSize: PAGE_SIZE, databasePages: 9 } }),
+    ...(spec.unrecorded === undefined ? {} : {
+      unrecorded: {
+        offset: asOffset(after(spec.unrecorded.frames)),
+        pageSize: PAGE_SIZE,
+        databasePages: RECORDED_PAGES,
+      },
+    }),
     ...(read === undefined ? {} : { records: read }),
   };
 }
@@ -92,7 +98,8 @@ function snapshotEntry(
   spec: SnapshotSpec,
   layout: Layout = "raw",
 ): SnapshotEntry {
-  const { index, frames = 0, atMs, pages = 4, entry = {}, isIncomplete, damage, checksum } = spec;
+  const { index, frames = 0, atMs, entry = {}, isIncomplete, damage, checksum } = spec;
+  const { pages = frames === 0 ? 4 : RECORDED_PAGES } = spec;
   const { stateIndex = index, isPeers } = spec;
   const offset = after(frames);
   const basis = { index: asIndex(index), sizeBytes: pages * PAGE_SIZE, createdAtMs: atMs };
@@ -142,7 +149,7 @@ function aRecord(start: number, end: number, capturedAtMs: number): CommitRecord
     start: asOffset(start),
     end: asOffset(end),
     capturedAtMs,
-    databasePages: 9,
+    databasePages: RECORDED_PAGES,
     capturedLate: false,
     indexClosed: false,
   };
