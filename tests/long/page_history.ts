@@ -183,7 +183,7 @@ class History {
   async #expectProven(): Promise<void> {
     const scratch = `${this.folder}/scratch`;
     Deno.mkdirSync(scratch, { recursive: true });
-    const { findings } = await verifyAt(this.#watching.replica, this.#watching.layout, scratch);
+    const { findings } = await verifyAt({ root: this.#watching.replica, layout: this.#watching.layout }, scratch);
     const wrong = findings.filter(({ rung }) => rung === "intact" || rung === "equal");
     this.#expect(wrong.length === 0, `verify says: ${wrong.map(({ problem }) => problem).join("; ")}`);
   }

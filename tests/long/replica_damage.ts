@@ -1,21 +1,18 @@
 /** Every way to damage a replica's files that we can think of, as a list for one replica. */
 import { crc32c } from "../../lib/base/crc32c.ts";
 import { viewOf } from "../../lib/base/bytes.ts";
+import type { Generation } from "../../lib/position/generation.ts";
 import { COMMIT_RECORD_SIZE } from "../../lib/store/commit_record.ts";
-import type { Layout } from "../../lib/position/object_names.ts";
-import type { GenerationStore } from "../../lib/store/generation_store.ts";
 import { type Exchange, EXCHANGES, exchangeScene } from "../support/exchanged_history.ts";
 import { randomInteger } from "../support/random.ts";
 import { putOldPageBack, rewriteWal } from "../support/rewritten_wal.ts";
-
-export interface Damage {
-  readonly kind: string;
-  /** Below the replica; absent where it is about more than one. */
-  readonly object?: string;
-  /** For messages: where exactly. */
-  readonly detail: string;
-  apply(root: string, store: GenerationStore): Promise<void> | void;
-}
+import { change, type Damage } from "./damage.ts";
+import { exchangedObjects } from "./exchanged_objects.ts";
+import { forgedFrames, framelessSegments } from "./frame_damage.ts";
+import { besideGenerations, futureFiles, oddObjects } from "./odd_objects.ts";
+import { recordDamages } from "./record_damage.ts";
+import type { ReplicaView } from "./replica_view.ts";
+import { validRewritings } from "./valid_rewritings.ts";
 
 const BLOCK_BYTES = 512;
 /** An LZ4 frame without content: header, end mark, checksum of nothing. */
@@ -27,15 +24,34 @@ export interface DamageOptions {
   readonly flips: number;
   /** Of all block boundaries, at most so many of each object. */
   readonly cuts: number;
-  /** Whether its writer keeps checksums of the whole database. */
-  readonly isOurs: boolean;
-  readonly layout: Layout;
+  /** Of each kind at most so many, by chance; absent: all. */
+  readonly ofEachKind?: number;
 }
 
-export function damages(root: string, { random, flips, cuts, isOurs, layout }: DamageOptions): Damage[] {
-  const objects = objectsBelow(root);
+/** `stranger`: the replica of another database, by the same program in the same layout. */
+export function damages(view: ReplicaView, stranger: ReplicaView, options: DamageOptions): Damage[] {
+  const { random, ofEachKind } = options;
+  const all = [
+    ...objectDamages(view, options),
+    ...besideGenerations(),
+    ...futureFiles(view),
+    ...validRewritings(view),
+    ...(view.isOurs ? recordDamages(view) : framelessSegments(view, random)),
+    ...exchangedObjects(view, stranger),
+    ...forgedFrames(view, random),
+    ...oddObjects(view),
+  ];
+  if (ofEachKind === undefined) return all;
+  return [...Map.groupBy(all, ({ kind }) => kind).values()].flatMap((own) => {
+    while (own.length > ofEachKind) own.splice(randomInteger(random, own.length), 1);
+    return own;
+  });
+}
+
+function objectDamages(view: ReplicaView, { random, flips, cuts }: DamageOptions): Damage[] {
+  const { root, objects, isOurs } = view;
   return [
-    ...objects.flatMap((object) => [deleted(object), ...cutAnywhere(root, object, cuts, random)]),
+    ...objects.flatMap((object) => [deleted(object, isOurs), ...cutAnywhere(root, object, cuts, random)]),
     ...objects.flatMap((object) => Array.from({ length: flips }, () => flipped(root, object, random))),
     ...pairs(objects).map(([a, b]) => swapped(a, b)),
     ...objects.filter((object) => object.endsWith(".lz4")).map(emptied),
@@ -44,18 +60,14 @@ export function damages(root: string, { random, flips, cuts, isOurs, layout }: D
     ...without(objects, /\/snapshots\//, "all snapshots lost"),
     shifted(objects, "file times later", (ms) => ms + 3 * DAY_MS),
     shifted(objects, "file times earlier", (ms) => ms - 3 * DAY_MS),
-    ...(isOurs ? [oldPage(), ...EXCHANGES.filter(({ layouts }) => layouts.includes(layout)).map(exchanged)] : []),
+    ...(isOurs ? [oldPage(view), ...exchanges(view)] : []),
   ];
 }
 
-export function objectsBelow(root: string, prefix = ""): string[] {
-  return [...Deno.readDirSync(`${root}/${prefix}`)].flatMap(({ name, isDirectory }) =>
-    isDirectory ? objectsBelow(root, `${prefix}${name}/`) : [`${prefix}${name}`]
-  ).sort();
-}
-
-function deleted(object: string): Damage {
-  return { kind: "deleted", object, detail: "", apply: (root) => Deno.removeSync(`${root}/${object}`) };
+/** Nobody misses what Litestream's segments at the end of an index held. */
+function deleted(object: string, isOurs: boolean): Damage {
+  const apply = (root: string) => Deno.removeSync(`${root}/${object}`);
+  return { kind: "deleted", object, detail: "", ...(isOurs ? {} : { unseen: "contents" }), apply };
 }
 
 function cutAnywhere(root: string, object: string, cuts: number, random: () => number): Damage[] {
@@ -137,6 +149,7 @@ function shifted(objects: readonly string[], kind: string, move: (ms: number) =>
   return {
     kind,
     detail: "of every object",
+    isValid: true,
     apply: (root) => {
       for (const object of objects) {
         const at = new Date(move(Deno.statSync(`${root}/${object}`).mtime?.getTime() ?? 0));
@@ -146,32 +159,27 @@ function shifted(objects: readonly string[], kind: string, move: (ms: number) =>
   };
 }
 
-function oldPage(): Damage {
+function oldPage({ generations }: ReplicaView): Damage {
   return {
     kind: "an old page in a valid frame",
     detail: "in the newest index",
     apply: async (_root, store) => {
-      const [generation] = await store.generations();
-      if (generation !== undefined) await rewriteWal(store, generation, putOldPageBack);
+      const newest = generations.at(-1)?.generation;
+      if (newest !== undefined) await rewriteWal(store, newest, putOldPageBack);
     },
   };
 }
 
-function exchanged({ kind, apply }: Exchange): Damage {
+function exchanges({ generations, layout }: ReplicaView): Damage[] {
+  const ofLayout = EXCHANGES.filter(({ layouts }) => layouts.includes(layout));
+  return generations.flatMap(({ generation }) => ofLayout.map((one) => exchanged(one, generation)));
+}
+
+function exchanged({ kind, losesOnly, apply }: Exchange, generation: Generation): Damage {
   return {
     kind,
-    detail: "",
-    apply: async (root, store) => {
-      const [generation] = await store.generations();
-      if (generation !== undefined) await apply(await exchangeScene(root, store, generation));
-    },
+    detail: `of ${generation}`,
+    ...(losesOnly === true ? { unseen: "losses" } : {}),
+    apply: async (root, store) => await apply(await exchangeScene(root, store, generation)),
   };
-}
-
-function change(path: string, work: (bytes: Uint8Array) => void): void {
-  const { mtime } = Deno.statSync(path);
-  const bytes = Deno.readFileSync(path);
-  work(bytes);
-  Deno.writeFileSync(path, bytes);
-  if (mtime !== null) Deno.utimeSync(path, mtime, mtime);
 }

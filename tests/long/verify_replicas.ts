@@ -1,23 +1,61 @@
 /** Replicas with a history, made by the real programs beside a real application: snapshots, indexes, segments. */
 import { DatabaseSync } from "node:sqlite";
 import { startLitestream } from "../litestream/support/real_litestream.ts";
+import { aKeyPair } from "../support/age.ts";
 import { sleep, startReplicate } from "../support/daemon.ts";
+import { objectsBelow } from "./replica_view.ts";
 import type { Replica } from "./verify_trial.ts";
 
-const ROUNDS = 4;
+const ROUNDS = 3;
+const GENERATIONS = 2;
+/** A snapshot is due each second. */
+const SNAPSHOT_PAUSE_MS = 400;
 const LAYOUTS = ["raw", "litestream"] as const;
+/** As replicas of one database. */
+const FORMS = [{ name: "raw", layout: "raw" }, { name: "litestream", layout: "litestream" }, {
+  name: "age",
+  layout: "litestream",
+}] as const;
 const WRITER = new URL("../support/writer.ts", import.meta.url).pathname;
+/** One is damaged, of the other objects are taken. */
+const DATABASES = ["app", "stranger"] as const;
 
-/** Some rounds of changes, a restart of the WAL after each. */
-async function work(db: DatabaseSync, synced: () => Promise<void>): Promise<void> {
-  for (let round = 0; round < ROUNDS; round++) {
-    for (let commit = 0; commit < 4; commit++) {
-      db.exec(`INSERT INTO t(b) VALUES(randomblob(${700 * (commit + 1)})), (randomblob(300))`);
-      db.exec(`UPDATE t SET b = randomblob(${500 + round}) WHERE a % 5 = ${commit}`);
-      await synced();
+/** Some rounds of changes, a restart of the WAL after each; then the application goes on until a snapshot was made. */
+async function work(
+  databases: readonly DatabaseSync[],
+  roots: readonly string[],
+  rounds: number,
+  synced: () => Promise<void>,
+): Promise<void> {
+  const commit = async (slot: number, round: number) => {
+    for (const db of databases) {
+      const insert = `INSERT INTO t(b) VALUES(randomblob(${700 * (slot + 1)})), (randomblob(300))`;
+      const update = `UPDATE t SET b = randomblob(${500 + round}) WHERE a % 5 = ${slot % 5}`;
+      db.exec(`BEGIN; ${insert}; ${update}; COMMIT`); // One, so that each state is a point.
     }
-    db.exec("PRAGMA wal_checkpoint(RESTART)");
-    await sleep(1_100); // A snapshot is due each second.
+    await synced();
+  };
+  for (let round = 0; round < rounds; round++) {
+    const before = roots.map(snapshotsOf);
+    for (let slot = 0; slot < 3; slot++) await commit(slot, round);
+    for (const db of databases) db.exec("PRAGMA wal_checkpoint(RESTART)");
+    for (let slot = 0; roots.some((root, at) => snapshotsOf(root) <= (before[at] ?? 0)); slot++) {
+      await sleep(SNAPSHOT_PAUSE_MS);
+      await commit(slot, round);
+    }
+  }
+  for (let slot = 0; slot < 2; slot++) await commit(slot, rounds); // The newest index holds pages twice.
+}
+
+function snapshotsOf(root: string): number {
+  return existsBelow(root, "generations").filter((object) => /\.(snapshot|snapshot\.lz4)$/.test(object)).length;
+}
+
+function existsBelow(root: string, folder: string): string[] {
+  try {
+    return objectsBelow(root, `${folder}/`);
+  } catch {
+    return []; // Not made yet, or renamed under the look.
   }
 }
 
@@ -32,7 +70,10 @@ function application(path: string): DatabaseSync {
  * Both layouts beside a rude application that never rests, with retention that removes something every second. `verify` is
  * given each in turn, as long as it wants more.
  */
-export async function besideAWriter(folder: string, verify: (replica: Replica) => Promise<boolean>): Promise<void> {
+export async function besideAWriter(
+  folder: string,
+  verify: (replica: Pick<Replica, "layout" | "root">) => Promise<boolean>,
+): Promise<void> {
   Deno.mkdirSync(folder);
   const path = `${folder}/app.db`;
   {
@@ -59,7 +100,7 @@ export async function besideAWriter(folder: string, verify: (replica: Replica) =
   try {
     for (let turn = 0;; turn++) {
       const layout = LAYOUTS[turn % LAYOUTS.length] ?? "raw";
-      if (!await verify({ writer: "Tailrace", layout, root: `${folder}/${layout}` })) break;
+      if (!await verify({ layout, root: `${folder}/${layout}` })) break;
     }
   } finally {
     writer.kill("SIGKILL");
@@ -68,40 +109,66 @@ export async function besideAWriter(folder: string, verify: (replica: Replica) =
   }
 }
 
-/** By this program, in both layouts. */
-export async function byTailrace(folder: string): Promise<Replica[]> {
+/** By this program, in both layouts and encrypted; two generations, since the state folder is lost between them. */
+export async function byTailrace(folder: string, rounds = ROUNDS): Promise<Replica[]> {
   Deno.mkdirSync(folder);
-  const path = `${folder}/app.db`;
-  using db = application(path);
-  const replicas = LAYOUTS.map((layout) => ({
-    "name": layout,
-    "path": `${folder}/${layout}`,
-    layout,
-    "sync-interval": "0s",
-    "snapshot-interval": "1s",
+  const rootOf = (name: string, form: string) => `${folder}/${name}-${form}`;
+  const { identity, recipient } = await aKeyPair();
+  const keys = { identity, recipient };
+  const dbs = DATABASES.map((name) => ({
+    "path": `${folder}/${name}.db`,
+    "replicas": FORMS.map((form) => ({
+      "name": form.name,
+      "path": rootOf(name, form.name),
+      "layout": form.layout,
+      ...(form.name === "age" ? { "age": { "identities": [identity], "recipients": [recipient] } } : {}),
+      "sync-interval": "0s",
+      "snapshot-interval": "1s",
+    })),
   }));
   const config = `${folder}/tailrace.yml`;
-  Deno.writeTextFileSync(config, JSON.stringify({ dbs: [{ path, replicas }] }));
-  await using daemon = startReplicate(["--config", config]);
-  await daemon.line("Snapshot done");
-  await work(db, () => sleep(60));
-  await daemon.stop();
-  return LAYOUTS.map((layout) => ({ writer: "Tailrace", layout, root: `${folder}/${layout}` }));
+  Deno.writeTextFileSync(config, JSON.stringify({ dbs }));
+  const databases = dbs.map(({ path }) => application(path));
+  const roots = dbs.flatMap(({ replicas }) => replicas.map(({ path }) => path));
+  try {
+    for (let turn = 0; turn < GENERATIONS; turn++) {
+      await using daemon = startReplicate(["--config", config]);
+      await daemon.until(() => daemon.saying("Snapshot done").length >= roots.length, "the first snapshots");
+      await work(databases, roots, rounds, () => sleep(60));
+      await daemon.stop();
+      for (const name of DATABASES) Deno.removeSync(`${folder}/.${name}.db-tailrace`, { recursive: true });
+    }
+  } finally {
+    for (const db of databases) db.close();
+  }
+  return FORMS.map(({ name, layout }) => ({
+    writer: "Tailrace",
+    layout,
+    root: rootOf("app", name),
+    stranger: rootOf("stranger", name),
+    ...(name === "age" ? { keys } : {}),
+  }));
 }
 
-export async function byLitestream(folder: string): Promise<Replica[]> {
+export async function byLitestream(folder: string, rounds = ROUNDS): Promise<Replica[]> {
   Deno.mkdirSync(folder);
-  const path = `${folder}/app.db`;
-  using db = application(path);
-  const root = `${folder}/replica`;
-  const replica = { path: root, snapshotInterval: "1s", retention: "24h" };
-  await using litestream = startLitestream(`${folder}/litestream.yml`, [{
-    path,
-    replicas: [replica],
+  const rootOf = (name: string) => `${folder}/${name}-replica`;
+  const dbs = DATABASES.map((name) => ({
+    path: `${folder}/${name}.db`,
+    replicas: [{ path: rootOf(name), snapshotInterval: "1s", retention: "24h" }],
     checkpointInterval: "1s",
     minCheckpointPageCount: 20,
-  }]);
-  await work(db, () => litestream.synced());
-  await litestream.stop();
-  return [{ writer: "Litestream", layout: "litestream", root }];
+  }));
+  const databases = dbs.map(({ path }) => application(path));
+  try {
+    for (let turn = 0; turn < GENERATIONS; turn++) {
+      await using litestream = startLitestream(`${folder}/litestream.yml`, dbs);
+      await work(databases, DATABASES.map(rootOf), rounds, () => litestream.synced());
+      await litestream.stop();
+      for (const name of DATABASES) Deno.removeSync(`${folder}/.${name}.db-litestream`, { recursive: true });
+    }
+  } finally {
+    for (const db of databases) db.close();
+  }
+  return [{ writer: "Litestream", layout: "litestream", root: rootOf("app"), stranger: rootOf("stranger") }];
 }

@@ -32,6 +32,8 @@ export interface Exchange {
   readonly apply: (scene: ExchangeScene) => Promise<void> | void;
   /** Records of version 1 may have been written like that: it is told, and fails nothing. */
   readonly isOddInVersion1?: boolean;
+  /** What is left is exact, where later frames bring what the lost ones brought. */
+  readonly losesOnly?: boolean;
 }
 
 const BOTH = ["raw", "litestream"] as const;
@@ -94,6 +96,7 @@ export const EXCHANGES: readonly Exchange[] = [
   {
     kind: "a complete index that ends a record earlier",
     layouts: BOTH,
+    losesOnly: true,
     named: ({ older }) => older,
     apply: async ({ store, generation, older: [index] }) => {
       const all = await store.records(generation, index);

@@ -6,8 +6,8 @@ import { type PeerForm, PeerReplica } from "./peer_replica.ts";
 import { anyStore, atPosition, expectAgreement, restored, verified } from "./points_agreement.ts";
 import { randomInteger, seededRandom } from "./random.ts";
 import { RecordedDatabase } from "./recorded_database.ts";
-import { copyFolder } from "../long/verify_trial.ts";
-import { objectsBelow } from "../long/replica_damage.ts";
+import { copyFolder } from "./copied_folder.ts";
+import { objectsBelow } from "../long/replica_view.ts";
 
 export const KINDS = ["raw", "litestream", "peer segments", "peer 0.3.0", "peer 0.2", "peer 0.1", "peer raw"] as const;
 export type ReplicaKind = (typeof KINDS)[number];
