@@ -1,7 +1,10 @@
 /**
  * Reads the WAL of one index over its segments, of which each begins where the one before ended. A name says only where a
- * segment begins; that it ends where the next one begins is checked whenever it is read: no gap, no overlap.
+ * segment begins; that it ends where the next one begins is checked whenever it is read: no gap, and no overlap but of what
+ * the next ones hold as well. When Litestream is ended its last sync does not wait for the one that goes on, and may write a
+ * segment again, longer than before, beside the one that follows it.
  */
+import { equalBytes } from "../base/bytes.ts";
 import { isRetryable, messageOf, ReplicationError } from "../base/errors.ts";
 import type { Generation } from "../position/generation.ts";
 import { formatSegmentKey } from "../position/litestream_names.ts";
@@ -13,7 +16,12 @@ import type { ObjectContent } from "./stored_object.ts";
 /** Lends the content of a segment for as long as the work takes. */
 export type UseContent = <T>(segment: Segment, work: (content: ObjectContent) => Promise<T>) => Promise<T>;
 
+const PIECE_BYTES = 1 << 16;
+
 export class SegmentReader {
+  /** Those whose overlap was read: each belongs to one listing, and what is listed does not change. */
+  static readonly #repeating = new WeakSet<Segment>();
+
   readonly #generation: Generation;
   readonly #segments: readonly Segment[];
   readonly #use: UseContent;
@@ -55,7 +63,22 @@ export class SegmentReader {
     const end = segment.offset + await this.#guarded(segment, async (content) => await content.size());
     const next = this.#segments[slot + 1];
     if (next === undefined || next.offset >= end) return end;
+    if (await this.#isRepeated(segment, next.offset, end)) return next.offset;
     throw new DamagedSegment("corrupt", sentenceOfEnd(segment, end, next), next.offset);
+  }
+
+  /** Whether what the segment holds from there on is what those behind it hold. */
+  async #isRepeated(segment: Segment, from: number, end: number): Promise<boolean> {
+    if (SegmentReader.#repeating.has(segment)) return true;
+    const [own, other] = [new Uint8Array(PIECE_BYTES), new Uint8Array(PIECE_BYTES)];
+    for (let at = from; at < end; at += PIECE_BYTES) {
+      const piece = own.subarray(0, end - at);
+      await this.#guarded(segment, async (content) => await content.read(at - segment.offset, piece));
+      const got = await this.read(at, other.subarray(0, piece.length));
+      if (got < piece.length || !equalBytes(piece, other.subarray(0, got))) return false;
+    }
+    SegmentReader.#repeating.add(segment);
+    return true;
   }
 
   #slotAt(at: number): number {

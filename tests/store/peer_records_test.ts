@@ -2,6 +2,7 @@
 import { gzipSync } from "node:zlib";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { asGeneration } from "../support/catalog_builder.ts";
+import { asIndex } from "../../lib/position/position.ts";
 import { asLz4, type PeerForm, PeerReplica } from "../support/peer_replica.ts";
 import { randomBytes, seededRandom } from "../support/random.ts";
 import { aStore } from "../support/replica_builder.ts";
@@ -133,5 +134,31 @@ Deno.test("The file of the newest index that Litestream has made, and not writte
       Deno.writeFileSync(name, await encode(new Uint8Array()));
       const { wals } = await aStore(packed.root, "litestream").catalog(GENERATION);
       assertStringIncludes(wals.at(-1)?.recordProblem ?? "", "holds neither WAL nor a record");
+    }
+  }));
+
+Deno.test("A segment of Litestream's that was written again, longer, is whole beside the one that follows it", () =>
+  withTemporaryFolder(async (folder) => {
+    const { bytes, end, ends: [first = 0] } = aLife(1);
+    const whole = bytes.subarray(0, end);
+    for (
+      const { again, follows, isDamage } of [
+        { again: whole, follows: whole.subarray(first), isDamage: false },
+        { again: whole.subarray(0, end - 1), follows: whole.subarray(first), isDamage: false },
+        { again: whole, follows: whole.subarray(first, end - 1), isDamage: true },
+        { again: joined(whole.subarray(0, end - 1), Uint8Array.of(7)), follows: whole.subarray(first), isDamage: true },
+      ]
+    ) {
+      const replica = new PeerReplica(`${folder}/${again.length}-${follows.length}-${isDamage}`, "segments");
+      await replica.snapshot(0, imageOf(PAGE_SIZE, 1, 2), 990_000);
+      await replica.wal(0, 0, again, 1_002_000, true);
+      await replica.wal(0, first, follows, 1_001_000, true);
+      const store = aStore(replica.root, "litestream");
+      const { wals: [entry] } = await store.catalog(GENERATION);
+      assertEquals(entry?.recordProblem !== undefined, isDamage, entry?.recordProblem);
+      if (isDamage) continue;
+      const read = new Uint8Array(2 * end);
+      assertEquals(await store.readWal(GENERATION, asIndex(0), 0, read), end);
+      assertEquals(read.subarray(0, end), whole);
     }
   }));
