@@ -15,9 +15,11 @@ import type { GenerationCatalog, GenerationStore, SnapshotEntry, WalEntry } from
 import { snapshotState } from "../store/snapshot_state.ts";
 import { frameSize, PAGE_NUMBER_AT } from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
+import { CarriedImages } from "./carried_images.ts";
 import { CarriedState } from "./carried_state.ts";
 import { frameValues, WORDS_A_FRAME } from "./frame_values.ts";
 import { ImageSum } from "./image_sum.ts";
+import { WalLives } from "./wal_lives.ts";
 import { RecordTimes } from "./record_times.ts";
 import type { ReplayedWal } from "./replayed_wal.ts";
 import { outcomeOf } from "./judgement.ts";
@@ -46,6 +48,14 @@ export interface IntactTools {
 /** Of some 30 MB; what changes more while an image is made is left to a restore. */
 const LATER_PAGES_MAX = 1 << 18;
 
+/** What is carried from one object to the next. */
+interface History {
+  readonly state: CarriedState;
+  readonly images: CarriedImages;
+  readonly times: RecordTimes;
+  readonly lives: WalLives;
+}
+
 type Problem = Pick<Finding, "code" | "problem" | "pages">;
 
 export async function checkObjects(
@@ -61,21 +71,28 @@ export async function checkObjects(
   };
   const wrong = (problem: string) => note({ code: "corrupt", problem });
   const state = new CarriedState(catalog, { turn: tools.turn, compared: tools.compared, wrong });
+  const images = new CarriedImages(catalog, wrong);
   const times = new RecordTimes(catalog, { wrong, odd: tools.odd });
+  const history = { state, images, times, lives: new WalLives(catalog, { wrong, odd: tools.odd }) };
+  const lose = () => {
+    state.lose();
+    images.lose();
+  };
   const snapshots = new Map(catalog.snapshots.map((entry) => [entry.index, entry]));
   const wals = new Map(catalog.wals.map((entry) => [entry.index, entry]));
   for (const index of [...new Set([...snapshots.keys(), ...wals.keys()])].sort((a, b) => a - b)) {
     const [snapshot, wal] = [snapshots.get(index), wals.get(index)];
     await state.enter(index);
+    images.enter(index);
     if (!tools.isDue(index)) {
-      state.lose();
+      lose();
       continue;
     }
-    if (snapshot !== undefined) note(await checked(() => checkSnapshot(store, catalog, snapshot, state, tools)));
+    if (snapshot !== undefined) note(await checked(() => checkSnapshot(store, catalog, snapshot, history, tools)));
     if (wal === undefined) continue;
     const end = wal.lastRecord?.end ?? (wal === catalog.wals.at(-1) ? unrecorded?.offset : undefined);
-    const problem = await checked(() => checkWal(store, catalog, wal, end, { state, times }, tools));
-    if (problem !== undefined) state.lose();
+    const problem = await checked(() => checkWal(store, catalog, wal, end, history, tools));
+    if (problem !== undefined) lose();
     note(problem);
   }
   return findings;
@@ -95,7 +112,7 @@ async function checkSnapshot(
   store: GenerationStore,
   catalog: GenerationCatalog,
   entry: SnapshotEntry,
-  state: CarriedState,
+  { state, images }: History,
   tools: IntactTools,
 ): Promise<Problem | undefined> {
   const found = snapshotState(catalog, entry);
@@ -112,6 +129,7 @@ async function checkSnapshot(
   if (impossible !== undefined) return { code: "corrupt", problem: `${key}: ${impossible}` };
   const sum = await imageSum(store, catalog, entry, record, tools);
   const began = state.beginImage(entry, record);
+  const compared = images.beginImage(entry, record);
   const chunkBytes = Math.min(limits.restoreChunkBytes, imageBytes);
   const values = new Uint32Array(pageSize === 0 ? 0 : Math.ceil(chunkBytes / pageSize) * 2);
   const image = await store.openSnapshot(catalog.generation, entry.index);
@@ -130,12 +148,14 @@ async function checkSnapshot(
           problem: `${key} is no database with pages of ${pageSize} bytes, as its record says`,
         };
       }
-      if (sum !== undefined || began?.values !== undefined) {
+      if (sum !== undefined || began?.values !== undefined || compared !== undefined) {
         const [first, count] = [at / pageSize + 1, Math.floor(got / pageSize)];
         pageHasher().hashPages(wanted.subarray(0, count * pageSize), pageSize, first, values);
         sum?.addValues(first, count, values);
         for (let slot = 0; slot < count; slot++) {
-          began?.values?.take(first + slot, values[2 * slot] ?? 0, values[2 * slot + 1] ?? 0);
+          const [low, high] = [values[2 * slot] ?? 0, values[2 * slot + 1] ?? 0];
+          began?.values?.take(first + slot, low, high);
+          compared?.take(first + slot, low, high);
         }
       }
       tools.read(got);
@@ -153,7 +173,9 @@ async function checkSnapshot(
     })`;
     return { code: "corrupt", problem };
   }
-  await began?.began(pageSize === 0 ? 0 : Math.floor(imageBytes / pageSize));
+  const imagePages = pageSize === 0 ? 0 : Math.floor(imageBytes / pageSize);
+  await began?.began(imagePages);
+  compared?.began(imagePages);
   return undefined;
 }
 
@@ -204,12 +226,13 @@ async function checkWal(
   catalog: GenerationCatalog,
   entry: WalEntry,
   end: Offset | undefined,
-  { state, times }: { readonly state: CarriedState; readonly times: RecordTimes },
+  { state, images, times, lives }: History,
   tools: IntactTools,
 ): Promise<Problem | undefined> {
   const { index } = entry;
   if (end === undefined) {
     state.lose();
+    images.lose();
     return undefined;
   }
   const key = nameObject(catalog, index, "wal");
@@ -229,6 +252,7 @@ async function checkWal(
   );
   if (!parsed.ok) return { code: "corrupt", problem: `${key}: ${parsed.reason}` };
   const { header } = parsed;
+  if (entry.isPeers === true) lives.take(index, header.salt);
   state.beginWal(entry, header, records, end);
   const size = frameSize(header.pageSize);
   const framesAtOnce = Math.max(1, Math.floor(limits.restoreChunkBytes / size));
@@ -239,6 +263,10 @@ async function checkWal(
   const until = replayed !== undefined && replayed.to >= end ? replayed.from : end;
   tools.read(end - until); // By the restore.
   let at: number = WAL_HEADER_SIZE;
+  const take = async (frames: Uint32Array) => {
+    await state.take(at, frames);
+    images.take(frames);
+  };
   while (at < until) {
     const wanted = buffer.subarray(0, until - at);
     const got = await store.readWal(catalog.generation, index, at, wanted);
@@ -253,7 +281,7 @@ async function checkWal(
         ...(isCut ? {} : { pages: [viewOf(wanted).getUint32(scan.frames * size + PAGE_NUMBER_AT)] }),
       };
     }
-    await state.take(at, frameValues(wanted, header.pageSize, values));
+    await take(frameValues(wanted, header.pageSize, values));
     chain = scan.checksum;
     at += got;
     tools.read(got);
@@ -262,10 +290,11 @@ async function checkWal(
   for (; at < end; await tools.turn()) {
     const words = new Uint32Array(Math.min(framesAtOnce, (end - at) / size) * WORDS_A_FRAME);
     tools.replayed?.read(catalog.generation, index, at, words);
-    await state.take(at, words);
+    await take(words);
     at += words.length / WORDS_A_FRAME * size;
   }
   state.endWal(entry);
+  images.endWal(entry);
   return undefined;
 }
 

@@ -55,7 +55,8 @@ export async function judgeDamages(
     const truth = await truthOf(replica, folder);
     const { outcome, reached, findings, suspicions } = truth.whole;
     say(`${name}: ${truth.points.size} points, ${outcome}, proven up to "${reached}"`);
-    if (outcome !== "pass" || suspicions.length > 0) {
+    // Beside an application that checkpoints Litestream may miss a life of the WAL.
+    if (outcome !== "pass" || (writer === "Tailrace" && suspicions.length > 0)) {
       bad.push(`FALSE ALARM: ${name}: ${[...findings.map(({ problem }) => problem), ...suspicions].join("; ")}`);
       say(`  ${bad.at(-1)}`);
     }

@@ -70,8 +70,9 @@ export interface Trial {
   readonly isNamed: boolean;
 }
 
-/** A restore of each would take far longer than all else. */
+/** A restore of each would take far longer than all else; and of damages of one object there are thousands. */
 const POINTS_OF_REFUSED = 3;
+const POINTS_OF_ONE_OBJECT = 1;
 
 const FILES = unsyncedFiles();
 const OPTIONS: LadderOptions = {
@@ -167,13 +168,14 @@ async function judgeRefusal(
   place: Replica,
   { points }: Truth,
   { outcome }: ReplicaReport,
-  { isValid }: Damage,
+  { isValid, object }: Damage,
   scratch: string,
   random: () => number,
 ): Promise<Judged> {
   if (isValid === true) return { verdict: "FALSE ALARM", says: "" };
   const all = place.writer === "Tailrace" ? [...points] : [];
-  while (all.length > POINTS_OF_REFUSED) all.splice(randomInteger(random, all.length), 1);
+  const wanted = object === undefined ? POINTS_OF_REFUSED : POINTS_OF_ONE_OBJECT;
+  while (all.length > wanted) all.splice(randomInteger(random, all.length), 1);
   for (const [position, { point, content }] of all) {
     const found = await contentAt(place, point, scratch);
     if (found !== undefined && found !== content) {
