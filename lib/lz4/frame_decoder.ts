@@ -16,7 +16,7 @@ import { type Block, FrameWalk, type Place, type Skippable, type Step } from "./
 import { SourceWindow } from "./source_window.ts";
 
 /** Places that are remembered are at least this part of the object apart, so that there are never more of them. */
-const MARKS_MAX = 1 << 16;
+const MARKS_MAX = 1 << 13;
 
 export interface Lz4Content extends ByteSource {
   /** The length of the content; the whole object is looked through, and decoded where it must be. */
@@ -99,7 +99,7 @@ class FrameDecoder implements Lz4Content {
     return this.#alone(async () => {
       while (true) {
         const place = this.#proven;
-        const step = await this.#walk.step(place);
+        const step = this.#walk.stepNow(place) ?? await this.#walk.step(place);
         if (step.kind === "finish") return;
         if (step.kind !== "block") {
           this.#pass(place, step);
@@ -165,7 +165,7 @@ class FrameDecoder implements Lz4Content {
     if (this.#sizeBytes !== undefined && contentAt >= this.#sizeBytes) return undefined;
     let place = this.#startFor(contentAt);
     while (true) {
-      const step = await this.#walk.step(place);
+      const step = this.#walk.stepNow(place) ?? await this.#walk.step(place);
       if (step.kind === "finish") {
         this.#sizeBytes = place.contentAt;
         return undefined;
@@ -212,7 +212,7 @@ class FrameDecoder implements Lz4Content {
     if (frame.isLinked && block.at !== frame.blocksAt && this.#cache.before(block.at, frame) === undefined) {
       let place: Place = { at: frame.blocksAt, contentAt: frame.contentAt, frame };
       while (place.at < block.at) {
-        const step = await this.#walk.step(place);
+        const step = this.#walk.stepNow(place) ?? await this.#walk.step(place);
         assert(step.kind === "block", "the frame has blocks up to this one");
         place = placeBehind(step.block, (await this.#decodeNext(step.block, keepFrom, keepTo)).length);
       }
@@ -238,7 +238,7 @@ class FrameDecoder implements Lz4Content {
     if (block.at === frame.blocksAt) kernel.beginContentHash();
     if (frame.hasContentChecksum) kernel.addToContentHash(target, length);
     this.#proven = placeBehind(block, length);
-    const step = await this.#walk.step(this.#proven);
+    const step = this.#walk.stepNow(this.#proven) ?? await this.#walk.step(this.#proven);
     if (step.kind === "end") this.#pass(this.#proven, step);
   }
 
@@ -284,7 +284,10 @@ class FrameDecoder implements Lz4Content {
   #mark(place: Place): void {
     this.#walkedTo = Math.max(this.#walkedTo, place.at);
     const last = this.#marks.at(-1);
-    if (last !== undefined && place.at >= last.at + this.#markDistance && place.at > last.at) this.#marks.push(place);
+    if (last === undefined || place.at <= last.at) return;
+    // Frames without content lead nowhere: what is behind any number of them begins behind the last.
+    if (place.contentAt === last.contentAt) this.#marks[this.#marks.length - 1] = place;
+    else if (place.at >= last.at + this.#markDistance) this.#marks.push(place);
   }
 
   #shortBlock(what: string): ReplicationError {

@@ -1,4 +1,5 @@
 /** From one part of an LZ4 object to the next: frame headers, blocks, ends. Nothing is decoded here. */
+import { assert } from "../base/assert.ts";
 import { viewOf } from "../base/bytes.ts";
 import {
   BLOCK_HEADER_BYTES,
@@ -49,6 +50,9 @@ export type Step =
   | { readonly kind: "skippable"; readonly skippable: Skippable; readonly next: Place }
   | { readonly kind: "finish" };
 
+/** The longest that any part begins with. */
+const PEEKED_BYTES = Math.max(FRAME_HEADER_MAX_BYTES, BLOCK_HEADER_BYTES + CHECKSUM_BYTES);
+
 export class FrameWalk {
   readonly #window: SourceWindow;
   readonly #description: string;
@@ -59,7 +63,17 @@ export class FrameWalk {
   }
 
   async step(place: Place): Promise<Step> {
-    return place.frame === undefined ? await this.#stepOutside(place) : await this.#stepInside(place, place.frame);
+    await this.#window.hold(place.at, PEEKED_BYTES);
+    const step = this.stepNow(place);
+    assert(step !== undefined, "what it takes is held");
+    return step;
+  }
+
+  /** The same where it takes bytes that are held already: of very many small parts each would wait. */
+  stepNow(place: Place): Step | undefined {
+    const bytes = this.#window.peek(place.at, PEEKED_BYTES);
+    if (bytes === undefined) return undefined;
+    return place.frame === undefined ? this.#stepOutside(place, bytes) : this.#stepInside(place, place.frame, bytes);
   }
 
   /** Whether the frame ends behind this block. */
@@ -68,10 +82,9 @@ export class FrameWalk {
     return step.kind !== "block";
   }
 
-  async #stepOutside(place: Place): Promise<Step> {
+  #stepOutside(place: Place, bytes: Uint8Array): Step {
     const { at, contentAt } = place;
     if (at === this.#window.sizeBytes) return { kind: "finish" };
-    const bytes = await this.#window.peek(at, FRAME_HEADER_MAX_BYTES);
     if (bytes.length < MAGIC_BYTES) throw this.#noFrame(at);
     const magic = viewOf(bytes).getUint32(0, true);
     switch (frameKindOf(magic)) {
@@ -93,10 +106,9 @@ export class FrameWalk {
     }
   }
 
-  async #stepInside(place: Place, frame: Frame): Promise<Step> {
+  #stepInside(place: Place, frame: Frame, bytes: Uint8Array): Step {
     const { at, contentAt } = place;
     if (frame.isLegacy && at === this.#window.sizeBytes) return this.#legacyEnd(place, frame);
-    const bytes = await this.#window.peek(at, BLOCK_HEADER_BYTES + CHECKSUM_BYTES);
     if (bytes.length < BLOCK_HEADER_BYTES) throw this.#truncated(`in the frame that begins at byte ${frame.at}`);
     const header = viewOf(bytes).getUint32(0, true);
     if (frame.isLegacy) {

@@ -21,17 +21,21 @@ export class SourceWindow {
     this.#buffer = new Uint8Array(Math.min(AHEAD_BYTES, source.sizeBytes));
   }
 
-  /** These bytes, or as many as there are up to the end of the object; valid until the next call. */
-  async peek(at: number, length: number): Promise<Uint8Array> {
+  /** Reads these bytes, or as many as there are up to the end of the object, unless they are held. */
+  async hold(at: number, length: number): Promise<void> {
     assert(length <= AHEAD_BYTES, "only a few bytes are asked for");
+    if (this.peek(at, length) !== undefined) return;
+    this.#length = 0;
+    const ahead = Math.min(AHEAD_BYTES, this.sizeBytes - at);
+    await this.#readWhole(at, this.#buffer.subarray(0, ahead));
+    this.#at = at;
+    this.#length = ahead;
+  }
+
+  /** The same bytes, where they are held; valid until others are read. */
+  peek(at: number, length: number): Uint8Array | undefined {
     const wanted = Math.max(0, Math.min(length, this.sizeBytes - at));
-    if (!this.holds(at, wanted)) {
-      this.#length = 0;
-      const ahead = Math.min(AHEAD_BYTES, this.sizeBytes - at);
-      await this.#readWhole(at, this.#buffer.subarray(0, ahead));
-      this.#at = at;
-      this.#length = ahead;
-    }
+    if (!this.holds(at, wanted)) return undefined;
     const from = wanted === 0 ? 0 : at - this.#at;
     return this.#buffer.subarray(from, from + wanted);
   }
