@@ -89,8 +89,10 @@ export const limits = {
   periodMaxMs: 9_223_372_036_854,
   /** What is read whole as text, and is no config: the system's own lists are the longest. */
   textFileMaxBytes: 16 << 20,
-  /** A config of thousands of databases stays below this; anything larger is some other file. */
-  configMaxBytes: 1 << 20,
+  /** A config of 10,000 databases with long paths and names stays below this; anything larger is some other file. */
+  configMaxBytes: 4 << 20,
+  /** What YAML is made of: words, signs, white space. 10,000 databases have 250,000; each takes some 250 bytes when it is read. */
+  configTokensMax: 500_000,
   /** A config through a pipe, which another program may only be making. */
   pipedConfigMs: 60_000,
   /** One process follows no more of them: each has some five files open, and a thread's share of everything else. */

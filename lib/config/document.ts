@@ -3,6 +3,7 @@ import {
   isMap,
   isScalar,
   isSeq,
+  Lexer,
   LineCounter,
   type Node,
   parseDocument,
@@ -11,6 +12,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import { ReplicationError } from "../base/errors.ts";
+import { limits } from "../base/limits.ts";
 import { withoutUserInfo } from "../base/secret.ts";
 
 /** A place in a config; what a message about it begins with. */
@@ -46,6 +48,10 @@ export class ConfigDocument {
 
   constructor(text: string, source: string) {
     this.#source = source;
+    if (!hasFewTokens(text)) {
+      const problem = `it has more than ${limits.configTokensMax} parts (have several processes follow its databases)`;
+      throw problemAt(source, problem);
+    }
     this.#document = this.#parse(text);
     // Errors first: what is a warning to YAML (a tag that nobody knows) is an error in a config.
     const problem = this.#document.errors[0] ?? this.#document.warnings[0];
@@ -203,6 +209,13 @@ export class ConfigDocument {
     const { line, col } = this.#lines.linePos(offset);
     return `${this.#source}:${line}:${col}`;
   }
+}
+
+/** Each becomes some objects of the parser's, a byte long or not; to count them costs a tenth of that. */
+function hasFewTokens(text: string): boolean {
+  let count = 0;
+  for (const _ of new Lexer().lex(text)) if (++count > limits.configTokensMax) return false;
+  return true;
 }
 
 /** What each alias stands for, in one walk; the parser would walk through the whole document for each of them. */

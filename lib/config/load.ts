@@ -8,7 +8,7 @@ import { chooseConfig, CONFIG_VARIABLES, type ConfigChoice, isLitestreamConfig }
 import { readNamedConfig, statusInTime } from "./named_file.ts";
 import { readConfig } from "./parse.ts";
 import { readPipedConfig } from "./piped_config.ts";
-import { placeOf } from "./place.ts";
+import { placeOf, RememberedLooks } from "./place.ts";
 import { expectAnswers } from "./silent_device.ts";
 import { formatSize } from "./size.ts";
 import { type PlaceOfPart, problemsOfDatabases, problemsOfRecipients } from "./validate.ts";
@@ -63,8 +63,9 @@ function warningsOf(choice: ConfigChoice): string[] {
 export function findDatabase(config: Config, files: FileSystem, path: string): DatabaseConfig | undefined {
   const byName = config.databases.find((database) => database.path === path);
   if (byName !== undefined) return byName;
-  const { key } = placeOf(files, path);
-  return config.databases.find((database) => placeOf(files, database.path).key === key);
+  const looks = new RememberedLooks(files);
+  const { key } = placeOf(looks, path);
+  return config.databases.find((database) => placeOf(looks, database.path).key === key);
 }
 
 type Interruptible = Pick<ConfigSource, "whileInterruptible">;

@@ -1,11 +1,11 @@
 import { inBatches } from "../base/batches.ts";
 import { refuseAll, ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
-import type { FileSystem } from "../platform/file_system.ts";
+import type { Clock } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { AgeConfig, DatabaseConfig, ReplicaConfig } from "./config.ts";
+import { isInside, type Place, placeOf, placeOfReplica, RememberedLooks } from "./place.ts";
 import { expectAnswers } from "./silent_device.ts";
-import { isInside, type Place, placeOf, placeOfReplica } from "./place.ts";
 
 /** Where something is written, as the message about it shall begin: `Cannot use <this>: ...`. */
 export type PlaceOfPart = (part: DatabaseConfig | ReplicaConfig | AgeConfig) => string;
@@ -37,9 +37,10 @@ export async function problemsOfDatabases(
   tools: Pick<Platform, "files" | "clock">,
   placeOfPart: PlaceOfPart,
 ): Promise<ReplicationError[]> {
-  const { twice, once } = sameFiles(databases, tools.files, placeOfPart);
+  const looks = new RememberedLooks(tools.files);
+  const { twice, once } = sameFiles(databases, looks, placeOfPart);
   // The second entry of a file has the state folder of the first, which need not be said as well.
-  const folders = await inBatches(once, limits.placesAtOnce, (database) => foldersOf(database, tools));
+  const folders = await inBatches(once, limits.placesAtOnce, (database) => foldersOf(database, tools.clock, looks));
   return [...twice, ...sharedFolders(folders.flat(), placeOfPart)];
 }
 
@@ -55,11 +56,11 @@ export function problemsOfRecipients(
   });
 }
 
-function sameFiles(databases: readonly DatabaseConfig[], files: FileSystem, placeOfPart: PlaceOfPart) {
+function sameFiles(databases: readonly DatabaseConfig[], looks: RememberedLooks, placeOfPart: PlaceOfPart) {
   const twice: ReplicationError[] = [];
   const seen = new Map<string, DatabaseConfig>();
   for (const database of databases) {
-    const { key } = placeOf(files, database.path);
+    const { key } = placeOf(looks, database.path);
     const other = seen.get(key);
     if (other !== undefined) {
       const named = other.path === database.path
@@ -73,17 +74,18 @@ function sameFiles(databases: readonly DatabaseConfig[], files: FileSystem, plac
 
 async function foldersOf(
   database: DatabaseConfig,
-  tools: Pick<Platform, "files" | "clock">,
+  clock: Clock,
+  looks: RememberedLooks,
 ): Promise<Folder[]> {
   const state: Folder = {
     kind: "state folder",
     path: database.statePath,
-    place: placeOf(tools.files, database.statePath),
+    place: placeOf(looks, database.statePath),
     part: database,
   };
   const replicas = database.replicas.map(async (replica): Promise<Folder> => {
     const { path } = replica;
-    return { kind: "replica", path, place: await placeOfReplica(tools, path), part: replica };
+    return { kind: "replica", path, place: await placeOfReplica(clock, looks, path), part: replica };
   });
   return [state, ...await Promise.all(replicas)];
 }

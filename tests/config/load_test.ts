@@ -45,7 +45,7 @@ Deno.test("loadConfig() refuses what is no file, too large, or cannot be read", 
     Deno.writeTextFileSync(join(folder, "large.yml"), "#".repeat(limits.configMaxBytes + 1));
     assertEquals(
       await problemOf(folder, "large.yml"),
-      "Cannot read config /large.yml: it is larger than 1MiB (it should be a YAML file)",
+      "Cannot read config /large.yml: it is larger than 4MiB (it should be a YAML file)",
     );
     Deno.symlinkSync(join(folder, "circle"), join(folder, "circle"));
     assertEquals((await problemOf(folder, "circle")).startsWith("Cannot look at /circle: "), true);
@@ -61,7 +61,7 @@ Deno.test("loadConfig() refuses at once what can be no config, whatever it is", 
     const expected = "(it should be a YAML file)";
     assertEquals(await problemOf(folder, "socket"), `Cannot read config /socket: it is a socket ${expected}`);
     assertEquals(await problemOf(folder, "zero"), `Cannot read config /zero: it is a device ${expected}`);
-    assertEquals(await problemOf(folder, "sparse"), `Cannot read config /sparse: it is larger than 1MiB ${expected}`);
+    assertEquals(await problemOf(folder, "sparse"), `Cannot read config /sparse: it is larger than 4MiB ${expected}`);
   });
 });
 
@@ -119,7 +119,7 @@ Deno.test("loadConfig() gives up a pipe that nobody writes to, that does not end
       [(writer: Deno.FsFile) => [() => writer.close()], "it is a pipe, which did not end within 60 s"],
       [
         (writer: Deno.FsFile) => Array(100).fill(() => writer.writeSync(new Uint8Array(64 << 10).fill(35))),
-        "it is larger than 1MiB",
+        "it is larger than 4MiB",
       ],
     ] as const
   ) {
