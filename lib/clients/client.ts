@@ -12,6 +12,8 @@ export interface ReplicaClient {
   readonly description: string;
   /** Every object directly below the folder, sorted by name; none when the folder is absent. Opens nothing. */
   list(folder: string): Promise<readonly ObjectEntry[]>;
+  /** Of what stands there the names alone, in any order: only on devices where a look at each costs more than that. */
+  names?(folder: string): Promise<readonly string[]>;
   status(key: string): Promise<ObjectEntry | undefined>;
   /** Fills `into` from `offset`; returns bytes read, fewer only at the object's end. */
   read(key: string, offset: number, into: Uint8Array): Promise<number>;
@@ -74,4 +76,12 @@ export interface ObjectEntry {
   readonly oddity?: string;
   readonly size: number;
   readonly modifiedAtMs: number;
+}
+
+/** By the shortest way that the device has. */
+export async function namesIn(
+  client: Pick<ReplicaClient, "list" | "names">,
+  folder: string,
+): Promise<readonly string[]> {
+  return await client.names?.(folder) ?? (await client.list(folder)).map(({ name }) => name);
 }

@@ -5,7 +5,7 @@
  */
 import { ReplicationError } from "../base/errors.ts";
 import { type Clock, unlessLate } from "../platform/clock.ts";
-import type { ObjectEntry, OpenObject, ReplicaClient } from "./client.ts";
+import { namesIn, type ObjectEntry, type OpenObject, type ReplicaClient } from "./client.ts";
 
 /** Who restores reads ahead, a few pieces at a time. */
 const BUFFERS_KEPT = 4;
@@ -33,6 +33,10 @@ export class PatientClient implements ReplicaClient {
 
   list(folder: string): Promise<readonly ObjectEntry[]> {
     return this.#inTime(() => this.#client.list(folder));
+  }
+
+  names(folder: string): Promise<readonly string[]> {
+    return this.#inTime(() => namesIn(this.#client, folder));
   }
 
   status(key: string): Promise<ObjectEntry | undefined> {

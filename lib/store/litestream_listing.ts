@@ -50,8 +50,10 @@ export interface LitestreamListing {
   readonly snapshots: readonly ListedSnapshot[];
   /** Ascending by index; the segments of each by offset, none twice. */
   readonly segments: ReadonlyMap<Index, readonly Segment[]>;
-  /** Everything that removing a generation takes away. */
-  readonly files: GenerationFiles;
+  /** Everything that removing a generation takes away; put in order when that is asked for first. */
+  readonly files: () => GenerationFiles;
+  /** Of the files, those that are not objects yet. */
+  readonly drafts: GenerationFiles["drafts"];
   /** Why a folder could not be listed: there is none, but something else. */
   readonly damage?: ReplicationError;
 }
@@ -75,12 +77,14 @@ export async function listGeneration(client: ReplicaClient, generation: Generati
   // Listed after the snapshots, the WAL is never older than they are.
   const wal = await list(segmentsFolder(generation));
   const listed = { snapshots: snapshotsIn(generation, snapshots), segments: segmentsIn(generation, wal) };
-  const files = filesIn(listed, snapshots.filter(isObject), wal.filter(isObject));
-  return { ...listed, files, ...(damage === undefined ? {} : { damage }) };
+  let known: GenerationFiles | undefined;
+  const files = () => known ??= filesIn(listed, snapshots.filter(isObject), wal.filter(isObject));
+  const drafts = [...draftsIn(snapshots), ...draftsIn(wal)];
+  return { ...listed, files, drafts, ...(damage === undefined ? {} : { damage }) };
 }
 
 function filesIn(
-  listed: Omit<LitestreamListing, "files">,
+  listed: Pick<LitestreamListing, "snapshots" | "segments">,
   snapshots: readonly Placed[],
   wal: readonly Placed[],
 ): GenerationFiles {
@@ -130,29 +134,34 @@ function snapshotsIn(generation: Generation, entries: readonly Placed[]): Listed
 }
 
 function segmentsIn(generation: Generation, entries: readonly Placed[]): Map<Index, Segment[]> {
-  const byPlace = new Map<string, Omit<Segment, "notBeforeMs">>();
-  for (const entry of entries) {
+  const named = entries.flatMap((entry) => {
     const name = parseSegmentName(entry.name);
-    if (name === undefined) continue;
-    const { index, offset, encoding } = name;
-    const place = `${index}:${offset}`;
-    if (!isPreferred(encoding, byPlace.get(place))) continue;
-    byPlace.set(place, { ...objectOf(entry, encoding, { generation, index }), offset });
-  }
-  const inOrder = [...byPlace.values()].sort((a, b) => a.index - b.index || a.offset - b.offset);
+    return name === undefined ? [] : [{ name, entry }];
+  });
+  named.sort(({ name: a }, { name: b }) => a.index - b.index || a.offset - b.offset);
   const byIndex = new Map<Index, Segment[]>();
+  let home: RecordHome | undefined;
   let notBeforeMs = -Infinity;
-  for (const segment of inOrder) {
+  for (let slot = 0; slot < named.length;) {
+    const { index, offset } = named[slot]?.name ?? {};
+    let preferred: typeof named[number] | undefined;
+    for (let one = named[slot]; one?.name.index === index && one?.name.offset === offset; one = named[++slot]) {
+      if (one !== undefined && isPreferred(one.name.encoding, preferred?.name)) preferred = one;
+    }
+    if (preferred === undefined || index === undefined || offset === undefined) break;
+    if (home?.index !== index) home = { generation, index }; // One for all of them.
+    const segment = objectOf(preferred.entry, preferred.name.encoding, home);
     notBeforeMs = Math.max(notBeforeMs, segment.createdAtMs);
-    const ofIndex = byIndex.get(segment.index);
-    if (ofIndex === undefined) byIndex.set(segment.index, [{ ...segment, notBeforeMs }]);
-    else ofIndex.push({ ...segment, notBeforeMs });
+    const ofIndex = byIndex.get(index);
+    const placed = Object.assign(segment, { offset, notBeforeMs });
+    if (ofIndex === undefined) byIndex.set(index, [placed]);
+    else ofIndex.push(placed);
   }
   return byIndex;
 }
 
 /** The raw file is what a compressed one was made from, and is removed only when that one is whole. */
-function isPreferred(encoding: ObjectEncoding, other: ListedObject | undefined): boolean {
+function isPreferred(encoding: ObjectEncoding, other: object | undefined): boolean {
   return other === undefined || encoding === "none";
 }
 

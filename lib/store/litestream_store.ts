@@ -63,7 +63,10 @@ export class LitestreamStore implements GenerationStore {
   /** As listed last; what is read by position belongs to it. */
   readonly #listings = new Map<Generation, LitestreamListing>();
   /** The same as names, kept over removals and appends: listing a folder again for each index would take far too long. */
-  readonly #files = new Map<Generation, { readonly listed: GenerationFiles; readonly writtenSince: Set<Index> }>();
+  readonly #files = new Map<
+    Generation,
+    { readonly listed: () => GenerationFiles; readonly writtenSince: Set<Index> }
+  >();
   /** As the objects of a catalog told. */
   readonly #writers = new Map<Generation, Writer>();
   readonly #contents = new OpenContents((object) => {
@@ -117,7 +120,7 @@ export class LitestreamStore implements GenerationStore {
     const snapshots = looked.flatMap((entry) => entry ?? []);
     await this.#judgeWriter(generation, listing, snapshots, wals);
     const isEmpty = snapshots.length === 0 && wals.length === 0;
-    const { damage, files: { drafts } } = listing;
+    const { damage, drafts } = listing;
     const unfinished = damage === undefined ? await unfinishedIn(this.#client, generation, drafts, isEmpty) : {};
     const catalog = { layout: "litestream", generation, snapshots, wals, ...unfinished } as const;
     if (damage !== undefined) throw new DamagedGeneration(damage, catalog);
@@ -243,7 +246,7 @@ export class LitestreamStore implements GenerationStore {
 
   /** The snapshots first: while all WAL is there each remaining one serves, and without one nothing looks restorable. */
   async removeGeneration(generation: Generation): Promise<void> {
-    const { snapshots, segments, drafts, groups } = (await this.#list(generation)).files;
+    const { snapshots, segments, drafts, groups } = (await this.#list(generation)).files();
     await this.#client.delete(snapshots.map(({ key }) => key));
     await this.#client.delete(drafts.map(({ key }) => key));
     await this.#deleteSegments(segments);
@@ -263,7 +266,9 @@ export class LitestreamStore implements GenerationStore {
   /** As listed last, unless that index was written to since: absent keys are passed over, those that came would stay. */
   async #filesOf(generation: Generation, index: Index): Promise<GenerationFiles> {
     const known = this.#files.get(generation);
-    return known === undefined || known.writtenSince.has(index) ? (await this.#list(generation)).files : known.listed;
+    return known === undefined || known.writtenSince.has(index)
+      ? (await this.#list(generation)).files()
+      : known.listed();
   }
 
   #noteWritten(generation: Generation, index: Index): void {

@@ -3,7 +3,7 @@
  * the newest, so that a replica stays what it is.
  */
 import { ReplicationError } from "../base/errors.ts";
-import type { ReplicaClient } from "../clients/client.ts";
+import { namesIn, type ReplicaClient } from "../clients/client.ts";
 import type { Generation } from "../position/generation.ts";
 import { formatGenerationKey, GENERATIONS_FOLDER, parseRawName } from "../position/keys.ts";
 import { parseSegmentName, parseSnapshotName } from "../position/litestream_names.ts";
@@ -226,11 +226,10 @@ export class ReplicaStore implements GenerationStore {
   /** By the names of its objects; undefined when it holds none. */
   async #layoutByNames(generation: Generation): Promise<Layout | undefined> {
     const key = formatGenerationKey(generation);
-    const entries = [
-      ...await unlessDamaged(this.#client.list(`${key}/snapshots`), []),
-      ...await unlessDamaged(this.#client.list(`${key}/wal`), []),
+    const names = [
+      ...await unlessDamaged(namesIn(this.#client, `${key}/snapshots`), []),
+      ...await unlessDamaged(namesIn(this.#client, `${key}/wal`), []),
     ];
-    const names = entries.map(({ name }) => name);
     if (names.some(isOnlyRaw)) return "raw";
     if (names.some(isOnlyLitestream)) return "litestream";
     // Names that both have. A snapshot alone is what a crash leaves of ours; with WAL beside it, it would have its record.

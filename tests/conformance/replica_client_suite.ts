@@ -57,6 +57,12 @@ export const REPLICA_CLIENT_CONTRACT: readonly ClientTest[] = [
         ["b", "folder"],
       ]);
       assertEquals(await namesIn(client, ""), ["a", "c"]);
+      for (const folder of ["", "a", "a/b", "none"]) {
+        assertEquals(
+          [...await client.names?.(folder) ?? await namesIn(client, folder)].sort(),
+          await namesIn(client, folder),
+        );
+      }
     },
   },
   {

@@ -3,7 +3,7 @@ import { ReplicationError } from "../../lib/base/errors.ts";
 import type { Layout } from "../../lib/position/object_names.ts";
 import { asIndex } from "../../lib/position/position.ts";
 import { type HeldLayout, ReplicaStore } from "../../lib/store/replica_store.ts";
-import { assertEquals, assertRejects } from "../support/assert.ts";
+import { assertEquals, assertLess, assertRejects } from "../support/assert.ts";
 import { ReplicaBuilder } from "../support/replica_builder.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
@@ -16,7 +16,32 @@ class CountingClient extends FileReplicaClient {
     this.lists++;
     return super.list(folder);
   }
+
+  override names(folder: string) {
+    this.lists++;
+    return super.names(folder);
+  }
 }
+
+Deno.test("ReplicaStore tells the layout of a generation by the names in it, without a look at each", () =>
+  withTemporaryFolder(async (folder) => {
+    const { generation } = await fill(folder, "litestream", "00000000000000aa");
+    for (let slot = 0; slot < 100; slot++) {
+      Deno.writeTextFileSync(
+        `${folder}/generations/${generation}/wal/00000001_${String(slot).padStart(8, "0")}.wal`,
+        "",
+      );
+    }
+    const files = unsyncedFiles();
+    let looks = 0;
+    const counted = Object.create(files) as typeof files;
+    counted.linkStatusLater = (path) => (looks++, files.linkStatusLater(path));
+    const store = new ReplicaStore(new FileReplicaClient(counted, folder), {
+      chooseLayout: (held) => held === "raw" ? held : "litestream",
+    });
+    assertEquals(await store.layoutFor(generation), "litestream");
+    assertLess(looks, 20);
+  }));
 
 async function fill(root: string, layout: Layout, generation: string): Promise<ReplicaBuilder> {
   const wal = new WalBuilder();

@@ -52,12 +52,21 @@ export class FileReplicaClient implements ReplicaClient {
 
   async list(folder: string): Promise<readonly ObjectEntry[]> {
     const { path } = await this.#placeOf(folder, "folder");
+    const names = await this.#namesIn(folder, path);
+    const looked = await inBatches(names, LOOKS_AT_ONCE, (name) => this.#entryOf(join(path, name), name));
+    return looked.filter((entry) => entry !== undefined);
+  }
+
+  async names(folder: string): Promise<readonly string[]> {
+    const { path } = await this.#placeOf(folder, "folder");
+    return await this.#namesIn(folder, path);
+  }
+
+  async #namesIn(folder: string, path: string): Promise<readonly string[]> {
     const found = await this.#files.statusLater(path);
     if (found === undefined) return [];
     if (found.kind !== "folder") throw folder === "" ? notAFolder("list", path) : damagedFolder("list", path, found);
-    const names = await this.#files.listLater(path);
-    const looked = await inBatches(names, LOOKS_AT_ONCE, (name) => this.#entryOf(join(path, name), name));
-    return looked.filter((entry) => entry !== undefined);
+    return await this.#files.listLater(path);
   }
 
   async status(key: string): Promise<ObjectEntry | undefined> {
