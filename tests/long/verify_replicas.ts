@@ -8,6 +8,8 @@ import type { Replica } from "./verify_trial.ts";
 
 const ROUNDS = 3;
 const GENERATIONS = 2;
+/** For a lock, on a machine that is busy with other things. */
+const PATIENCE_MS = 60_000;
 /** A snapshot is due each second. */
 const SNAPSHOT_PAUSE_MS = 400;
 const LAYOUTS = ["raw", "litestream"] as const;
@@ -31,7 +33,7 @@ async function work(
     for (const db of databases) {
       const insert = `INSERT INTO t(b) VALUES(randomblob(${700 * (slot + 1)})), (randomblob(300))`;
       const update = `UPDATE t SET b = randomblob(${500 + round}) WHERE a % 5 = ${slot % 5}`;
-      db.exec(`BEGIN; ${insert}; ${update}; COMMIT`); // One, so that each state is a point.
+      db.exec(`BEGIN IMMEDIATE; ${insert}; ${update}; COMMIT`); // One, so that each state is a point.
     }
     await synced();
   };
@@ -60,7 +62,7 @@ function existsBelow(root: string, folder: string): string[] {
 }
 
 function application(path: string): DatabaseSync {
-  const db = new DatabaseSync(path, { timeout: 5_000 });
+  const db = new DatabaseSync(path, { timeout: PATIENCE_MS });
   db.exec("PRAGMA page_size = 1024; PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0");
   db.exec("CREATE TABLE t(a INTEGER PRIMARY KEY, b BLOB); CREATE INDEX i ON t(length(b))");
   return db;
