@@ -34,6 +34,8 @@ Deno.test("judgeHost() takes another name only where others are served, and only
     ["rebound.example:9090", "foreign"],
     ["localhost.rebound.example", "foreign"],
     ["127.0.0.1.rebound.example", "foreign"],
+    ["rebound.localhost", "foreign"],
+    ["rebound-localhost", "ours"],
   ];
   for (const [host, elsewhere] of cases) {
     for (const hostname of EVERYWHERE) assertEquals(kindOf(host, hostname), elsewhere, `${host} at ${hostname}`);

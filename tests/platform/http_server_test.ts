@@ -5,7 +5,7 @@ import { type Clock, SystemClock } from "../../lib/platform/clock.ts";
 import { type HttpAnswer, plainAnswer } from "../../lib/platform/http_connection.ts";
 import type { HttpRequest } from "../../lib/platform/http_request.ts";
 import { serveHttp } from "../../lib/platform/http_server.ts";
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
 import { SimulatedClock } from "../support/simulated_clock.ts";
 
@@ -158,6 +158,20 @@ Deno.test("serveHttp() refuses a request that comes in too many pieces", () =>
     }
     assertMatch(await answer, /^HTTP\/1\.1 400 /);
   }));
+
+Deno.test("serveHttp() takes only some of what comes behind a request", () =>
+  withServer(
+    async (port) => {
+      using client = await Client.to(port);
+      await client.send(GET);
+      const more = "x".repeat(limits.httpHeadMaxBytes);
+      await assertRejects(async () => {
+        for (;;) await client.send(more);
+      });
+    },
+    undefined,
+    new StandingClock(),
+  ));
 
 Deno.test("serveHttp() answers who has ended its own side, and forgets who has gone", () =>
   withServer(async (port, ask) => {
@@ -317,7 +331,7 @@ Deno.test("serveHttp() that is closed leaves nothing behind, whatever is under w
     { hostname: "127.0.0.1", port: 0 },
     () => plainAnswer(200, "x".repeat(30_000_000)),
     () => {},
-    new SystemClock(),
+    new StandingClock(),
   );
   const clients = [await Client.to(server.port), await Client.to(server.port)];
   await clients[0]?.send(GET);

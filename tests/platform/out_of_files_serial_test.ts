@@ -8,7 +8,7 @@ import { plainAnswer } from "../../lib/platform/http_connection.ts";
 import { serveHttp } from "../../lib/platform/http_server.ts";
 import { isMountPoint } from "../../lib/platform/mounts.ts";
 import { lockHolder, readLocks, whoHasOpen } from "../../lib/platform/open_files.ts";
-import { hasSpareDescriptors } from "../../lib/platform/spare_descriptors.ts";
+import { hasSpareDescriptors, isOutOfDescriptors } from "../../lib/platform/spare_descriptors.ts";
 import { SqliteError } from "../../lib/sqlite/driver.ts";
 import { selectDriver } from "../../lib/sqlite/select_driver.ts";
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "../support/assert.ts";
@@ -51,6 +51,14 @@ Deno.test("hasSpareDescriptors() tells how many files may still be opened", asyn
     await withFewFiles(left, () => {
       assertEquals([hasSpareDescriptors(left), hasSpareDescriptors(left + 1)], [true, false]);
     });
+  }
+});
+
+Deno.test("isOutOfDescriptors() knows the limit of the process and that of the system, by code or by number", () => {
+  for (const code of ["EMFILE", "ENFILE"]) assert(isOutOfDescriptors(Object.assign(new Error("x"), { code })), code);
+  for (const number of [23, 24]) assert(isOutOfDescriptors(new Error(`Too many (os error ${number})`)), `${number}`);
+  for (const other of [new Error("x (os error 2)"), Object.assign(new Error(), { code: "ENOENT" }), null, undefined]) {
+    assertEquals(isOutOfDescriptors(other), false);
   }
 });
 
@@ -128,7 +136,15 @@ Deno.test("serveHttp() takes no connection where few files are left or none, say
   const problems: ReplicationError[] = [];
   const hostname = "127.0.0.1";
   const address = { hostname, port: 0 };
-  const server = serveHttp(address, () => plainAnswer(200, "well"), (one) => problems.push(one), new SystemClock());
+  const system = new SystemClock();
+  const restsMs: number[] = [];
+  const clock = Object.assign(new SystemClock(), {
+    sleep: (ms: number, signal?: AbortSignal) => {
+      if (ms !== limits.httpConnectionMaxMs) restsMs.push(ms);
+      return system.sleep(ms, signal);
+    },
+  });
+  const server = serveHttp(address, () => plainAnswer(200, "well"), (one) => problems.push(one), clock);
   const ask = async () => {
     using connection = await Deno.connect({ hostname, port: server.port });
     await connection.write(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n")).catch(() => {});
@@ -138,6 +154,7 @@ Deno.test("serveHttp() takes no connection where few files are left or none, say
   };
   await withFewFiles(8, async () => assertEquals(await ask(), ""));
   assertMatch(problems.at(-1)?.message ?? "", /the last open files are for replication/);
+  assertEquals(restsMs, [limits.httpTryAgainMs]);
   await withFewFiles(1, async () => {
     const asked = ask();
     await until(
