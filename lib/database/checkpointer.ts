@@ -6,6 +6,7 @@ import { messageOf } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
 import type { Clock } from "../platform/clock.ts";
+import { isSameTrouble } from "../platform/file_error.ts";
 import { SqliteError } from "../sqlite/driver.ts";
 import { decideCopyPlace, isSlowCopy } from "./copy_place.ts";
 import { type CheckpointResult, NOTHING_COPIED, passiveCheckpoint, type ReadHold } from "./read_hold.ts";
@@ -56,6 +57,8 @@ export class Checkpointer {
   readonly #lockBudgetMs: number;
   #tailMaxBytes: number = limits.pauseTailMaxBytes;
   #isDeviceSlow = false;
+  /** Why the last copy beside the loop failed. */
+  #trouble: string | undefined;
   #pauseEndedMs = -Infinity;
 
   constructor(work: CheckpointWork, clock: Clock, log: Logger, lockBudgetMs: number) {
@@ -91,7 +94,10 @@ export class Checkpointer {
     const bytes = this.#work.uncopiedBytes();
     try {
       const place = decideCopyPlace({ bytes, isHurried, isDeviceSlow: this.#isDeviceSlow });
-      return place === "loop" ? passiveCheckpoint(this.#work.hold.free) : await this.#copyBeside();
+      if (place === "beside") return await this.#copyBeside();
+      const copied = passiveCheckpoint(this.#work.hold.free);
+      this.#say(undefined);
+      return copied;
     } finally {
       this.#isDeviceSlow = isSlowCopy(bytes, this.#clock.monotonicMs() - start);
     }
@@ -100,8 +106,11 @@ export class Checkpointer {
   /** A copy may take seconds: the hold goes on moving and transactions go on being captured meanwhile. */
   async #copyBeside(): Promise<CheckpointResult | undefined> {
     let isDone = false;
-    const result = this.#work.copyBeside().catch((error) => {
-      this.#log.warn("A checkpoint failed and is tried again", { reason: messageOf(error) });
+    const result = this.#work.copyBeside().then((copied) => {
+      this.#say(undefined);
+      return copied;
+    }, (error) => {
+      this.#say(messageOf(error));
       return NOTHING_COPIED;
     }).finally(() => isDone = true);
     let isSound = true;
@@ -114,6 +123,15 @@ export class Checkpointer {
       await result; // Closing our descriptors of the database before it has ended would take its locks from it.
     }
     return isSound ? await result : undefined;
+  }
+
+  /** It is tried again and again: what is wrong is said once, and when that is over. */
+  #say(trouble: string | undefined): void {
+    const before = this.#trouble;
+    this.#trouble = trouble;
+    if (trouble === undefined && before !== undefined) this.#log.info("Checkpoints succeed again");
+    if (trouble === undefined || isSameTrouble(trouble, before)) return;
+    this.#log.warn("A checkpoint failed and is tried again", { reason: trouble });
   }
 
   /** Takes the write lock on the free connection. On "paused" the caller must end it, without awaiting anything before. */

@@ -15,6 +15,8 @@ import { withTemporaryFolder } from "../support/temporary_folder.ts";
 interface Stage {
   readonly path: string;
   readonly work: CheckpointWork;
+  /** What is logged. */
+  readonly lines: readonly string[];
   checkpointer(work: CheckpointWork, clock?: Clock): Checkpointer;
 }
 
@@ -43,10 +45,12 @@ function staged(name: string, run: (stage: Stage) => Promise<void>): void {
         uncopiedBytes: () => 4_096,
         noteCopied: () => {},
       };
-      const log = createLogger({ level: "error", format: "text", now: () => new Date(0), writeLine: () => {} });
+      const lines: string[] = [];
+      const writeLine = (line: string) => void lines.push(line.replace(/^\S+ /, ""));
+      const log = createLogger({ level: "info", format: "text", now: () => new Date(0), writeLine });
       const checkpointer = (its: CheckpointWork, clock: Clock = new SystemClock()) =>
         new Checkpointer(its, clock, log, 1_000);
-      await run({ path, work, checkpointer });
+      await run({ path, work, lines, checkpointer });
       for (const connection of hold.surrender()) connection.close();
       walIndex?.close();
     });
@@ -105,6 +109,30 @@ staged("Checkpointer copies beside the loop once a copy was slow, until one is q
   for (const ms of [1, 500, 500, 1, 1]) await run(ms);
   assertEquals(copies, ["loop", "loop", "beside", "beside", "loop"]);
 });
+
+staged(
+  "Checkpointer says once why checkpoints fail, and when they succeed again",
+  async ({ work, lines, checkpointer }) => {
+    let problem: string | undefined;
+    const its = checkpointer({
+      ...work,
+      uncopiedBytes: () => 1 << 30,
+      copyBeside: () =>
+        problem === undefined
+          ? Promise.resolve({ busy: false, log: 1, checkpointed: 1 })
+          : Promise.reject(new Error(problem)),
+    });
+    for (const next of [undefined, "disk full", "disk full", "disk full", "no more threads", undefined, undefined]) {
+      problem = next;
+      await its.run(false, new AbortController().signal);
+    }
+    assertEquals(lines, [
+      'WARN  A checkpoint failed and is tried again reason="disk full"',
+      'WARN  A checkpoint failed and is tried again reason="no more threads"',
+      "INFO  Checkpoints succeed again",
+    ]);
+  },
+);
 
 const rows: readonly (readonly [string, number, boolean, boolean, "loop" | "beside"])[] = [
   ["what is small", 1_000 * 4_096, false, false, "loop"],
