@@ -166,6 +166,10 @@ export const limits = {
   httpSpareDescriptors: 32,
   /** When none can be taken, that is tried again so soon. */
   httpTryAgainMs: 1_000,
+  /** A scheduled verification that takes longer hangs: a terabyte from a disk of 100 MB/s is read in three hours. */
+  scheduledVerifyMaxMs: 24 * 3_600_000,
+  /** What was killed has ended by then, unless the system holds it in a call. */
+  killedMaxMs: 10_000,
   /** A verification that is due and cannot be started, as with too many open files, is tried again so soon. */
   verifyAgainMs: 60_000,
   /** A port that another process has is asked for again so often. */

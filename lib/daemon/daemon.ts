@@ -30,7 +30,7 @@ import { openReplica } from "./open_replica.ts";
 import { formatResults, type SnapshotOrder, type SnapshotResult } from "./order.ts";
 import { Patience, unlessStill } from "./patience.ts";
 import { statePathOf } from "./status.ts";
-import { dueBy, VerifySchedule } from "./verify_schedule.ts";
+import { dueBy, endedInTime, VerifySchedule } from "./verify_schedule.ts";
 import type { SqliteDriver } from "../sqlite/driver.ts";
 
 export interface DaemonOptions {
@@ -305,7 +305,8 @@ export class Daemon {
     const dueAfter = dueBy(config.verify);
     const { verify, platform: { clock } } = this.#options;
     if (dueAfter === undefined || verify === undefined) return [];
-    const run = (signal: AbortSignal) => this.#verifications.run(() => verify(config, signal));
+    const run = (signal: AbortSignal) =>
+      this.#verifications.run(() => endedInTime(clock, signal, (signal) => verify(config, signal)));
     return [new VerifySchedule({ clock, log, dueAfter, verify: run })];
   }
 

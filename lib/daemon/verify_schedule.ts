@@ -2,10 +2,10 @@
  * Verifies at the times of a schedule, by a process of this very program: it reads the config by itself, gives way to
  * everything else, and keeps what it finds in the state folder, where `status` reads it.
  */
-import { isRetryable, messageOf } from "../base/errors.ts";
+import { ExitCode, isRetryable, messageOf } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
 import type { Logger } from "../base/log.ts";
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, unlessLate } from "../platform/clock.ts";
 import type { ChildOutput } from "../platform/process.ts";
 import { nextTime } from "../schedule/cron.ts";
 import type { VerifyConfig } from "../config/config.ts";
@@ -26,6 +26,25 @@ export interface VerifyScheduleOptions {
 export function dueBy({ schedule, intervalMs }: VerifyConfig): VerifyScheduleOptions["dueAfter"] | undefined {
   if (schedule !== undefined) return (last) => nextTime(schedule, last);
   return intervalMs === undefined ? undefined : (last) => new Date(last.getTime() + intervalMs);
+}
+
+/**
+ * A run that hangs, in a call to the system perhaps, which its own limits do not end, keeps every other database's from its
+ * turn. So it is killed; and one that cannot even be killed is not waited for.
+ */
+export async function endedInTime(
+  clock: Clock,
+  signal: AbortSignal,
+  verify: VerifyScheduleOptions["verify"],
+): Promise<ChildOutput> {
+  const over = new AbortController();
+  const running = verify(AbortSignal.any([signal, over.signal]));
+  const ended = await unlessLate(clock, limits.scheduledVerifyMaxMs, running);
+  if (ended !== undefined) return ended.value;
+  over.abort();
+  await unlessLate(clock, limits.killedMaxMs, running.catch(() => {}));
+  const hours = limits.scheduledVerifyMaxMs / 3_600_000;
+  return { code: ExitCode.tryAgain, signal: undefined, stdout: `it was ended after ${hours} h`, stderr: "" };
 }
 
 export class VerifySchedule {

@@ -1,7 +1,7 @@
 import { ReplicationError } from "../../lib/base/errors.ts";
 import { limits } from "../../lib/base/limits.ts";
 import { createLogger } from "../../lib/base/log.ts";
-import { dueBy, VerifySchedule } from "../../lib/daemon/verify_schedule.ts";
+import { dueBy, endedInTime, VerifySchedule } from "../../lib/daemon/verify_schedule.ts";
 import type { VerifyConfig } from "../../lib/config/config.ts";
 import type { ChildOutput } from "../../lib/platform/process.ts";
 import { parseCron } from "../../lib/schedule/cron.ts";
@@ -140,4 +140,44 @@ Deno.test("VerifySchedule is stopped while it waits to try again", async () => {
   });
   await pass(clock, 100_000);
   await running.stop();
+});
+
+Deno.test("endedInTime() ends a run that hangs, also one that cannot be killed, and the next one starts", async () => {
+  for (const isKillable of [true, false]) {
+    const asked: string[] = [];
+    const clock = new SimulatedClock(START.getTime());
+    const hangs = (signal: AbortSignal) =>
+      new Promise<ChildOutput>((resolve) => {
+        signal.addEventListener("abort", () => {
+          asked.push("killed");
+          if (isKillable) resolve(ended(137));
+        });
+      });
+    const verify = (signal: AbortSignal) => endedInTime(clock, signal, hangs);
+    const running = verify(new AbortController().signal);
+    await clock.yield();
+    clock.advance(limits.scheduledVerifyMaxMs - 1);
+    await clock.yield();
+    assertEquals(asked, []);
+    clock.advance(1);
+    await clock.yield();
+    assertEquals(asked, ["killed"]);
+    if (!isKillable) clock.advance(limits.killedMaxMs);
+    assertEquals(await running, { code: 75, signal: undefined, stdout: "it was ended after 24 h", stderr: "" });
+    assertEquals(clock.sleeping, 0);
+  }
+});
+
+Deno.test("endedInTime() leaves what ends by itself, or is stopped, as it is", async () => {
+  const clock = new SimulatedClock(START.getTime());
+  const stop = new AbortController();
+  assertEquals(await endedInTime(clock, stop.signal, () => Promise.resolve(ended(4, "x"))), ended(4, "x"));
+  const running = endedInTime(
+    clock,
+    stop.signal,
+    (signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve(ended(137)))),
+  );
+  stop.abort();
+  assertEquals(await running, ended(137));
+  assertEquals(clock.sleeping, 0);
 });
