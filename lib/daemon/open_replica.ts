@@ -40,10 +40,19 @@ export function openReplicaOf(
   database: DatabaseConfig | undefined,
   { otherwise = "folder", patienceMs = limits.deviceAnswerMaxMs, readsAtOnce, until }: LookOptions = {},
 ): ReplicaStore {
-  const isWritten = () =>
-    database !== undefined && readReplicaPlaces(files, statePathOf(files, database)).includes(replica.path);
+  const isWritten = () => database !== undefined && mayBeWritten(files, database, replica);
   const client = new PatientClient(new FileReplicaClient(files, replica.path), clock, patienceMs, until);
   return openStore(client, replica, { readsAtOnce, expected: () => isWritten() ? "replica" : otherwise });
+}
+
+/** A list that is damaged names nothing: then any place may have been written to, and is missed when it is not there. */
+function mayBeWritten(files: FileSystem, database: DatabaseConfig, replica: ReplicaConfig): boolean {
+  try {
+    return readReplicaPlaces(files, statePathOf(files, database)).includes(replica.path);
+  } catch (error) {
+    if (error instanceof ReplicationError && error.code === "corrupt") return true;
+    throw error;
+  }
 }
 
 export function openReplica(

@@ -30,6 +30,7 @@ import { basename, dirname, join } from "../base/path.ts";
 import { product } from "../base/product.ts";
 import { replaceFile } from "../platform/atomic_write.ts";
 import type { FileLock, FileStatus, FileSystem } from "../platform/file_system.ts";
+import { nameKind } from "../platform/file_kind.ts";
 import { lockHolder } from "../platform/open_files.ts";
 import { withOwner } from "../platform/owned_files.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
@@ -103,7 +104,7 @@ export class StateFolder {
     if (found !== undefined) refuseForeign(path, found, database, user);
     const files = user === 0 ? withOwner(system, database.owner, database.group) : system;
     files.makeFolder(path);
-    const lock = files.tryLock(`${path}/lock`);
+    const lock = whole(path, () => files.tryLock(`${path}/lock`));
     if (lock === undefined) {
       const holder = lockHolder(`${path}/lock`);
       const who = holder === undefined ? "another process" : `process ${holder}`;
@@ -116,13 +117,14 @@ export class StateFolder {
     try {
       const state = new StateFolder(files, path, lock);
       await state.#checkVersion();
+      expectFolder(files, state.shadowPath);
       files.makeFolder(state.shadowPath);
       for (const name of files.list(path)) if (name.startsWith(SCRATCH_PREFIX)) files.remove(`${path}/${name}`);
       state.#learn();
       return state;
     } catch (error) {
       lock.release();
-      throw error;
+      throw damageOf(path, error);
     }
   }
 
@@ -311,9 +313,10 @@ export class StateFolder {
     const version = this.#files.readText(`${this.path}/version`)?.trim();
     if (version === undefined) await this.#replace("version", `${STATE_VERSION}\n`);
     else if (version !== STATE_VERSION) {
+      const named = /^\d{1,9}$/.test(version) ? `version ${version}` : "of no version that can be read";
       throw new ReplicationError(
         "unsupported",
-        `Cannot use the state folder ${this.path}: its format is version ${version} (should be ${STATE_VERSION})`,
+        `Cannot use the state folder ${this.path}: its format is ${named} (should be ${STATE_VERSION})`,
         {
           advice:
             "use the version of the program that wrote it, or move the folder away (the replicas keep their points)",
@@ -353,4 +356,25 @@ function refuseForeign(path: string, found: FileStatus, database: FileStatus, us
   throw new ReplicationError("config-invalid", `Cannot use the state folder ${path}: ${what}`, {
     advice: "move it away, or name another place with meta-path",
   });
+}
+
+/** Of a state in which something is damaged, also what to do about it. */
+function damageOf(path: string, error: unknown): unknown {
+  if (!(error instanceof ReplicationError) || error.code !== "corrupt" || error.advice !== undefined) return error;
+  const advice = `move ${path} away: it is made anew (the replicas keep their points)`;
+  return new ReplicationError(error.code, error.message, { cause: error, advice });
+}
+
+function whole<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw damageOf(path, error);
+  }
+}
+
+function expectFolder(files: FileSystem, path: string): void {
+  const { kind } = files.linkStatus(path) ?? {};
+  if (kind === undefined || kind === "folder") return;
+  throw new ReplicationError("corrupt", `Cannot open ${path}: it is ${nameKind(kind)}, not a folder`);
 }
