@@ -35,9 +35,9 @@ async function damaged(): Promise<boolean> {
   const part = partText === undefined ? undefined : parsePart(partText);
   const kept = option("folder") ?? temporary;
   Deno.mkdirSync(kept, { recursive: true });
-  const replicas = await keptReplicas(kept, async () => [
-    ...await byTailrace(`${kept}/tailrace`),
-    ...await byLitestream(`${kept}/litestream`),
+  const replicas = await keptReplicas(kept, async (folder) => [
+    ...await byTailrace(`${folder}/tailrace`),
+    ...await byLitestream(`${folder}/litestream`),
   ]);
   const [seed, flips, cuts] = [numberOf("seed", 1), numberOf("flips", FLIPS), numberOf("cuts", CUTS)];
   const own = await judgeDamages(replicas, temporary, {

@@ -17,11 +17,11 @@ export function parsePart(text: string): Part {
 }
 
 /** Those of the part before, else new ones: the same parts of other replicas would not be all of any. */
-export async function keptReplicas(folder: string, make: () => Promise<readonly Replica[]>) {
+export async function keptReplicas(folder: string, make: (folder: string) => Promise<readonly Replica[]>) {
   const path = `${folder}/replicas.json`;
   const kept = readJson<readonly Replica[]>(path);
   if (kept !== undefined) return kept;
-  const made = await make();
+  const made = await make(Deno.makeTempDirSync({ dir: folder })); // What a run that was ended has left is none.
   Deno.writeTextFileSync(path, JSON.stringify(made));
   return made;
 }

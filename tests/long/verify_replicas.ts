@@ -10,6 +10,7 @@ const ROUNDS = 3;
 const GENERATIONS = 2;
 /** For a lock, on a machine that is busy with other things. */
 const PATIENCE_MS = 60_000;
+const RESTART_MS = 1_000;
 /** A snapshot is due each second. */
 const SNAPSHOT_PAUSE_MS = 400;
 const LAYOUTS = ["raw", "litestream"] as const;
@@ -40,7 +41,12 @@ async function work(
   for (let round = 0; round < rounds; round++) {
     const before = roots.map(snapshotsOf);
     for (let slot = 0; slot < 3; slot++) await commit(slot, round);
-    for (const db of databases) db.exec("PRAGMA wal_checkpoint(RESTART)");
+    for (const db of databases) {
+      // It waits for readers, and Litestream always is one.
+      db.exec(
+        `PRAGMA busy_timeout = ${RESTART_MS}; PRAGMA wal_checkpoint(RESTART); PRAGMA busy_timeout = ${PATIENCE_MS}`,
+      );
+    }
     for (let slot = 0; roots.some((root, at) => snapshotsOf(root) <= (before[at] ?? 0)); slot++) {
       await sleep(SNAPSHOT_PAUSE_MS);
       await commit(slot, round);
