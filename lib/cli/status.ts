@@ -7,8 +7,10 @@ import { EXIT_CODES, judgeSafety, type ReplicaView, worstFirst } from "../daemon
 import { type DatabaseStatus, statusOf } from "../daemon/status.ts";
 import { type Generation, parseGeneration } from "../position/generation.ts";
 import { comparePositions, type Position } from "../position/position.ts";
+import { catalogOf } from "../restore/gather.ts";
 import { isUnread, reachOf } from "../restore/reach.ts";
 import { describeRivals, rivalsOf } from "../restore/rivals.ts";
+import { DamagedGeneration } from "../store/damaged_generation.ts";
 import type { GenerationCatalog } from "../store/generation_store.ts";
 import { recallProof } from "../verify/proof_memory.ts";
 import { unknownDatabase } from "./chosen_replicas.ts";
@@ -98,13 +100,19 @@ async function rowOf(
     });
     const all = [];
     const catalogs = [];
+    const damaged: DamagedGeneration[] = [];
     for (const generation of await store.generations()) {
-      const catalog = await store.catalog(generation);
+      const catalog = await catalogOf(store, generation);
+      if (catalog instanceof DamagedGeneration) {
+        damaged.push(catalog);
+        continue;
+      }
       catalogs.push(catalog);
       all.push({ ...summaryOf(catalog), reach: reachOf(catalog), isUnread: isUnread(catalog) });
     }
     const own = all.find(({ generation }) => generation === writtenGeneration(status, url));
     const newest = own ?? all.toSorted((a, b) => (a.lastMs ?? 0) - (b.lastMs ?? 0)).at(-1);
+    for (const one of damaged) if (own === undefined && !isOlder(one, newest?.lastMs)) throw one;
     const first = all.flatMap(({ firstMs }) => firstMs ?? []);
     const { end: position, lastMs, reach } = newest ?? {};
     const broken = reach?.kind === "broken" ? reach.problem : contestedBy(catalogs, newest?.generation, status);
@@ -115,6 +123,7 @@ async function rowOf(
       holdsGenerations: all.length > 0,
       ...(position === undefined ? {} : { position }),
       ...(broken === undefined ? {} : { broken }),
+      ...(damaged.length === 0 ? {} : { lost: damaged.map(lossOf) }),
       isBare: reach?.kind === "nothing",
       isUnread: newest?.isUnread === true,
       ...(lastMs === undefined ? {} : { capturedAtMs: lastMs }),
@@ -153,4 +162,14 @@ function isReached(position: Position | undefined, { heard }: DatabaseStatus): b
   const captured = heard.kind === "answer" ? heard.answer.captured : undefined;
   return position !== undefined && captured !== undefined && position.generation === captured.generation &&
     comparePositions(position, captured) >= 0;
+}
+
+/** One of which nothing can be told may be the newest: only then nothing is known of where the replica ends. */
+function isOlder({ partial }: DamagedGeneration, newestMs: number | undefined): boolean {
+  const { lastMs } = summaryOf(partial);
+  return lastMs !== undefined && newestMs !== undefined && lastMs < newestMs;
+}
+
+function lossOf({ partial: { generation }, message }: DamagedGeneration): string {
+  return `its older generation ${generation} is damaged: ${message}`;
 }

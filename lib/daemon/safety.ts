@@ -42,6 +42,8 @@ export interface ReplicaView {
   readonly position?: Position;
   /** Why that cannot be restored, by its listing alone. */
   readonly broken?: string;
+  /** Of other generations than that one: what is damaged. */
+  readonly lost?: readonly string[];
   /** It holds a generation, and nothing of it can be restored, though no damage is to be seen. */
   readonly isBare?: boolean;
   /** It is there, and nobody here can read where it ends. */
@@ -162,7 +164,8 @@ function judgeReplica(view: ReplicaView, answer: DaemonAnswer | undefined, facts
   const kept = judgeBroken(view) ?? (answer === undefined ? judgeUnkept(view, facts) : judgeKept(view, answer, facts));
   const future = judgeTime(view.capturedAtMs, facts.nowMs);
   const proof = judgeProof(view.proof, facts);
-  return [kept, future, proof].flatMap((one) => one === undefined ? [] : [{ replica, ...one }]);
+  const lost = (view.lost ?? []).map((why) => ({ grade: "damaged", why }) as const);
+  return [kept, future, proof, ...lost].flatMap((one) => one === undefined ? [] : [{ replica, ...one }]);
 }
 
 /** An end that stands there is no proof that anything leads to it. */

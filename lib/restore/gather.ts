@@ -27,7 +27,7 @@ export async function gatherFacts(store: GenerationStore, target: RestoreTarget)
   return facts;
 }
 
-async function catalogOf(store: GenerationStore, generation: Generation) {
+export async function catalogOf(store: GenerationStore, generation: Generation) {
   try {
     return await store.catalog(generation);
   } catch (error) {
