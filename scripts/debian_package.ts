@@ -1,10 +1,16 @@
 /**
  * A package of Debian, unpacked into the project's cache folder. Nothing is installed.
  */
-import { CACHE_FOLDER, listFiles, run } from "./project.ts";
+import { CACHE_FOLDER, exists, inTurn, listFiles, run } from "./project.ts";
 
-/** Makes the folder hold what the package holds; it has its name only when it is whole. */
+/** Makes the folder hold what the package holds; it has its name only when it is whole. Of several at once one does it. */
 export async function unpackPackage(name: string, folder: string): Promise<void> {
+  await inTurn(async () => {
+    if (!exists(folder)) await downloadAndUnpack(name, folder);
+  });
+}
+
+async function downloadAndUnpack(name: string, folder: string): Promise<void> {
   const downloads = `${CACHE_FOLDER}/downloads`;
   Deno.mkdirSync(downloads, { recursive: true });
   const file = await downloadPackage(name, downloads);

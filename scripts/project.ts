@@ -99,3 +99,11 @@ export function option(name: string): string | undefined {
   const at = Deno.args.indexOf(`--${name}`);
   return at === -1 ? undefined : Deno.args[at + 1];
 }
+
+/** Several set-ups at once would fetch and unpack the same into one another: each waits for its turn, whichever process it is of. */
+export async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  Deno.mkdirSync(CACHE_FOLDER, { recursive: true });
+  using turn = Deno.openSync(`${CACHE_FOLDER}/turn`, { write: true, create: true });
+  await turn.lock(true);
+  return await work();
+}

@@ -6,7 +6,7 @@
  *
  * The tests find it by the environment variable `TAILRACE_TEST_LITESTREAM`; who sets that beforehand has chosen.
  */
-import { CACHE_FOLDER, complain, exists, listFiles, run, say } from "./project.ts";
+import { CACHE_FOLDER, complain, exists, inTurn, listFiles, run, say } from "./project.ts";
 import { setUp } from "./setup.ts";
 
 export const LITESTREAM_VERSION = "v0.3.13";
@@ -27,7 +27,7 @@ export async function setUpLitestream(): Promise<Record<string, string>> {
 
 /** The path of the real Litestream, fetched once and held against the digest each time it is asked for. */
 export async function litestreamProgram(): Promise<string> {
-  if (!exists(PROGRAM)) await fetchProgram();
+  if (!exists(PROGRAM)) await inTurn(async () => exists(PROGRAM) ? undefined : await fetchProgram());
   const digest = await sha256(PROGRAM);
   if (digest === PROGRAM_SHA256) return PROGRAM;
   throw new Error(`Cannot set up the tests: ${PROGRAM} has the digest ${digest} (it must be ${PROGRAM_SHA256})`);

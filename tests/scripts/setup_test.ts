@@ -1,3 +1,4 @@
+import { inTurn } from "../../scripts/project.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { findMapped, setUp, TEST_AGE_VARIABLE, TEST_LZ4_VARIABLE, TEST_SQLITE_VARIABLE } from "../../scripts/setup.ts";
 
@@ -31,4 +32,24 @@ Deno.test("setUp() names an age program that runs", async () => {
   const { [TEST_AGE_VARIABLE]: program = "" } = await setUp();
   const { success } = await new Deno.Command(program, { args: ["--version"], stdout: "null" }).output();
   assert(success);
+});
+
+Deno.test("inTurn() has one after the other work, also when one fails", async () => {
+  const seen: string[] = [];
+  const work = (name: string, end: () => void) =>
+    inTurn(async () => {
+      seen.push(`${name} begins`);
+      for (let turns = 0; turns < 20; turns++) await new Promise((resolve) => setTimeout(resolve, 1));
+      seen.push(`${name} ends`);
+      end();
+    });
+  const fails = () => {
+    throw new Error("no network");
+  };
+  const ended = await Promise.allSettled([work("a", fails), work("b", () => {}), work("c", () => {})]);
+  assertEquals(ended.map(({ status }) => status), ["rejected", "fulfilled", "fulfilled"]);
+  for (let slot = 0; slot < seen.length; slot += 2) {
+    assertEquals(seen[slot + 1], seen[slot]?.replace("begins", "ends"), seen.join());
+  }
+  assertEquals(seen.length, 6);
 });
