@@ -205,7 +205,7 @@ export class DenoFileSystem implements FileSystem {
   tryLock(path: string): PathLock | undefined {
     return translated("lock", path, () => {
       // The run-time opens what it locks, and may wait for a device: nobody but root makes one appear after this look.
-      const found = this.status(path);
+      const found = this.linkStatus(path);
       if (found !== undefined && found.kind !== "file") throw notAFile(path, nameKind(found.kind));
       const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
       let lock: PathLock | undefined;
