@@ -78,6 +78,8 @@ Deno.test("redirectTarget() stays with scheme, host and port, or goes from http 
     ["http://[::1]:9/a", "http://[0:0::1]:9/b", "http://[::1]:9/b"],
     ["http://host/a", "https://host:8443/a", undefined],
     ["http://host:8080/a", "https://host/a", undefined],
+    ["http://host/a", "https://evil/a", undefined],
+    ["http://host/a", "https://www.host/a", undefined],
     ["https://host/a", "http://host/a", undefined],
     ["https://host/a", "https://host:444/a", undefined],
     ["https://host/a", "https://www.host/a", undefined],

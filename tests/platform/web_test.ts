@@ -148,3 +148,19 @@ Deno.test({
     silent.close();
   },
 });
+
+Deno.test({
+  name: "post() waits no longer for an answer than it is told",
+  timeout: 60_000,
+  fn: async () => {
+    using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const accepted = silent.accept();
+    const error = await assertRejects(
+      () =>
+        new SystemWeb().post(address(`http://127.0.0.1:${silent.addr.port}/id`), "", 200, new AbortController().signal),
+      ReplicationError,
+    );
+    assertEquals(error.code, "unavailable");
+    (await accepted).close();
+  },
+});
