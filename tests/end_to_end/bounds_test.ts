@@ -1,0 +1,33 @@
+/** What hostile replicas take of memory, by the peak of the real process; `deno task bench:bounds` prints it with times. */
+import { assertEquals, assertLess } from "../support/assert.ts";
+import { emptyFrames, gzipBomb, type Harmed } from "../support/hostile_inputs.ts";
+import { runMeasured } from "../support/peak.ts";
+import { withTemporaryFolder } from "../support/temporary_folder.ts";
+
+const MEMORY_MAX_BYTES = 150e6;
+const CODES = [0, 4];
+
+const INPUTS: Readonly<Record<string, (folder: string, what: Harmed) => Promise<void>>> = {
+  "a million empty LZ4 frames": (folder, what) => emptyFrames(folder, what),
+  "a gzip file that stands for 600 MB": (folder, what) => gzipBomb(folder, what, 600),
+};
+
+for (const [name, make] of Object.entries(INPUTS)) {
+  for (const what of ["wal", "snapshot"] as const) {
+    Deno.test({
+      name: `Commands stay below 150 MB where the only ${what} of a replica is ${name}`,
+      timeout: 600_000,
+      fn: () =>
+        withTemporaryFolder(async (folder) => {
+          await make(`${folder}/replica`, what);
+          const url = `file://${folder}/replica`;
+          const commands = [["points"], ["restore", "-o", `${folder}/out.db`], ["verify", "--scratch", folder]];
+          for (const words of commands) {
+            const result = await runMeasured(folder, [...words, url]);
+            assertEquals(CODES.includes(result.code), true, `${words[0]}: ${result.code} ${result.stderr}`);
+            assertLess(result.peakBytes, MEMORY_MAX_BYTES, `${words[0]}: ${result.stderr}`);
+          }
+        }),
+    });
+  }
+}
