@@ -164,7 +164,7 @@ function judgeReplica(view: ReplicaView, answer: DaemonAnswer | undefined, facts
   const kept = judgeBroken(view) ?? (answer === undefined ? judgeUnkept(view, facts) : judgeKept(view, answer, facts));
   const future = judgeTime(view.capturedAtMs, facts.nowMs);
   const proof = judgeProof(view.proof, facts);
-  const lost = (view.lost ?? []).map((why) => ({ grade: "damaged", why }) as const);
+  const lost = (view.lost ?? []).map((why) => ({ grade: "damaged", why, help: { kind: "verify" } }) as const);
   return [kept, future, proof, ...lost].flatMap((one) => one === undefined ? [] : [{ replica, ...one }]);
 }
 
