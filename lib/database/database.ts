@@ -469,11 +469,13 @@ export class WatchedDatabase implements DatabaseSource {
   }
 
   #publish(session: Session): void {
-    if (session.shadow.generation !== this.#claimedGeneration) {
-      for (const claim of this.#claims) claim.index = asIndex(0); // What was needed of another one says nothing here.
-      this.#claimedGeneration = session.shadow.generation;
-    }
+    const { generation } = session.shadow;
     this.#session = session;
+    if (generation !== this.#claimedGeneration) {
+      for (const claim of this.#claims) claim.index = asIndex(0); // What was needed of another one says nothing here.
+      this.#claimedGeneration = generation;
+      session.state.removeOtherGenerations(generation); // Not before: of what is published, all is there to be read.
+    }
     this.#lastSaid = "";
     this.#awaitedBecause = undefined;
     this.#awaitedSinceMs = undefined;

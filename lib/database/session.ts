@@ -266,7 +266,6 @@ export class SessionOpener {
     await state.setNotBefore(shadow.notBeforeMs);
     this.#warnOfFuture(shadow);
     await state.setCurrent({ generation, beganAt: this.#clock.now().toISOString(), reason });
-    state.removeOtherGenerations(generation);
     this.#log.info("A new generation begins", { generation, reason }, "generation-began");
     return { open, state, shadow, watch };
   }

@@ -1,4 +1,5 @@
 /** What the shadow WAL keeps for those who still need it, over the beginning of another generation. */
+import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import { assert, assertEquals, assertGreater, assertNotEquals } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
@@ -117,4 +118,21 @@ Deno.test({
       assertEquals(held.at(-1), stage.database.position()?.index);
       assert(stage.text.includes("The state is larger than max-state-size"), stage.text);
     }),
+});
+
+claims("What is left of a generation is removed when the next one is published, and not before", async (stage) => {
+  const old = await stage.restart(1);
+  const { removeTree } = DenoFileSystem.prototype;
+  const presentAtRemoval: unknown[] = [];
+  DenoFileSystem.prototype.removeTree = function (path) {
+    if (path.endsWith(`/shadow/${old.generation}`)) presentAtRemoval.push(stage.generation);
+    removeTree.call(this, path);
+  };
+  try {
+    await stage.database.startGeneration("a test asks for it");
+  } finally {
+    DenoFileSystem.prototype.removeTree = removeTree;
+  }
+  assertNotEquals(stage.generation, old.generation);
+  assertEquals(presentAtRemoval, [stage.generation]);
 });
