@@ -474,7 +474,7 @@ export class WatchedDatabase implements DatabaseSource {
     if (generation !== this.#claimedGeneration) {
       for (const claim of this.#claims) claim.index = asIndex(0); // What was needed of another one says nothing here.
       this.#claimedGeneration = generation;
-      session.state.removeOtherGenerations(generation); // Not before: of what is published, all is there to be read.
+      this.#removeOtherGenerations(session); // Not before: of what is published, all is there to be read.
     }
     this.#lastSaid = "";
     this.#awaitedBecause = undefined;
@@ -483,6 +483,16 @@ export class WatchedDatabase implements DatabaseSource {
     this.#wasFollowed = true;
     this.#noteFirstOpen();
     this.#noteChange();
+  }
+
+  #removeOtherGenerations({ state, shadow: { generation } }: Session): void {
+    try {
+      state.removeOtherGenerations(generation);
+    } catch (error) {
+      if (!(error instanceof ReplicationError)) throw error;
+      // It only takes room, until the next generation begins; a state that is gone is noticed by itself.
+      this.#log.warn("What is left of an earlier generation cannot be removed", { reason: messageOf(error) });
+    }
   }
 
   /** Whoever waits for the first open is not kept for ever: after a while it counts as one that is waited for. */
