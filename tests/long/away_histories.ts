@@ -6,7 +6,7 @@
  *     deno task test:away [--histories N] [--seed N] [--lanes N]
  */
 import { option } from "../../scripts/project.ts";
-import { FRAME_HEADER_SIZE, frameSize } from "../../lib/wal/frame.ts";
+import { FRAME_HEADER_SIZE, FRAME_SALT_AT, frameSize, PAGE_NUMBER_AT } from "../../lib/wal/frame.ts";
 import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
 import { comparePages } from "../support/database_image.ts";
 import { type OtherProcess, startOtherProcess } from "../support/other_process.ts";
@@ -17,6 +17,7 @@ import { shell } from "./page_troubles.ts";
 import { Watching } from "./watching.ts";
 
 const PAGE_SIZE = 4_096;
+const SALTS_AT = 16;
 const MARKS = 40;
 const MODES = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"] as const;
 const SHAPE = { pageSize: PAGE_SIZE, autoVacuum: 0, rows: 20 } as const;
@@ -181,9 +182,13 @@ class Away {
     return "rolled back";
   }
 
-  /** A page of one row becomes another, past SQLite; the time of modification may stay what it was. */
+  /**
+   * A page of one row becomes another, past SQLite; the time of modification may stay what it was. None of which the WAL has
+   * a frame: once all frames are in the file SQLite reads it from there, and after a crash from the WAL.
+   */
   async writeInPlace(): Promise<string> {
     const { path } = this.#watching;
+    const inWal = pagesInWal(`${path}-wal`);
     using file = Deno.openSync(path, { read: true, write: true });
     const { mtime, size } = file.statSync();
     const page = new Uint8Array(PAGE_SIZE);
@@ -193,7 +198,7 @@ class Away {
       const at = ((first + i) % pages) * PAGE_SIZE;
       file.seekSync(at, Deno.SeekMode.Start);
       file.readSync(page);
-      if (!isPageOfOneRow(page)) continue;
+      if (!isPageOfOneRow(page) || inWal.has(at / PAGE_SIZE + 1)) continue;
       file.seekSync(at + PAGE_SIZE / 2, Deno.SeekMode.Start);
       file.writeSync(crypto.getRandomValues(new Uint8Array(4)));
       const isHidden = mtime !== null && this.#random() < 0.5;
@@ -224,6 +229,21 @@ class Away {
   #any<T>(all: readonly T[]): T {
     return all[randomInteger(this.#random, all.length)] as T;
   }
+}
+
+/** Those of the frames that have the salts of the header: what stands behind them is of an earlier life. */
+function pagesInWal(path: string): ReadonlySet<number> {
+  const pages = new Set<number>();
+  try {
+    const view = new DataView(Deno.readFileSync(path).buffer);
+    for (let at = WAL_HEADER_SIZE; at + frameSize(PAGE_SIZE) <= view.byteLength; at += frameSize(PAGE_SIZE)) {
+      if (view.getBigUint64(at + FRAME_SALT_AT) !== view.getBigUint64(SALTS_AT)) break;
+      pages.add(view.getUint32(at + PAGE_NUMBER_AT));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return pages;
 }
 
 /** A leaf of a table with one cell, which fills most of it. */
