@@ -28,6 +28,16 @@ function vanishing(files: FileSystem, isIn: (path: string) => boolean, beforeCal
 
 const folderOf = (path: string) => path.replace(/\/state($|\/.*)/, "/state");
 
+/** The generation that the state names; undefined while it is gone. */
+function keptGeneration({ state }: WatchedStage): string | undefined {
+  try {
+    return Deno.readTextFileSync(`${state}/generation`).split("\n")[0];
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
 /** A start that has to resync; how many calls it makes in the state folder. */
 async function startAgain(beforeCall: number): Promise<number> {
   let calls = 0;
@@ -43,9 +53,12 @@ async function startAgain(beforeCall: number): Promise<number> {
       await again.opened; // Rejects where the program would end.
       calls = count.calls;
       await until(() => again.position() !== undefined, "the database to be followed");
-      const { position } = await again.captureNow();
-      const kept = Deno.readTextFileSync(`${stage.state}/generation`).split("\n")[0];
-      assertEquals<string | undefined>(kept, position.generation);
+      // What vanished with the last call of the start is noticed by the first look after it.
+      await until(
+        () => keptGeneration(stage) !== undefined && keptGeneration(stage) === again.generation(),
+        "the state to be that of what is followed",
+      );
+      assertEquals((await again.captureNow()).position.generation, again.generation());
     } finally {
       await again.stop();
       await again.release();
