@@ -4,8 +4,8 @@
  * the size counts again when the database grows in that life, as for SQLite; with the next life it is gone.
  */
 import { DatabaseChecksum, hashZeroPage, lockPage } from "./database_checksum.ts";
+import { PageWords } from "./page_words.ts";
 
-const PAGES_A_BLOCK = 1024;
 /** So many pages that come or go with a size are counted before others get a turn. */
 const PAGES_A_TURN = 1 << 16;
 
@@ -14,8 +14,8 @@ export class PageValues {
   readonly #lockPage: number;
   readonly #sum = new DatabaseChecksum();
   readonly #zero = new Uint32Array(2);
-  /** Two words a page, the low one first; 0, 0 for a page that was never written, and reads as zeros. */
-  readonly #blocks = new Map<number, Uint32Array>();
+  /** A page that was never written reads as zeros. */
+  readonly #values = new PageWords();
   #pages = 0;
 
   constructor(pageSize: number) {
@@ -30,14 +30,11 @@ export class PageValues {
   /** The page has this value now. */
   take(page: number, low: number, high: number): void {
     if (page === this.#lockPage) return;
-    const block = this.#blockFor(page);
-    const at = ((page - 1) % PAGES_A_BLOCK) * 2;
     if (page <= this.#pages) {
       this.#count(page, "subtract");
       this.#sum.add(low, high);
     }
-    block[at] = low;
-    block[at + 1] = high;
+    this.#values.set(page, low, high);
   }
 
   /** The database has so many pages now. */
@@ -54,9 +51,7 @@ export class PageValues {
 
   /** The next life of the WAL begins: the file was cut to the size of the database. */
   beginLife(): void {
-    const kept = Math.ceil(this.#pages / PAGES_A_BLOCK);
-    for (const number of [...this.#blocks.keys()]) if (number >= kept) this.#blocks.delete(number);
-    if (this.#pages % PAGES_A_BLOCK !== 0) this.#blocks.get(kept - 1)?.fill(0, (this.#pages % PAGES_A_BLOCK) * 2);
+    this.#values.cut(this.#pages);
   }
 
   /** Of the whole database. */
@@ -66,20 +61,9 @@ export class PageValues {
 
   #count(page: number, how: "add" | "subtract"): void {
     if (page === this.#lockPage) return;
-    const block = this.#blocks.get(Math.floor((page - 1) / PAGES_A_BLOCK));
-    const at = ((page - 1) % PAGES_A_BLOCK) * 2;
-    const [low, high] = [block?.[at] ?? 0, block?.[at + 1] ?? 0];
+    const [low, high] = [this.#values.low(page), this.#values.high(page)];
     if (low !== 0 || high !== 0) return this.#sum[how](low, high);
     hashZeroPage(page, this.pageSize, this.#zero);
     this.#sum[how](this.#zero[0] ?? 0, this.#zero[1] ?? 0);
-  }
-
-  #blockFor(page: number): Uint32Array {
-    const number = Math.floor((page - 1) / PAGES_A_BLOCK);
-    const known = this.#blocks.get(number);
-    if (known !== undefined) return known;
-    const block = new Uint32Array(PAGES_A_BLOCK * 2);
-    this.#blocks.set(number, block);
-    return block;
   }
 }
