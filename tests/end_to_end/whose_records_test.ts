@@ -1,9 +1,21 @@
 /** What the daemon finds at the end of its replica when it starts: records of an older version, or objects of another place. */
+import type { DatabaseSync } from "node:sqlite";
 import type { Layout } from "../../lib/position/object_names.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import type { Daemon } from "../support/daemon.ts";
 import { versionsIn, withoutHomes } from "../support/older_records.ts";
 import { runTailrace } from "../support/tailrace.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
+
+/** Replicates rows before and behind a restart of the WAL, and stops. */
+async function overARestart(scene: Scene, application: DatabaseSync, daemon: Daemon): Promise<void> {
+  insert(application, 5);
+  await scene.replicated();
+  application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  insert(application, 5);
+  await scene.replicated();
+  assertEquals(await daemon.stop(), 0);
+}
 
 async function withHistory(layout: Layout, work: (scene: Scene) => Promise<void>): Promise<void> {
   await withScene(async (scene) => {
@@ -11,12 +23,7 @@ async function withHistory(layout: Layout, work: (scene: Scene) => Promise<void>
     insert(application, 5);
     const daemon = scene.daemon();
     await daemon.line("Snapshot done");
-    insert(application, 5);
-    await scene.replicated();
-    application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    insert(application, 5);
-    await scene.replicated();
-    assertEquals(await daemon.stop(), 0);
+    await overARestart(scene, application, daemon);
     await work(scene);
   }, layout);
 }
@@ -40,12 +47,7 @@ for (const layout of ["raw", "litestream"] as const) {
       insert(application, 5);
       const daemon = scene.daemon();
       await daemon.ready();
-      insert(application, 5);
-      await scene.replicated();
-      application.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-      insert(application, 5);
-      await scene.replicated();
-      assertEquals(await daemon.stop(), 0);
+      await overARestart(scene, application, daemon);
       const generations = await scene.generations();
       assertEquals(generations.length, 1);
       await scene.expectEqual();
