@@ -12,6 +12,8 @@ export interface Counts {
 }
 
 const RESULT = /^( *)(not ok|ok) \d+(?: - (.*))?$/;
+/** Where, and how the reason begins. */
+const REASON_LINES = 8;
 const STEPS_BEGIN = /^ *# Subtest: /;
 const SKIPPED = " # SKIP";
 // deno-lint-ignore no-control-regex -- Colours are escape sequences.
@@ -31,6 +33,12 @@ export class TapReader {
   #failure: Result | undefined;
   #isInReason = false;
   #reason = "";
+  readonly #failures: string[] = [];
+
+  /** What was told of each failed test, in a few lines, for the end of a long run. */
+  get failures(): readonly string[] {
+    return this.#failures;
+  }
 
   get counts(): Counts {
     return { ...this.#counts };
@@ -61,6 +69,8 @@ export class TapReader {
     if (failure === undefined) return [];
     const lines = describeFailure(this.#reason);
     this.#reason = "";
+    const beginning = lines.filter((line) => line.trim() !== "").slice(0, REASON_LINES);
+    if (!failure.isStep) this.#failures.push([failure.name, ...beginning].join("\n    "));
     return [`${failure.isStep ? "failed step" : "FAILED"} ${failure.name}`, ...lines.map((text) => `    ${text}`)];
   }
 

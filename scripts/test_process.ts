@@ -23,12 +23,18 @@ type ReadLine = (line: string) => readonly string[];
 /** What the run has counted so far, for whoever ends it early. */
 export class TestRun {
   #ended: Counts[] = [];
+  #failures: string[] = [];
   #current: TapReader | undefined;
   #child: Deno.ChildProcess | undefined;
 
   /** All that was seen, that of an unfinished part included. */
   get counts(): readonly Counts[] {
     return this.#current === undefined ? this.#ended : [...this.#ended, this.#current.counts];
+  }
+
+  /** Each test and check that failed so far, with how its reason begins: what is hard to find in thousands of lines. */
+  get failures(): readonly string[] {
+    return [...this.#failures, ...this.#current?.failures ?? []];
   }
 
   add(counts: Counts): void {
@@ -43,6 +49,7 @@ export class TestRun {
     const code = await this.#run({ ...part, parameters: all }, (line) => reader.read(line));
     for (const line of reader.end()) say(line);
     this.#current = undefined;
+    this.#failures.push(...reader.failures);
     if (code !== 0 && reader.counts.failed === 0) complain(`deno test ended with ${code}, and no test had failed`);
     this.add(countsOf(code, reader.counts));
   }
@@ -50,7 +57,10 @@ export class TestRun {
   /** A check that prints what it finds; one that fails is one failure. */
   async check(name: string, part: Part): Promise<void> {
     const code = await this.#run(part, (line) => [line]);
-    if (code !== 0) complain(`The check "${name}" failed: deno ${part.parameters.join(" ")}`);
+    if (code !== 0) {
+      this.#failures.push(`the check "${name}": deno ${part.parameters.join(" ")}`);
+      complain(`The check "${name}" failed: deno ${part.parameters.join(" ")}`);
+    }
     this.add({ passed: 0, failed: code === 0 ? 0 : 1, skipped: 0 });
   }
 
@@ -133,6 +143,7 @@ export async function countedRun(work: (run: TestRun) => Promise<void>): Promise
 function conclude(run: TestRun): number {
   const total = addUp(run.counts);
   if (total.passed + total.failed === 0) complain("Cannot run the tests: none match");
+  if (run.failures.length > 0) say(`\nWhat failed:\n  ${run.failures.join("\n").replaceAll("\n", "\n  ")}\n`);
   say(formatCounts(total));
   return exitCodeFor(total);
 }

@@ -4,8 +4,15 @@ import { withTemporaryFolder } from "../support/temporary_folder.ts";
 const ROOT = new URL("../..", import.meta.url).pathname;
 const COMMAND = "npx -y deno@2.9.6 task test";
 
+interface Ended {
+  readonly lines: readonly string[];
+  readonly lastLine: string;
+  readonly code: number;
+  readonly asked: string;
+}
+
 /** Runs `.ci/run` with an `npx` that prints what it is told, then a notice as npm does, and ends with the given code. */
-async function runWith(printed: string, code: number): Promise<{ lastLine: string; code: number; asked: string }> {
+async function runWith(printed: string, code: number): Promise<Ended> {
   return await withTemporaryFolder(async (folder) => {
     const npx =
       `#!/bin/sh\necho "npx $*" >> ${folder}/asked\nprintf '%s' "$PRINTED"\necho "npm notice" >&2\nexit ${code}\n`;
@@ -14,18 +21,38 @@ async function runWith(printed: string, code: number): Promise<{ lastLine: strin
       env: { PATH: `${folder}:${Deno.env.get("PATH")}`, PRINTED: printed },
     }).output();
     const lines = new TextDecoder().decode(ended.stdout).trimEnd().split("\n");
-    return { lastLine: lines.at(-1) ?? "", code: ended.code, asked: Deno.readTextFileSync(`${folder}/asked`).trim() };
+    return {
+      lines,
+      lastLine: lines.at(-1) ?? "",
+      code: ended.code,
+      asked: Deno.readTextFileSync(`${folder}/asked`).trim(),
+    };
   });
 }
 
 Deno.test("ci/run ends with the sum and the code of both runs of tests, though npm prints after them", async () => {
-  assertEquals(await runWith("some output\n3 passed, 0 failed\n", 0), {
+  const { lines, ...ended } = await runWith("some output\n3 passed, 0 failed\n", 0);
+  assertEquals(lines.slice(-3), ["3 passed, 0 failed", "npm notice", "6 passed, 0 failed"]);
+  assertEquals(ended, {
     lastLine: "6 passed, 0 failed",
     code: 0,
     asked: `${COMMAND}\n${COMMAND}:litestream`,
   });
   const failed = await runWith("5 passed, 2 failed, 1 skipped\n", 1);
   assertEquals([failed.lastLine, failed.code], ["10 passed, 4 failed, 2 skipped", 1]);
+});
+
+Deno.test("ci/run repeats at its end what failed in each run, since a long output is shown in part", async () => {
+  const { lines } = await runWith("FAILED a\n    why\n\nWhat failed:\n  a\n      why\n\n5 passed, 1 failed\n", 1);
+  assertEquals(lines.slice(-7), [
+    "What failed in both runs:",
+    "  a",
+    "      why",
+    "  a",
+    "      why",
+    "",
+    "10 passed, 2 failed",
+  ]);
 });
 
 Deno.test("ci/run fails when nothing ran, or line and code do not agree", async () => {

@@ -10,10 +10,17 @@ const timeout = 60_000;
 /** Holds up the thread, so that no timer there can give the test up. */
 const FOREVER = "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);";
 
+interface Running {
+  readonly run: Deno.ChildProcess;
+  readonly folder: string;
+  /** What it has printed so far. */
+  readonly printed: () => string;
+}
+
 /** `deno task test` of one module of this text; resolves when it has ended, by itself or by what `meanwhile` does. */
 async function testModule(
   text: string,
-  meanwhile: (run: Deno.ChildProcess, folder: string) => Promise<void> = () => Promise.resolve(),
+  meanwhile: (run: Running) => Promise<void> = () => Promise.resolve(),
 ): Promise<{ readonly code: number; readonly stdout: string; readonly stderr: string }> {
   return await withTemporaryFolder(async (folder) => {
     const path = relative(ROOT, `${folder}/a_test.ts`);
@@ -24,11 +31,13 @@ async function testModule(
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const ended = child.output();
-    await meanwhile(child, folder);
-    const { code, stdout, stderr } = await ended;
-    const decoder = new TextDecoder();
-    return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+    let stdout = "";
+    const collected = child.stdout.pipeThrough(new TextDecoderStream())
+      .pipeTo(new WritableStream({ write: (piece) => void (stdout += piece) }));
+    const stderr = new Response(child.stderr).text();
+    await meanwhile({ run: child, folder, printed: () => stdout });
+    await collected;
+    return { code: (await child.status).code, stdout, stderr: await stderr };
   });
 }
 
@@ -44,7 +53,10 @@ Deno.test({
     assertEquals(code, 1);
     assertMatch(stdout, /^ok good\nFAILED bad\n {4}in .*\/a_test\.ts\n {4}Error: this is why\n/m);
     assertStringIncludes(stderr, "Error: nobody catches it");
-    assertMatch(stdout, /\n1 passed, 2 failed\n$/);
+    assertMatch(
+      stdout,
+      /\nWhat failed:\n {2}bad\n {6}in .*\/a_test\.ts\n {6}Error: this is why\n.*\n {2}loose\n.*\n\n1 passed, 2 failed\n$/s,
+    );
   },
 });
 
@@ -60,9 +72,10 @@ Deno.test({
          Deno.writeTextFileSync("FOLDER/pid", String(sleeper.pid));
          await sleeper.status;
        });`,
-      async (run, folder) => {
+      async ({ run, folder, printed }) => {
         const pid = () => Number(readIfThere(`${folder}/pid`));
-        await until(() => pid() > 0, "the second test");
+        // `deno test` prints in a thread of its own: the second test may run before the first one's line is out.
+        await until(() => pid() > 0 && printed().includes("ok good\n"), "the second test");
         run.kill("SIGTERM");
         await run.status;
         await until(() => !exists(`/proc/${pid()}/exe`), "what it started to be ended");
