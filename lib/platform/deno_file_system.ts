@@ -1,8 +1,10 @@
+import { inBatches } from "../base/batches.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { limits } from "../base/limits.ts";
+import { addAll } from "../base/many.ts";
 import { Semaphore } from "../base/semaphore.ts";
 import { fileError, translated, translatedLater } from "./file_error.ts";
-import type { FileHandle, FileStatus, FileSystem, OpenMode, PathLock, PipeReader } from "./file_system.ts";
+import type { FileHandle, FileStatus, FileSystem, FolderEntry, OpenMode, PathLock, PipeReader } from "./file_system.ts";
 import { DescriptorHandle } from "./descriptor_handle.ts";
 import { type FileKind, nameKind } from "./file_kind.ts";
 import { openLibcCalls } from "./libc_calls.ts";
@@ -18,6 +20,12 @@ const KEPT_FOLDER: readonly string[] = ["ENOTEMPTY", "EEXIST", "ENOENT"];
 const EXACT = { bigint: true } as const;
 
 const TEXT_PIECE_BYTES = 16 << 10;
+
+/** Of a folder's names so many are looked at in one call, one after the other: others wait for its thread as long. */
+const LOOKS_A_CALL_MAX = 64;
+const LOOKS_A_CALL_MIN = 8;
+/** Of the device calls that there are: others find some free. */
+const LOOK_CALLS_AT_ONCE = limits.deviceCallsAtOnce / 2;
 
 const systemCalls: SystemCalls = openLibcCalls() ?? new NodeCalls();
 
@@ -90,7 +98,32 @@ export class DenoFileSystem implements FileSystem {
   }
 
   listLater(path: string): Promise<string[]> {
-    return later("list", path, async () => (await Array.fromAsync(Deno.readDir(path), ({ name }) => name)).sort());
+    const names = () => this.system.namesLater?.(path) ?? Array.fromAsync(Deno.readDir(path), ({ name }) => name);
+    return later("list", path, async () => (await names()).sort());
+  }
+
+  async entriesLater(path: string): Promise<FolderEntry[]> {
+    const names = await this.listLater(path);
+    const found: FolderEntry[] = [];
+    for (const some of await inBatches(groupsOf(names), LOOK_CALLS_AT_ONCE, (group) => this.entriesAt(path, group))) {
+      addAll(found, some);
+    }
+    return found;
+  }
+
+  private async entriesAt(folder: string, names: readonly string[]): Promise<FolderEntry[]> {
+    const paths = names.map((name) => `${folder}/${name}`);
+    const looks = this.system.looksLater === undefined
+      ? await inBatches(paths, paths.length, (path) => this.linkStatusLater(path))
+      : await deviceCalls.run(() => this.system.looksLater?.(paths) ?? Promise.resolve([]));
+    const entries: FolderEntry[] = [];
+    for (const [slot, name] of names.entries()) {
+      const look = looks[slot];
+      if (look instanceof Error) throw fileError("look at", `${folder}/${name}`, look);
+      if (look === undefined) continue;
+      entries.push({ name, kind: look.kind, size: look.size, modifiedAtMs: look.modifiedAtMs });
+    }
+    return entries;
   }
 
   makeFolder(path: string, permissions = 0o700): void {
@@ -234,6 +267,14 @@ function lockOf(files: Pick<FileSystem, "linkStatus">, file: Deno.FsFile): PathL
       }
     },
   };
+}
+
+/** Few enough in each that a slow device is asked by several calls, however few names there are. */
+function groupsOf(names: readonly string[]): string[][] {
+  const wanted = Math.max(LOOKS_A_CALL_MIN, Math.min(LOOKS_A_CALL_MAX, Math.ceil(names.length / LOOK_CALLS_AT_ONCE)));
+  const groups: string[][] = [];
+  for (let at = 0; at < names.length; at += wanted) groups.push(names.slice(at, at + wanted));
+  return groups;
 }
 
 function later<T>(act: string, path: string, work: () => Promise<T>): Promise<T> {

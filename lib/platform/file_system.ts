@@ -7,7 +7,7 @@
  * handles are closed only after the last SQLite connection.
  */
 import type { FileKind } from "./file_kind.ts";
-import type { OpenMode } from "./system_calls.ts";
+import type { OpenMode, PathLook } from "./system_calls.ts";
 
 export interface FileHandle {
   /** Fills `into` from `position`; returns the bytes read, fewer than asked only at the end of the file. */
@@ -78,6 +78,11 @@ export interface FileStatus {
   readonly group: number;
 }
 
+/** Of what stands in a folder. */
+export interface FolderEntry extends PathLook {
+  readonly name: string;
+}
+
 export type { OpenMode };
 
 /** The end of a pipe that is read. */
@@ -122,6 +127,8 @@ export interface FileSystem {
   /** Names in the folder, sorted; throws `not-found` when there is no folder. */
   list(path: string): string[];
   listLater(path: string): Promise<string[]>;
+  /** A look at all that stands in the folder, by the same names; without what is gone by then. Follows no link. */
+  entriesLater(path: string): Promise<FolderEntry[]>;
   makeFolder(path: string, permissions?: number): void;
   makeFolderLater(path: string, permissions?: number): Promise<void>;
   rename(from: string, to: string): void;

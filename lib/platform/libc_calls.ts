@@ -10,8 +10,9 @@
  *   gives it one.
  */
 import { type FileKind, kindOfMode } from "./file_kind.ts";
+import { Looks, readNames } from "./folder_looks.ts";
 import { openRawCalls, type RawCalls } from "./raw_calls.ts";
-import type { OpenMode, SystemCalls } from "./system_calls.ts";
+import type { FoundAtPath, OpenMode, SystemCalls } from "./system_calls.ts";
 
 const SYMBOLS = {
   errno: { name: "__errno_location", parameters: [], result: "pointer" },
@@ -63,6 +64,7 @@ const NAMES: Readonly<Record<number, string>> = {
   116: "ESTALE",
   122: "EDQUOT",
 };
+const ENOENT = 2;
 const EINTR = 4;
 /** EAGAIN and EACCES. */
 const LOCKED_BY_OTHERS: readonly number[] = [11, 13];
@@ -130,6 +132,7 @@ class LibcCalls implements SystemCalls {
   readonly #raw: RawCalls;
   readonly #errno: Int32Array;
   readonly #noFollow: number;
+  readonly #looks: Looks;
 
   constructor(libc: Symbols, raw: RawCalls, noFollow: number) {
     const place = libc.errno();
@@ -138,6 +141,21 @@ class LibcCalls implements SystemCalls {
     this.#raw = raw;
     this.#errno = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(place, Int32Array.BYTES_PER_ELEMENT));
     this.#noFollow = noFollow;
+    this.#looks = new Looks(raw, (errno) => this.#error(errno));
+  }
+
+  async namesLater(path: string): Promise<string[]> {
+    const name = cString(path);
+    const folder = await this.#doneLater(() => this.#raw.open(name, folderFlags(), 0));
+    try {
+      return await readNames((into) => this.#doneLater(() => this.#raw.entries(folder, into).then(endWhenGone)));
+    } finally {
+      this.close(folder); // No device is asked.
+    }
+  }
+
+  looksLater(paths: readonly string[]): Promise<readonly FoundAtPath[]> {
+    return this.#looks.at(paths);
   }
 
   open(path: string, mode: OpenMode, permissions: number): number {
@@ -345,6 +363,11 @@ class LibcCalls implements SystemCalls {
     const reason = text === null ? "an unknown error" : new Deno.UnsafePointerView(text).getCString();
     return Object.assign(new Error(`${reason} (os error ${errno})`), { code: NAMES[errno] });
   }
+}
+
+/** A folder that is removed while it is read holds no more. */
+function endWhenGone(result: number): number {
+  return result === -ENOENT ? 0 : result;
 }
 
 function folderFlags(): number {

@@ -14,7 +14,21 @@ import type { FileKind } from "./file_kind.ts";
  */
 export type OpenMode = "read" | "read-named" | "write" | "create" | "create-new";
 
+/** What stands at a path; a link is one, wherever it leads. */
+export interface PathLook {
+  readonly kind: FileKind;
+  readonly size: number;
+  readonly modifiedAtMs: number;
+}
+
+/** Undefined where nothing is. */
+export type FoundAtPath = PathLook | Error | undefined;
+
 export interface SystemCalls {
+  /** The names in a folder, in any order. Absent where the run-time's own call serves as well. */
+  namesLater?(path: string): Promise<string[]>;
+  /** One after the other in one call, without following a link. Absent where each takes a call of its own. */
+  looksLater?(paths: readonly string[]): Promise<readonly FoundAtPath[]>;
   /**
    * Without following a link in the last component; children do not inherit the descriptor. Waits for no other end of a pipe
    * and for no terminal: what was opened may be no file.

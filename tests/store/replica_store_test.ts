@@ -36,6 +36,11 @@ Deno.test("ReplicaStore tells the layout of a generation by the names in it, wit
     let looks = 0;
     const counted = Object.create(files) as typeof files;
     counted.linkStatusLater = (path) => (looks++, files.linkStatusLater(path));
+    counted.entriesLater = async (path) => {
+      const entries = await files.entriesLater(path);
+      looks += entries.length;
+      return entries;
+    };
     const store = new ReplicaStore(new FileReplicaClient(counted, folder), {
       chooseLayout: (held) => held === "raw" ? held : "litestream",
     });

@@ -1,11 +1,10 @@
-import { inBatches } from "../../base/batches.ts";
 import { assert } from "../../base/assert.ts";
 import { isRetryable, ReplicationError } from "../../base/errors.ts";
 import { dirname, join } from "../../base/path.ts";
 import { KeptOpen } from "./kept_open.ts";
 import { EarlySync } from "../../platform/early_sync.ts";
 import { nameKind } from "../../platform/file_kind.ts";
-import type { FileHandle, FileStatus, FileSystem } from "../../platform/file_system.ts";
+import type { FileHandle, FileStatus, FileSystem, FolderEntry } from "../../platform/file_system.ts";
 import type {
   AppendPlace,
   AssembledObject,
@@ -19,8 +18,6 @@ import type {
 const FOLDER_PERMISSIONS = 0o700;
 /** Of a file that is appended to: so far behind its end that a device whose locks forbid reading lets all of it be read. */
 const LOCKED_BYTE = 2 ** 52;
-/** Objects of a folder that are looked at side by side: each costs little but waiting. */
-const LOOKS_AT_ONCE = 64;
 /** Beyond so many names of objects known to be durable they are forgotten; each then costs one more sync of its folder. */
 const DURABLE_NAMES_MAX = 256;
 
@@ -52,21 +49,22 @@ export class FileReplicaClient implements ReplicaClient {
 
   async list(folder: string): Promise<readonly ObjectEntry[]> {
     const { path } = await this.#placeOf(folder, "folder");
-    const names = await this.#namesIn(folder, path);
-    const looked = await inBatches(names, LOOKS_AT_ONCE, (name) => this.#entryOf(join(path, name), name));
-    return looked.filter((entry) => entry !== undefined);
+    if (!await this.#isFolder(folder, path)) return [];
+    const entries: ObjectEntry[] = [];
+    for (const found of await this.#files.entriesLater(path)) entries.push(await this.#entryOf(path, found));
+    return entries;
   }
 
   async names(folder: string): Promise<readonly string[]> {
     const { path } = await this.#placeOf(folder, "folder");
-    return await this.#namesIn(folder, path);
+    return await this.#isFolder(folder, path) ? await this.#files.listLater(path) : [];
   }
 
-  async #namesIn(folder: string, path: string): Promise<readonly string[]> {
+  /** False where nothing is; throws where there is something else. */
+  async #isFolder(folder: string, path: string): Promise<boolean> {
     const found = await this.#files.statusLater(path);
-    if (found === undefined) return [];
-    if (found.kind !== "folder") throw folder === "" ? notAFolder("list", path) : damagedFolder("list", path, found);
-    return await this.#files.listLater(path);
+    if (found === undefined || found.kind === "folder") return found !== undefined;
+    throw folder === "" ? notAFolder("list", path) : damagedFolder("list", path, found);
   }
 
   async status(key: string): Promise<ObjectEntry | undefined> {
@@ -254,10 +252,10 @@ export class FileReplicaClient implements ReplicaClient {
   }
 
   /** A link shows as what it points to; whoever uses it then is told that it is one. */
-  async #entryOf(path: string, name: string): Promise<ObjectEntry | undefined> {
-    const found = await this.#files.linkStatusLater(path);
-    if (found?.kind !== "link") return found === undefined ? undefined : asEntry(name, found);
-    return { ...asEntry(name, await this.#endOfLink(path) ?? found), oddity: nameKind(found.kind) };
+  async #entryOf(folder: string, found: FolderEntry): Promise<ObjectEntry> {
+    const { name, kind } = found;
+    if (kind !== "link") return asEntry(name, found);
+    return { ...asEntry(name, await this.#endOfLink(join(folder, name)) ?? found), oddity: nameKind(kind) };
   }
 
   /** Undefined where it leads nowhere, or where nobody may follow it. */
@@ -378,7 +376,7 @@ interface Place {
   readonly folderIsThere: boolean;
 }
 
-function asEntry(name: string, { kind, size, modifiedAtMs }: FileStatus): ObjectEntry {
+function asEntry(name: string, { kind, size, modifiedAtMs }: FileStatus | FolderEntry): ObjectEntry {
   const entry = { name, kind: kind === "folder" ? "folder" : "object", size, modifiedAtMs } as const;
   return kind === "folder" || kind === "file" ? entry : { ...entry, oddity: nameKind(kind) };
 }
