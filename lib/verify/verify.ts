@@ -88,6 +88,8 @@ class Ladder {
   readonly #rungs: RungResult[] = [];
   readonly #findings: Finding[] = [];
   readonly #suspicions = new Set<string>();
+  /** What was gathered last, and for which kind of target: there is one of each. */
+  #known: { readonly kind: RestoreTarget["kind"]; readonly facts: readonly GenerationFacts[] } | undefined;
   #hasBackup = false;
   #newest: ReportedPoint | undefined;
   #recoveryTimeMs: number | undefined;
@@ -201,8 +203,7 @@ class Ladder {
     };
     const age = await judge(looked, heard);
     if (age.problem === undefined || source === undefined) return age;
-    await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);
-    await this.#turn();
+    await this.#waitForSecondLook();
     const heardAgain = await source.heard(); // A generation may have begun since.
     const again = newestState(await this.#facts());
     return again === undefined ? age : await judge(again, heardAgain);
@@ -256,7 +257,9 @@ class Ladder {
       uncompared.splice(0);
       odd.clear();
       const found: Finding[] = [];
-      for (const facts of await this.#facts()) addAll(found, await checkObjects(store, facts, tools));
+      const all = await this.#facts();
+      this.#known = undefined;
+      for (const facts of all) addAll(found, await checkObjects(store, facts, tools));
       return found;
     });
     this.#uncompared = uncompared;
@@ -281,6 +284,7 @@ class Ladder {
         const { files, folder } = this.#tools;
         expectRoom(files, folder, plan.databaseBytes, "--scratch DIR, on a device that has room");
       }
+      this.#known = undefined;
       const { trial, replayed } = await this.#proofs.askedFor(target, (path) => this.#look(path));
       this.#trial = trial;
       this.#replayed = replayed;
@@ -437,19 +441,31 @@ class Ladder {
   async #lookTwice(look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
     const findings = await look();
     if (findings.length === 0) return findings;
-    await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);
-    await this.#turn();
+    await this.#waitForSecondLook();
     const known = new Set(findings.map(subjectOf));
     return (await look()).filter((finding) => known.has(subjectOf(finding)));
   }
 
+  async #waitForSecondLook(): Promise<void> {
+    this.#known = undefined;
+    await this.#tools.clock.sleep(SECOND_LOOK_MS, this.#tools.signal);
+    await this.#turn();
+  }
+
+  /**
+   * As they were gathered last where nothing has taken any time since: to list a generation may cost more than a rung does.
+   * Whoever waits, restores or reads objects lets go of them.
+   */
   async #facts(target: RestoreTarget = { kind: "latest" }): Promise<readonly GenerationFacts[]> {
+    if (this.#known?.kind === target.kind) return this.#known.facts;
     const { generation } = this.#options.target;
-    const facts = await gatherFacts(
+    const all = await gatherFacts(
       this.#request.replica.store,
       generation === undefined ? target : { ...target, generation },
     );
-    return facts.filter(({ catalog }) => generation === undefined || catalog.generation === generation);
+    const facts = all.filter(({ catalog }) => generation === undefined || catalog.generation === generation);
+    this.#known = { kind: target.kind, facts };
+    return facts;
   }
 
   async #turn(): Promise<void> {
