@@ -1,4 +1,4 @@
-/** CRC-32C (Castagnoli, reflected polynomial 0x82f63b78), for records of some dozen bytes; not for bulk data. */
+/** CRC-32C (Castagnoli, reflected polynomial 0x82f63b78), for records and what few of them stand in; not for bulk data. */
 const TABLE = new Uint32Array(256);
 for (let byte = 0; byte < 256; byte++) {
   let value = byte;
@@ -11,8 +11,9 @@ export function checksumName(text: string): string {
   return crc32c(new TextEncoder().encode(text)).toString(16).padStart(8, "0");
 }
 
-export function crc32c(bytes: Uint8Array): number {
-  let value = 0xffffffff;
-  for (const byte of bytes) value = (value >>> 8) ^ (TABLE[(value ^ byte) & 0xff] ?? 0);
-  return (value ^ 0xffffffff) >>> 0;
+/** `before`: of the bytes that these follow. */
+export function crc32c(bytes: Uint8Array, before = 0): number {
+  let value = ~before;
+  for (let at = 0; at < bytes.length; at++) value = (value >>> 8) ^ (TABLE[(value ^ (bytes[at] ?? 0)) & 0xff] ?? 0);
+  return ~value >>> 0;
 }

@@ -3,7 +3,7 @@ import { expectReadable, factsOf, gatherRecords, withMoments } from "../restore/
 import { formatIndex, formatPosition } from "../position/position.ts";
 import { type GenerationFacts, wholeSnapshots } from "../restore/history.ts";
 import { type Loss, type LossEnd, lossesOf, sparedSnapshots } from "../restore/losses.ts";
-import { type Range, rangesOf, type RestorablePoint } from "../restore/ranges.ts";
+import { eachPoint, type Range, rangesOf, type RestorablePoint } from "../restore/ranges.ts";
 import { formatAmount } from "./amounts.ts";
 import type { CommandContext } from "./command.ts";
 import { type Listing, pointMember, runListing, timeCell, wantedGeneration } from "./listing.ts";
@@ -98,7 +98,7 @@ export function run(context: CommandContext): Promise<number> {
       const facts = await withMoments(store, await factsOf(store, catalog, { kind: "latest" }));
       const records = await gatherRecords(store, catalog);
       const ranges = rangesOf(facts, records);
-      if (atMs !== undefined && ranges.length > 0) return rowsAround(name, generation, ranges, atMs);
+      if (atMs !== undefined && ranges.length > 0) return rowsAround(name, generation, eachPoint(facts, records), atMs);
       const losses = lossesOf(facts, records, ranges).map((loss) => lossRow(name, generation, loss));
       return [...rowsOf(name, facts, ranges), ...losses];
     },
@@ -110,9 +110,8 @@ export function run(context: CommandContext): Promise<number> {
 function rowsOf(replica: string, facts: GenerationFacts, ranges: readonly Range[]): Row[] {
   const { generation } = facts.catalog;
   return ranges.flatMap((range, slot): Row[] => {
-    const { first, last, points, snapshots, longestBytes } = range;
-    const late = points.filter(({ isLate }) => isLate);
-    const row = { replica, generation, first, last, points: points.length, late, snapshots, longestBytes };
+    const { first, last, points, late, snapshots, longestBytes } = range;
+    const row = { replica, generation, first, last, points, late, snapshots, longestBytes };
     const before = ranges[slot - 1]?.last;
     const problem = sparedProblem(facts, range);
     return [
@@ -141,12 +140,18 @@ function gap(replica: string, generation: Generation, first: RestorablePoint, la
 }
 
 /** The last point that is not later, and the first one that is. */
-function rowsAround(replica: string, generation: Generation, ranges: readonly Range[], atMs: number): Row[] {
-  const points = ranges.flatMap((range) => range.points);
-  const found = [
-    ["before", points.findLast(({ capturedAtMs }) => capturedAtMs <= atMs)],
-    ["after", points.find(({ capturedAtMs }) => capturedAtMs > atMs)],
-  ] as const;
+function rowsAround(
+  replica: string,
+  generation: Generation,
+  points: Iterable<RestorablePoint>,
+  atMs: number,
+): Row[] {
+  let [before, after]: (RestorablePoint | undefined)[] = [];
+  for (const point of points) {
+    if (point.capturedAtMs <= atMs) before = point;
+    else after ??= point;
+  }
+  const found = [["before", before], ["after", after]] as const;
   return found.flatMap(([kind, point]) => {
     if (point === undefined) return [];
     const late = point.isLate ? [point] : [];

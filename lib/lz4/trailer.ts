@@ -33,11 +33,11 @@ export function withoutTrailerEnding(payload: Uint8Array): Uint8Array | undefine
 }
 
 /**
- * What the trailer of the object says, without its ending, read from the end of the object alone; undefined when there is
- * none. "damaged": header and ending of the frame do not agree. Either of them is enough to know that it was one of ours,
+ * What the trailer of the object says, without its ending, found from the end of the object alone; undefined when there is
+ * none. It may be as long as its limit, and so is not read before somebody does. "damaged": header and ending of the frame do not agree. Either of them is enough to know that it was one of ours,
  * since nobody else writes such a thing: a bit that is flipped in the other must not make it look like foreign.
  */
-export async function readTail(source: StoredBytes): Promise<Uint8Array | "damaged" | undefined> {
+export async function readTail(source: StoredBytes): Promise<StoredBytes | "damaged" | undefined> {
   const tail = await readLast(source, Math.min(TAIL_BYTES, source.sizeBytes));
   if (tail.length < ENDING_BYTES) return undefined;
   const view = viewOf(tail);
@@ -51,8 +51,24 @@ export async function readTail(source: StoredBytes): Promise<Uint8Array | "damag
   const header = isInTail ? tail.subarray(-frameBytes) : await readAt(source, frameBytes, SKIPPABLE_HEADER_BYTES);
   if (!isHeaderOf(header, payloadBytes)) return hasEnding ? "damaged" : undefined;
   if (!hasEnding) return "damaged";
-  const frame = isInTail ? header : await readLast(source, frameBytes);
-  return frame.length === frameBytes ? withoutTrailerEnding(frame.subarray(SKIPPABLE_HEADER_BYTES)) : "damaged";
+  const sizeBytes = payloadBytes - ENDING_BYTES;
+  if (isInTail) return inMemory(header.subarray(SKIPPABLE_HEADER_BYTES, SKIPPABLE_HEADER_BYTES + sizeBytes));
+  const start = source.sizeBytes - payloadBytes;
+  return {
+    sizeBytes,
+    read: (at, into) => source.read(start + at, into.subarray(0, Math.max(0, Math.min(into.length, sizeBytes - at)))),
+  };
+}
+
+function inMemory(bytes: Uint8Array): StoredBytes {
+  return {
+    sizeBytes: bytes.length,
+    read: (at, into) => {
+      const found = bytes.subarray(at, at + into.length);
+      into.set(found);
+      return Promise.resolve(found.length);
+    },
+  };
 }
 
 function isHeaderOf(bytes: Uint8Array, payloadBytes: number): boolean {

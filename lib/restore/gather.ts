@@ -1,7 +1,7 @@
 import { ReplicationError } from "../base/errors.ts";
 import type { Generation } from "../position/generation.ts";
 import type { Index } from "../position/position.ts";
-import type { CommitRecord } from "../store/commit_record.ts";
+import type { CommitRecords } from "../store/commit_records.ts";
 import { DamagedGeneration } from "../store/damaged_generation.ts";
 import type { GenerationCatalog, GenerationStore } from "../store/generation_store.ts";
 import { findLastCommit } from "../store/last_commit.ts";
@@ -59,8 +59,9 @@ export async function factsOf(
 async function recordsFor(store: GenerationStore, catalog: GenerationCatalog, target: RestoreTarget) {
   let found: GenerationFacts["records"];
   for (const index of indexesToRead(catalog, target)) {
-    found = { index, records: await store.records(catalog.generation, index) };
-    if (isInRecords(found.records, target)) break;
+    const records = await store.records(catalog.generation, index);
+    found = { index, records };
+    if (isInRecords(records, target)) break;
   }
   return found;
 }
@@ -77,7 +78,7 @@ export async function gatherRecords(
   store: GenerationStore,
   { generation, wals }: GenerationCatalog,
 ): Promise<IndexRecords> {
-  const records = new Map<Index, readonly CommitRecord[]>();
+  const records = new Map<Index, CommitRecords>();
   for (const { index } of wals) records.set(index, await store.records(generation, index));
   return records;
 }

@@ -3,6 +3,7 @@ import type { Generation } from "../position/generation.ts";
 import { nameObject } from "../position/object_names.ts";
 import { asOffset, formatIndex, formatPosition, type Index, type Offset } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
+import type { CommitRecords } from "../store/commit_records.ts";
 import type { GenerationCatalog, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
 import type { LastCommit } from "../store/last_commit.ts";
 import { newestInCatalogMs } from "../store/newest.ts";
@@ -15,7 +16,7 @@ export interface GenerationFacts {
   /** Of the last index, when it has no valid record: where its last valid commit frame ends. */
   readonly unrecorded?: LastCommit;
   /** The records of the one index that a time or a position makes us look into. */
-  readonly records?: { readonly index: Index; readonly records: readonly CommitRecord[] };
+  readonly records?: { readonly index: Index; readonly records: CommitRecords };
   /** Of snapshots of Litestream's, by their names: asked only where a point of their own index depends on it. */
   readonly moments?: ReadonlyMap<Index, SnapshotMoment>;
 }

@@ -32,8 +32,10 @@ function samePlaces({ index, offset }: Point, { catalog }: GenerationFacts): Pla
 
 function recordsAt(place: Place, { catalog, records }: GenerationFacts) {
   const last = walOf(catalog, place.index)?.lastRecord;
-  const own: readonly CommitRecord[] = records?.index === place.index ? records.records : [];
-  const inWal = [...own, ...(last === undefined ? [] : [last])].filter(({ end }) => end === place.offset);
+  const own: Iterable<CommitRecord> = records?.index === place.index ? records.records : [];
+  const inWal: CommitRecord[] = [];
+  for (const record of own) if (record.end === place.offset) inWal.push(record);
+  if (last?.end === place.offset) inWal.push(last);
   const snapshots = wholeSnapshots(catalog).filter((one) => !one.isPeers && comparePlaces(one, place) === 0);
   return [...inWal, ...snapshots];
 }

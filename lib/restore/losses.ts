@@ -1,7 +1,7 @@
 /** What a generation speaks of and no restore can get to: WAL that was there once, what nothing leads to, damaged snapshots. PURE. */
 import { nameObject } from "../position/object_names.ts";
 import { asOffset, formatIndex } from "../position/position.ts";
-import type { CommitRecord } from "../store/commit_record.ts";
+import type { CommitRecords } from "../store/commit_records.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
 import { type DamagedSnapshot, damagedSnapshots } from "../store/snapshot_state.ts";
 import { comparePlaces, type GenerationFacts, lostSnapshot, type Place, shortWal, wholeSnapshots } from "./history.ts";
@@ -76,7 +76,7 @@ function unusableLoss(catalog: GenerationCatalog, group: readonly WalEntry[], re
   const [first, last] = [group[0], group.at(-1)];
   if (first === undefined || last === undefined) throw new Error("A group has entries");
   const bytes = group.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  const begin = records.get(first.index)?.[0];
+  const begin = records.get(first.index)?.at(0);
   const damaged = damagedBefore(catalog, first);
   const why = damaged?.problem ?? lostSnapshot(catalog)?.problem ??
     `nothing leads to ${nameObject(catalog, first.index, "wal")} (expected all WAL since the snapshot before it)`;
@@ -118,7 +118,7 @@ function lostTail(catalog: GenerationCatalog, entry: WalEntry): Loss[] {
 function lostRecords(
   catalog: GenerationCatalog,
   { index, lastRecord }: WalEntry,
-  records: readonly CommitRecord[] = [],
+  records: CommitRecords = [],
 ): Loss[] {
   const known = records.at(-1);
   if (lastRecord === undefined || known?.end === lastRecord.end || lastRecord.end === 0) return [];

@@ -1,7 +1,7 @@
 /** From what is wanted to a point of one generation, or to the reason why there is none. PURE. */
 import { nameObject } from "../position/object_names.ts";
 import { asIndex, asOffset, formatIndex, formatPosition, type Index, type Position } from "../position/position.ts";
-import type { CommitRecord } from "../store/commit_record.ts";
+import type { CommitRecords } from "../store/commit_records.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
 import { damagedSnapshots } from "../store/snapshot_state.ts";
 import {
@@ -61,7 +61,7 @@ export function indexesToRead(catalog: GenerationCatalog, target: RestoreTarget)
 }
 
 /** Whether nothing before these records is asked for. */
-export function isInRecords(records: readonly CommitRecord[], target: RestoreTarget): boolean {
+export function isInRecords(records: CommitRecords, target: RestoreTarget): boolean {
   return target.kind !== "time" || records.some(({ capturedAtMs }) => capturedAtMs <= target.atMs);
 }
 
@@ -216,16 +216,18 @@ function notAPoint(
   const { catalog } = facts;
   const { generation } = catalog;
   const first = wholeSnapshots(catalog)[0];
-  const records = (facts.records?.records ?? []).map((record) => pointOf(facts.records?.index ?? place.index, record));
-  const ends = catalog.wals.flatMap((entry) => endOfWal(facts, entry) ?? []);
-  const points = [...wholeSnapshots(catalog), ...records, ...ends]
-    .filter((point) => first !== undefined && comparePlaces(point, first) >= 0)
-    .sort(comparePlaces);
   const isEarlier = (point: Point) =>
     point.index < place.index ||
     (point.index === place.index && point.offset <= place.offset);
-  const before = points.filter(isEarlier).at(-1);
-  const after = points.find((point) => !isEarlier(point));
+  let [before, after]: (Point | undefined)[] = [];
+  const look = (point: Point) => {
+    if (first === undefined || comparePlaces(point, first) < 0) return;
+    if (!isEarlier(point)) after = after === undefined || comparePlaces(point, after) < 0 ? point : after;
+    else if (before === undefined || comparePlaces(point, before) >= 0) before = point;
+  };
+  wholeSnapshots(catalog).forEach(look);
+  for (const record of facts.records?.records ?? []) look(pointOf(facts.records?.index ?? place.index, record));
+  catalog.wals.flatMap((entry) => endOfWal(facts, entry) ?? []).forEach(look);
   const neighbours = [
     before === undefined ? [] : [`the nearest before it is ${describePoint(generation, before)}`],
     after === undefined ? [] : [`the nearest after it is ${describePoint(generation, after)}`],

@@ -7,6 +7,7 @@ import { limits } from "../base/limits.ts";
 import type { ReplicaClient } from "../clients/client.ts";
 import { asOffset, type Offset } from "../position/position.ts";
 import { COMMIT_RECORD_SIZE, type CommitRecord, parseCommitRecord, type RecordHome } from "./commit_record.ts";
+import { CommitRecordList } from "./commit_records.ts";
 
 /** Walking back from the end, damage is met so rarely that one record is read first, then these many at once. */
 const RECORDS_A_BLOCK = 64;
@@ -72,12 +73,12 @@ export async function readCommitLogEnd(client: ReplicaClient, objects: CommitLog
 }
 
 /** Valid records in order, each starting where the one before ended, the first at 0, all inside the `.wal`. */
-export async function readCommitLog(client: ReplicaClient, objects: CommitLogObjects): Promise<CommitRecord[]> {
+export async function readCommitLog(client: ReplicaClient, objects: CommitLogObjects): Promise<CommitRecordList> {
   const size = await objects.sizeOf(objects.commitsKey);
   const bytes = new Uint8Array(
     Math.min(RECORDS_A_LONG_BLOCK, Math.floor(size / COMMIT_RECORD_SIZE)) * COMMIT_RECORD_SIZE,
   );
-  const records: CommitRecord[] = [];
+  const records = new CommitRecordList();
   let end = 0;
   for (let at = 0; at + COMMIT_RECORD_SIZE <= size; at += bytes.length) {
     const got = await client.read(objects.commitsKey, at, bytes);
@@ -87,7 +88,7 @@ export async function readCommitLog(client: ReplicaClient, objects: CommitLogObj
       if (!parsed.ok || parsed.record.start !== end || parsed.record.end < end || parsed.record.end > walSize) {
         return records;
       }
-      records.push(parsed.record);
+      records.pushStored(bytes.subarray(from, from + COMMIT_RECORD_SIZE));
       end = parsed.record.end;
     }
     if (got < bytes.length) break;

@@ -24,6 +24,7 @@
  * "index closed" is the last of its index, has start = end, and says that the WAL of this index is complete there: without
  * it nobody could tell a complete WAL from one whose tail was lost.
  */
+import { assert } from "../base/assert.ts";
 import { crc32c } from "../base/crc32c.ts";
 import { limits } from "../base/limits.ts";
 import { getSafeUint64, getUint48, setSafeUint64, setUint48, viewOf } from "../base/bytes.ts";
@@ -35,6 +36,7 @@ export const COMMIT_RECORD_SIZE = 64;
 
 const KINDS = { sync: 1, snapshot: 2, resync: 3 } as const;
 export type CommitRecordKind = keyof typeof KINDS;
+const KIND_BY_CODE = new Map(Object.entries(KINDS).map(([kind, code]) => [code as number, kind as CommitRecordKind]));
 
 const FLAG_CHECKSUM = 1;
 const FLAG_CONFIRMED = 2;
@@ -163,37 +165,72 @@ export function parseCommitRecord(bytes: Uint8Array, home?: RecordHome): ParsedC
     return refused("a commit record's checksum does not match");
   }
   const version = view.getUint8(0);
-  const fields = [HOMELESS, AT_HOME].find((known) => known.version === version);
+  const fields = fieldsIn(version);
   if (fields === undefined) return refused(`a commit record has the unknown version ${version}`, true);
   const kind = kindOf(view.getUint8(1));
   const flags = fields.isNarrow ? view.getUint8(2) : view.getUint16(2, true);
   if (kind === undefined || (flags & ~FLAGS_KNOWN) !== 0) {
     return refused("a commit record has a kind or flags that this version does not know", true);
   }
-  const get = fields.isNarrow ? getUint48 : getSafeUint64;
-  const { checksumAt, confirmedIndexAt, confirmedOffsetAt } = fields;
-  const record: CommitRecord = {
+  const isOfAPlace = fields === AT_HOME && home !== undefined;
+  const record = recordIn(view, fields, kind, isOfAPlace);
+  if (!isPossible(record, bytes, fields)) return refused("a commit record has impossible contents");
+  if (!isOfAPlace || isHome(view, home)) return { ok: true, record };
+  return { ok: false, reason: sentenceOfHome(homeIn(view), home), unsupported: false, foreign: true };
+}
+
+/**
+ * Where the groups of bytes end that say all there is to know of a record that was parsed and found at home: head, start,
+ * end, time, pages, checksum, and where it was confirmed. Start and end are equally wide.
+ */
+export function groupEnds(version: number): readonly number[] {
+  const { startAt, endAt, timeAt, pagesAt, checksumAt, confirmedIndexAt, confirmedEnd } = fieldsIn(version) ?? AT_HOME;
+  return [startAt, endAt, timeAt, pagesAt, checksumAt, confirmedIndexAt, confirmedEnd];
+}
+
+/** The same record again, from those bytes. */
+export function parsedAgain(view: DataView): CommitRecord {
+  const fields = fieldsIn(view.getUint8(0));
+  const kind = kindOf(view.getUint8(1));
+  assert(fields !== undefined && kind !== undefined, "it was parsed before");
+  return recordIn(view, fields, kind, fields === AT_HOME);
+}
+
+function recordIn(view: DataView, fields: Fields, kind: CommitRecordKind, isAtHome: boolean): CommitRecord {
+  const { isNarrow, checksumAt } = fields;
+  const get = isNarrow ? getUint48 : getSafeUint64;
+  const flags = isNarrow ? view.getUint8(2) : view.getUint16(2, true);
+  return {
     kind,
-    pageSize: fields.isNarrow ? pageSizeOf(view.getUint8(3)) : view.getUint32(4, true),
+    pageSize: isNarrow ? pageSizeOf(view.getUint8(3)) : view.getUint32(4, true),
     start: asOffset(get(view, fields.startAt)),
     end: asOffset(get(view, fields.endAt)),
     capturedAtMs: get(view, fields.timeAt),
     databasePages: view.getUint32(fields.pagesAt, true),
-    ...((flags & FLAG_CHECKSUM) === 0 ? {} : { checksum: bytes.slice(checksumAt, checksumAt + 8) }),
+    ...((flags & FLAG_CHECKSUM) === 0
+      ? {}
+      : { checksum: new Uint8Array(view.buffer, view.byteOffset + checksumAt, 8).slice() }),
     ...((flags & FLAG_CONFIRMED) === 0 ? {} : {
-      confirmedAt: { index: asIndex(get(view, confirmedIndexAt)), offset: asOffset(get(view, confirmedOffsetAt)) },
+      confirmedAt: {
+        index: asIndex(get(view, fields.confirmedIndexAt)),
+        offset: asOffset(get(view, fields.confirmedOffsetAt)),
+      },
     }),
     capturedLate: (flags & FLAG_LATE) !== 0,
     indexClosed: (flags & FLAG_CLOSED) !== 0,
+    ...(isAtHome ? { isAtHome } : {}),
   };
-  if (!isPossible(record, bytes, fields)) return refused("a commit record has impossible contents");
-  if (fields !== AT_HOME || home === undefined) return { ok: true, record };
-  if (isHome(view, home)) return { ok: true, record: { ...record, isAtHome: true } };
-  return { ok: false, reason: sentenceOfHome(homeIn(view), home), unsupported: false, foreign: true };
+}
+
+function fieldsIn(version: number): Fields | undefined {
+  if (version === AT_HOME.version) return AT_HOME;
+  return version === HOMELESS.version ? HOMELESS : undefined;
 }
 
 function isHome(view: DataView, { generation, index }: RecordHome): boolean {
-  return getUint48(view, HOME_INDEX_AT) === index && view.getBigUint64(GENERATION_AT) === BigInt(`0x${generation}`);
+  return getUint48(view, HOME_INDEX_AT) === index &&
+    view.getUint32(GENERATION_AT) === parseInt(generation.slice(0, 8), 16) &&
+    view.getUint32(GENERATION_AT + 4) === parseInt(generation.slice(8), 16);
 }
 
 function homeIn(view: DataView): RecordHome {
@@ -234,6 +271,5 @@ function refused(reason: string, unsupported = false): ParsedCommitRecord {
 }
 
 function kindOf(code: number): CommitRecordKind | undefined {
-  for (const [kind, number] of Object.entries(KINDS)) if (number === code) return kind as CommitRecordKind;
-  return undefined;
+  return KIND_BY_CODE.get(code);
 }

@@ -8,6 +8,7 @@ import type { Layout, ObjectHome } from "../position/object_names.ts";
 import type { Index, Offset } from "../position/position.ts";
 import type { CatalogMemory } from "./catalog_memory.ts";
 import type { CommitRecord } from "./commit_record.ts";
+import type { CommitRecords } from "./commit_records.ts";
 
 export interface GenerationStore {
   /** Where, for messages; without secrets. */
@@ -36,7 +37,7 @@ export interface GenerationStore {
   end(generation: Generation): Promise<ReplicaEnd | undefined>;
 
   /** The valid records of one index in order, up to the first that is damaged, torn, or ends beyond the `.wal`. */
-  records(generation: Generation, index: Index): Promise<readonly CommitRecord[]>;
+  records(generation: Generation, index: Index): Promise<CommitRecords>;
   /** Fills `into` from byte `at` of that index's WAL, its 32-byte header included; fewer bytes only at its end. */
   readWal(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number>;
   openSnapshot(generation: Generation, index: Index): Promise<SnapshotReader>;

@@ -25,13 +25,19 @@ export interface HeldRecords {
  * a damaged one.
  */
 export function divideHeld(
-  records: readonly CommitRecord[],
+  records: Iterable<CommitRecord>,
   end: CommitLogEnd,
   start: Offset,
 ): HeldRecords | undefined {
-  if (start === 0) return { keptBytes: 0, again: records };
-  const slot = records.findIndex((record) => record.end === start);
-  if (slot >= 0) return { keptBytes: (slot + 1) * COMMIT_RECORD_SIZE, again: records.slice(slot + 1) };
+  if (start === 0) return { keptBytes: 0, again: [...records] };
+  let [kept, isFound] = [0, false];
+  const again: CommitRecord[] = [];
+  for (const record of records) {
+    if (isFound) again.push(record);
+    else kept++;
+    if (record.end === start) isFound = true;
+  }
+  if (isFound) return { keptBytes: kept * COMMIT_RECORD_SIZE, again };
   const { lastRecord, validBytes } = end;
   if (lastRecord === undefined) return { keptBytes: 0, again: [] };
   if (lastRecord.end !== start) return undefined;

@@ -12,6 +12,7 @@ import { asIndex, asOffset, type Index, type Offset } from "../position/position
 import { NOBODY_KNOWS } from "./commit_log.ts";
 import { CatalogMemory, type ListedLook, lookOf } from "./catalog_memory.ts";
 import type { CommitRecord, RecordHome } from "./commit_record.ts";
+import { CommitRecordList, type CommitRecords } from "./commit_records.ts";
 import { DamagedGeneration } from "./damaged_generation.ts";
 import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
@@ -142,18 +143,19 @@ export class LitestreamStore implements GenerationStore {
     return lastRecord === undefined ? { index, offset: asOffset(0), closed: false } : endOf(index, lastRecord);
   }
 
-  async records(generation: Generation, index: Index): Promise<readonly CommitRecord[]> {
+  async records(generation: Generation, index: Index): Promise<CommitRecords> {
     const segments = (await this.#known(generation)).segments;
     const ofIndex = segments.get(index) ?? [];
     const isLast = index === [...segments.keys()].at(-1);
-    const records: CommitRecord[] = [];
+    const records = new CommitRecordList();
     for (const [slot, segment] of ofIndex.entries()) {
-      const found = await this.#recordsOf(generation, ofIndex, slot, isLast);
+      const own = new CommitRecordList();
+      const found = await this.#recordsOf(generation, ofIndex, slot, isLast, own);
       if ("problem" in found) return records;
-      const [first] = found.records;
+      const first = own.at(0);
       if (first !== undefined && first.start !== (records.at(-1)?.end ?? 0)) return records;
       if (first === undefined && segment.offset > (records.at(-1)?.end ?? 0)) return records;
-      for (const record of found.records) records.push(record); // As parameters of one call they could be too many.
+      records.append(own);
     }
     return records;
   }
@@ -392,7 +394,7 @@ export class LitestreamStore implements GenerationStore {
       const tail = await readObjectTail(this.#client, snapshot, this.#encryption, writer);
       if (tail !== undefined && "problem" in tail) return { ...basis, recordProblem: tail.problem };
       if (tail !== undefined) {
-        const [record] = tail.records;
+        const record = tail.first;
         if (record === undefined) return { ...basis, recordProblem: `${snapshot.key} holds no record` };
         if (record.kind !== "snapshot") return { ...basis, recordProblem: ofAnotherKind(snapshot.key) };
         return { ...basis, record, imageBytes: tail.contentBytes, stateIndex: tail.stateIndex };
@@ -427,7 +429,7 @@ export class LitestreamStore implements GenerationStore {
     for (let [low, high, damaged] = [-1, segments.length, 0]; high - low > 1;) {
       const slot = damaged < DAMAGED_ONE_BY_ONE ? high - 1 : Math.floor((low + high) / 2);
       const found = await this.#recordsOf(generation, segments, slot, isLast);
-      const lastRecord = "problem" in found ? undefined : found.records.at(-1);
+      const lastRecord = "problem" in found ? undefined : found.last;
       if (lastRecord !== undefined && !("problem" in found)) {
         known = { lastRecord, ...(found.isPeers ? { isPeers: true } : {}) };
         low = slot;
@@ -445,26 +447,31 @@ export class LitestreamStore implements GenerationStore {
     return { ...basis, ...known, ...damage };
   }
 
+  /** `records`: gets them, where all of them are wanted. */
   async #recordsOf(
     generation: Generation,
     segments: readonly Segment[],
     slot: number,
     isLast: boolean,
+    records?: CommitRecordList,
   ): Promise<
-    | { readonly records: readonly CommitRecord[]; readonly isPeers: boolean }
+    | { readonly last: CommitRecord | undefined; readonly isPeers: boolean }
     | { readonly problem: string; readonly isForeign: boolean }
   > {
     const segment = segments[slot];
     assert(segment !== undefined, "the slot is one of the segments");
     try {
-      const tail = await readObjectTail(this.#client, segment, this.#encryption, this.#writers.get(generation));
+      const writer = this.#writers.get(generation);
+      const tail = await readObjectTail(this.#client, segment, this.#encryption, writer, records);
       if (tail !== undefined && "problem" in tail) return tail;
-      if (tail?.records.some(({ kind }) => kind === "snapshot")) {
+      if (tail?.holdsSnapshot === true) {
         return { problem: ofAnotherKind(segment.key), isForeign: true };
       }
-      if (tail !== undefined) return { records: tail.records, isPeers: false };
+      if (tail !== undefined) return { last: tail.last, isPeers: false };
       const reader = this.#reader(generation, segments);
-      return { records: await peerRecords(reader, segments, slot, isLast), isPeers: true };
+      const found = await peerRecords(reader, segments, slot, isLast);
+      records?.append(found);
+      return { last: found.at(-1), isPeers: true };
     } catch (error) {
       return { problem: problemOf(error), isForeign: false };
     }

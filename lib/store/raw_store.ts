@@ -14,7 +14,8 @@ import {
   unsupportedRecord,
 } from "./commit_log.ts";
 import { CatalogMemory, lookOf } from "./catalog_memory.ts";
-import { COMMIT_RECORD_SIZE, type CommitRecord, formatCommitRecord, parseCommitRecord } from "./commit_record.ts";
+import { COMMIT_RECORD_SIZE, formatCommitRecord, parseCommitRecord } from "./commit_record.ts";
+import { CommitRecordList, type CommitRecords } from "./commit_records.ts";
 import { DamagedGeneration, unlessDamaged } from "./damaged_generation.ts";
 import { holdsGenerations, listGenerations } from "./generation_folders.ts";
 import type {
@@ -106,8 +107,9 @@ export class RawStore implements GenerationStore {
     return { index, offset: commit?.offset ?? asOffset(0), closed: false };
   }
 
-  records(generation: Generation, index: Index): Promise<readonly CommitRecord[]> {
-    return unlessDamaged(readCommitLog(this.#client, this.#objects(generation, index)), []);
+  async records(generation: Generation, index: Index): Promise<CommitRecords> {
+    const none = new CommitRecordList();
+    return await unlessDamaged(readCommitLog(this.#client, this.#objects(generation, index)), none);
   }
 
   readWal(generation: Generation, index: Index, at: number, into: Uint8Array): Promise<number> {
@@ -159,8 +161,9 @@ export class RawStore implements GenerationStore {
     await this.#client.occupy?.(walKey);
     const records = await this.records(generation, index);
     this.#appender.forget();
-    const kept = records.filter(({ end, indexClosed }) => end <= offset && !indexClosed);
-    const bytes = new Uint8Array(kept.length * COMMIT_RECORD_SIZE); // Of whichever version they are.
+    let kept = 0;
+    for (const { end, indexClosed } of records) if (end <= offset && !indexClosed) kept++;
+    const bytes = new Uint8Array(kept * COMMIT_RECORD_SIZE); // Of whichever version they are.
     await this.#client.read(commitsKey, 0, bytes);
     await this.#client.write(commitsKey, once(() => bytes));
   }

@@ -10,7 +10,7 @@ import { parseSegmentName, parseSnapshotName } from "../position/litestream_name
 import type { Layout } from "../position/object_names.ts";
 import type { Index, Offset } from "../position/position.ts";
 import type { CatalogMemory } from "./catalog_memory.ts";
-import type { CommitRecord } from "./commit_record.ts";
+import type { CommitRecords } from "./commit_records.ts";
 import { unlessDamaged } from "./damaged_generation.ts";
 import { ForeignContent } from "./foreign_content.ts";
 import { listGenerations } from "./generation_folders.ts";
@@ -144,7 +144,7 @@ export class ReplicaStore implements GenerationStore {
     return (await this.#storeOf(generation)).end(generation);
   }
 
-  async records(generation: Generation, index: Index): Promise<readonly CommitRecord[]> {
+  async records(generation: Generation, index: Index): Promise<CommitRecords> {
     return (await this.#storeOf(generation)).records(generation, index);
   }
 

@@ -6,6 +6,7 @@ import { readTail } from "../lz4/trailer.ts";
 import { openGzip } from "../platform/gzip.ts";
 import { ReplicationError } from "../base/errors.ts";
 import { unsupportedRecord } from "./commit_log.ts";
+import type { CommitRecordList } from "./commit_records.ts";
 import { looksEncrypted } from "../age/header.ts";
 import type { ListedObject } from "./litestream_listing.ts";
 import { type ObjectTail, parseObjectTail } from "./object_tail.ts";
@@ -88,31 +89,33 @@ async function decoded(stored: StoredBytes, { key, encoding }: ListedObject): Pr
   }
 }
 
-/** `writer`: of the generation, where that is known. */
+/** `writer`: of the generation, where that is known. `records`: gets them, where all of them are wanted. */
 export async function readObjectTail(
   client: ReplicaClient,
   object: ListedObject,
   encryption: Encryption | undefined,
   writer?: Writer,
+  records?: CommitRecordList,
 ): Promise<FoundTail> {
   expectFile(object);
   const { key, sizeBytes, encoding } = object;
-  if (encoding !== "lz4") return judgeTail(undefined, object, writer);
+  if (encoding !== "lz4") return await judgeTail(undefined, object, writer);
   const stored: StoredBytes = { sizeBytes, read: (at, into) => client.read(key, at, into) };
-  return judgeTail(await readTail(await decrypted(stored, key, encryption)), object, writer);
+  return await judgeTail(await readTail(await decrypted(stored, key, encryption)), object, writer, records);
 }
 
 /** What belongs elsewhere is never read as what should be here. */
 async function expectInPlace(stored: StoredBytes, object: ListedObject, writer: Writer | undefined): Promise<void> {
-  const tail = judgeTail(object.encoding === "lz4" ? await readTail(stored) : undefined, object, writer);
+  const tail = await judgeTail(object.encoding === "lz4" ? await readTail(stored) : undefined, object, writer);
   if (tail !== undefined && "problem" in tail) throw new ReplicationError("corrupt", tail.problem);
 }
 
-function judgeTail(
-  bytes: Uint8Array | "damaged" | undefined,
+async function judgeTail(
+  bytes: StoredBytes | "damaged" | undefined,
   object: ListedObject,
   writer: Writer | undefined,
-): FoundTail {
+  records?: CommitRecordList,
+): Promise<FoundTail> {
   const { key, home, offset } = object;
   const damaged = (problem: string, isForeign = false) => ({ problem: `${key} is damaged: ${problem}`, isForeign });
   if (bytes === undefined) {
@@ -120,14 +123,14 @@ function judgeTail(
     return damaged("it has no tail, as every object has that this program wrote");
   }
   if (bytes === "damaged") return damaged("its tail does not begin or end as it should");
-  const parsed = parseObjectTail(bytes, home);
+  const parsed = await parseObjectTail(bytes, home, records);
   if (!parsed.ok) {
     if (parsed.unsupported) throw unsupportedRecord(key, parsed.reason);
     return damaged(parsed.reason, parsed.foreign);
   }
   const { tail } = parsed;
   if (writer === "peers") return damaged("it has a tail of this program, in a generation that Litestream wrote", true);
-  const start = tail.records[0]?.start ?? offset;
+  const start = tail.first?.start ?? offset;
   if (offset === undefined || start === offset) return tail;
   return damaged(`it was written for offset ${start}, not for ${offset}`, true);
 }

@@ -10,6 +10,7 @@ import { nameObject } from "../position/object_names.ts";
 import { asIndex, asOffset, formatIndex, formatPosition, type Index } from "../position/position.ts";
 import { comparePlaces, type Place } from "../restore/history.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
+import type { CommitRecords } from "../store/commit_records.ts";
 import type { GenerationCatalog, SnapshotEntry, WalEntry } from "../store/generation_store.ts";
 import { snapshotState } from "../store/snapshot_state.ts";
 import type { WalHeader } from "../wal/header.ts";
@@ -52,8 +53,8 @@ export class CarriedState {
   /** The last index of which all was carried. */
   #before: { readonly index: Index; readonly isClosed: boolean; readonly endsInResync: boolean } | undefined;
   #index: Index = asIndex(0);
-  #stops: readonly Stop[] = [];
-  #nextStop = 0;
+  #stops: Iterator<Stop> = [].values();
+  #nextStop: Stop | undefined;
   #frameSize = 0;
   /** No page behind it is of any state of this index. */
   #pagesMax = 0;
@@ -105,25 +106,44 @@ export class CarriedState {
   }
 
   /** The WAL of the index begins, which has these records, and counts up to `end`. */
-  beginWal(entry: WalEntry, header: WalHeader, records: readonly CommitRecord[], end: number): void {
+  beginWal(entry: WalEntry, header: WalHeader, records: CommitRecords, end: number): void {
     this.#frameSize = frameSize(header.pageSize);
     const firstEnd = records.find((record) => record.end > 0)?.end ?? 0;
-    const isPoint = (offset: number) => this.#before?.endsInResync !== true || offset >= firstEnd;
-    const own = records.filter((record) => record.end > 0 && record.end <= end && !isGuess(entry, record));
+    const isBehindResync = this.#before?.endsInResync === true;
+    const isPoint = (offset: number) => !isBehindResync || offset >= firstEnd;
     // A replica that was brought forward says nothing of the states that it was brought over.
     const isOver = (offset: number) =>
       records.some(({ kind, start, end }) => kind === "resync" && start < offset && offset <= end);
     const snapshots = this.#snapshots.filter(({ index, offset }) =>
       index === entry.index && offset > 0 && !isOver(offset)
     );
-    const stops: Stop[] = [
-      ...own.map((record) => ({ record, isPoint: isPoint(record.end) })),
-      ...snapshots.map(({ record, name }) => ({ record, snapshot: name, isPoint: isPoint(record.end) })),
-    ];
-    this.#stops = stops.filter((stop) => this.#isInWal(stop, entry, header, end))
-      .sort((a, b) => a.record.end - b.record.end);
-    this.#nextStop = 0;
-    this.#pagesMax = this.#stops.reduce((most, { record }) => Math.max(most, record.databasePages), 0);
+    const stopOf = (record: CommitRecord): Stop => ({ record, isPoint: isPoint(record.end) });
+    const isOwn = (record: CommitRecord) => record.end > 0 && record.end <= end && !isGuess(entry, record);
+    const isInWal = (stop: Stop, isTold: boolean) => this.#isInWal(stop, entry, header, end, isTold);
+    this.#pagesMax = 0;
+    const isStop = (stop: Stop) => {
+      if (!isInWal(stop, true)) return false;
+      this.#pagesMax = Math.max(this.#pagesMax, stop.record.databasePages);
+      return true;
+    };
+    // Looked at twice, as there may be a million; no more than one of them is kept.
+    for (const record of records) if (isOwn(record)) isStop(stopOf(record));
+    const ofSnapshots = snapshots.map(({ record, name }): Stop => ({ ...stopOf(record), snapshot: name }))
+      .filter(isStop).sort((a, b) => a.record.end - b.record.end);
+    this.#stops = function* () {
+      let slot = 0;
+      for (const record of records) {
+        const stop = stopOf(record);
+        if (!isOwn(record) || !isInWal(stop, false)) continue;
+        for (let other = ofSnapshots[slot]; other !== undefined && other.record.end < record.end;) {
+          yield other;
+          other = ofSnapshots[++slot];
+        }
+        yield stop;
+      }
+      yield* ofSnapshots.slice(slot);
+    }();
+    this.#goToNextStop();
     if (this.#origin === undefined) return;
     if (this.#pagesMax > limits.carriedPagesMax) return this.lose();
     this.#values ??= new PageValues(header.pageSize);
@@ -139,7 +159,7 @@ export class CarriedState {
   async take(at: number, frames: Uint32Array): Promise<void> {
     const count = frames.length / WORDS_A_FRAME;
     let first = 0;
-    for (let stop = this.#stops[this.#nextStop]; stop !== undefined; stop = this.#stops[++this.#nextStop]) {
+    for (let stop = this.#nextStop; stop !== undefined; stop = this.#goToNextStop()) {
       const end = (stop.record.end - at) / this.#frameSize;
       if (end > count) break;
       this.#takeFrames(at, frames, first, end);
@@ -157,6 +177,11 @@ export class CarriedState {
       isClosed: lastRecord?.indexClosed === true,
       endsInResync: lastRecord?.kind === "resync",
     };
+  }
+
+  #goToNextStop(): Stop | undefined {
+    const { value, done } = this.#stops.next();
+    return this.#nextStop = done === true ? undefined : value;
   }
 
   #takeFrames(at: number, frames: Uint32Array, first: number, end: number): void {
@@ -204,10 +229,17 @@ export class CarriedState {
   }
 
   /** Whether it ends there between two frames of the WAL; one of a snapshot may lie behind an end that is open. */
-  #isInWal({ record, snapshot }: Stop, { lastRecord }: WalEntry, { pageSize }: WalHeader, end: number): boolean {
+  #isInWal(
+    { record, snapshot }: Stop,
+    { lastRecord }: WalEntry,
+    { pageSize }: WalHeader,
+    end: number,
+    isTold: boolean,
+  ): boolean {
+    const tell = (problem: string) => isTold ? this.#tools.wrong(problem) : undefined;
     if (record.pageSize !== pageSize) {
       const problem = `pages of ${record.pageSize} bytes (expected ${pageSize}, as in the WAL)`;
-      this.#tools.wrong(
+      tell(
         snapshot === undefined
           ? this.#ofRecord(`the record that ends at ${record.end} says ${problem}`)
           : `${this.#ofSnapshot(snapshot, record)}, and says ${problem}`,
@@ -217,15 +249,15 @@ export class CarriedState {
     const isBetween = isBetweenFrames(record.end, this.#frameSize);
     if (snapshot === undefined) {
       if (!isBetween) {
-        this.#tools.wrong(this.#ofRecord(`the record that ends at ${record.end} does not end between two frames`));
+        tell(this.#ofRecord(`the record that ends at ${record.end} does not end between two frames`));
       }
       return isBetween;
     }
     // An index that a resync closes may be one that the replica was only brought over.
     const isBeyond = lastRecord?.indexClosed === true && lastRecord.kind !== "resync" && record.end > lastRecord.end;
-    if (!isBetween) this.#tools.wrong(`${this.#ofSnapshot(snapshot, record)}, which is not between two frames`);
+    if (!isBetween) tell(`${this.#ofSnapshot(snapshot, record)}, which is not between two frames`);
     else if (isBeyond) {
-      this.#tools.wrong(
+      tell(
         `${this.#ofSnapshot(snapshot, record)} (expected at most ${lastRecord.end}, where that index ends)`,
       );
     }

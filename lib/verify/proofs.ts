@@ -8,7 +8,7 @@ import { comparePositions, type Index, type Position } from "../position/positio
 import { gatherFacts, gatherRecords, withMoments } from "../restore/gather.ts";
 import { findingOf, outcomeOf } from "./judgement.ts";
 import type { Finding, Proof, ReportedPoint } from "./report.ts";
-import { pointsOf } from "../restore/ranges.ts";
+import { eachPoint } from "../restore/ranges.ts";
 import { ReplayedWal } from "./replayed_wal.ts";
 import type { SamplePoint } from "./sample.ts";
 import { type Restored, type Trial, Trials, type TrialTools } from "./trial.ts";
@@ -126,7 +126,7 @@ export class Proofs {
       const { generation } = facts.catalog;
       const records = await gatherRecords(this.#replica.store, facts.catalog);
       const known = await withMoments(this.#replica.store, facts);
-      for (const { index, offset, capturedAtMs, isBoundary } of pointsOf(known, records)) {
+      for (const { index, offset, capturedAtMs, isBoundary } of eachPoint(known, records)) {
         points.push({ position: { generation, index, offset }, capturedAtMs, isBoundary });
       }
     }

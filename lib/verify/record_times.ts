@@ -7,6 +7,7 @@ import { limits } from "../base/limits.ts";
 import { nameObject } from "../position/object_names.ts";
 import type { Index } from "../position/position.ts";
 import type { CommitRecord } from "../store/commit_record.ts";
+import type { CommitRecords } from "../store/commit_records.ts";
 import type { GenerationCatalog, WalEntry } from "../store/generation_store.ts";
 
 interface Placed {
@@ -37,7 +38,7 @@ export class RecordTimes {
   }
 
   /** The records of the next index in order. */
-  take(entry: WalEntry, records: readonly CommitRecord[]): void {
+  take(entry: WalEntry, records: CommitRecords): void {
     const { index } = entry;
     const before = this.#before?.index === index - 1 ? this.#before : undefined;
     const last = records.at(-1);
@@ -52,12 +53,12 @@ export class RecordTimes {
     if (odd !== undefined) this.#told.odd(odd);
   }
 
-  *#all(index: Index, before: Placed | undefined, records: readonly CommitRecord[]): Generator<Found> {
+  *#all(index: Index, before: Placed | undefined, records: CommitRecords): Generator<Found> {
     yield* this.#ofRecords(index, before, records);
     yield* this.#ofSnapshots(index, before, records);
   }
 
-  *#ofRecords(index: Index, before: Placed | undefined, records: readonly CommitRecord[]): Generator<Found> {
+  *#ofRecords(index: Index, before: Placed | undefined, records: CommitRecords): Generator<Found> {
     const key = nameObject(this.#catalog, index, "commits");
     let earlier = before;
     for (const record of records) {
@@ -73,7 +74,7 @@ export class RecordTimes {
   }
 
   /** Of the snapshots of states in this index: not earlier than the record before, nor much later than the one behind. */
-  *#ofSnapshots(index: Index, before: Placed | undefined, records: readonly CommitRecord[]): Generator<Found> {
+  *#ofSnapshots(index: Index, before: Placed | undefined, records: CommitRecords): Generator<Found> {
     for (const { index: name, stateIndex, record, isPeers } of this.#catalog.snapshots) {
       if (record === undefined || isPeers === true || (stateIndex ?? name) !== index) continue;
       const earlier = records.findLast(({ end, indexClosed }) => end <= record.end && !indexClosed) ?? before?.record;

@@ -103,6 +103,8 @@ export async function foreignFrame(content: Uint8Array): Promise<Uint8Array> {
 export async function tailBytes(object: Uint8Array): Promise<Uint8Array> {
   const tail = await readTail({ sizeBytes: object.length, read: readerOf(object) });
   if (tail === undefined || tail === "damaged") return new Uint8Array(0);
-  const payload = withTrailerEnding(tail);
+  const says = new Uint8Array(tail.sizeBytes);
+  await tail.read(0, says);
+  const payload = withTrailerEnding(says);
   return Uint8Array.of(...skippableHeader(TRAILER_MAGIC, payload.length), ...payload);
 }

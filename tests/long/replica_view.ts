@@ -80,7 +80,7 @@ export async function viewReplica(
       const wal = await wholeWal(store, generation, index);
       const records = await store.records(generation, index);
       const objects = of("wal", index);
-      indexes.push({ generation, index, objects, segments: segmentsOf(objects, wal), wal, records });
+      indexes.push({ generation, index, objects, segments: segmentsOf(objects, wal), wal, records: [...records] });
     }
     const snapshots: SnapshotView[] = [];
     for (const { index, record, stateIndex = index, imageBytes, sizeBytes } of catalog.snapshots) {

@@ -191,7 +191,7 @@ Deno.test("restore() to a point inside an index refuses when the records around 
     const { replica, points } = await aKnownReplica(`${folder}/replica`);
     const records = await replica.store.records(replica.generation, replica.position(1, 0).index);
     changeByte(replica.path(1, "commits"), 64 + 9, (byte) => byte ^ 2);
-    const second = records[1];
+    const second = records.at(1);
     assert(second !== undefined);
     const codeAt = async (atMs: number): Promise<ErrorCode | "restored"> => {
       try {

@@ -1,9 +1,11 @@
 import { asIndex, asOffset } from "../../lib/position/position.ts";
 import type { CommitRecord } from "../../lib/store/commit_record.ts";
+import { CommitRecordList } from "../../lib/store/commit_records.ts";
 import { formatObjectTail, parseObjectTail } from "../../lib/store/object_tail.ts";
 import { withTrailerEnding } from "../../lib/lz4/trailer.ts";
 import { encodeFrame } from "../../lib/lz4/frame_encoder.ts";
-import { assertEquals } from "../support/assert.ts";
+import { inMemory } from "../lz4/stage.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import { asGeneration } from "../support/catalog_builder.ts";
 import { aStore, ReplicaBuilder } from "../support/replica_builder.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
@@ -22,14 +24,48 @@ function record(start: number, end: number, indexClosed = false): CommitRecord {
   };
 }
 
-Deno.test("parseObjectTail() keeps of any number of records those that say something", () => {
-  const nothing = Array.from({ length: 1_000 }, () => record(568, 568));
-  const records = [record(0, 568), ...nothing, record(568, 1_104), ...nothing, record(1_104, 1_104, true)];
+Deno.test("parseObjectTail() keeps of any number of records those that say something", async () => {
+  const nothing = (at: number) => Array.from({ length: 1_000 }, () => record(at, at));
+  const records = [record(0, 568), ...nothing(568), record(568, 1_104), ...nothing(1_104), record(1_104, 1_104, true)];
   const home = { generation: asGeneration("00000000000000aa"), index: asIndex(0) };
   const bytes = formatObjectTail({ records, contentBytes: 1_104, stateIndex: asIndex(0) }, home);
-  const parsed = parseObjectTail(bytes, home);
-  const kept = parsed.ok ? parsed.tail.records.map(({ start, end }) => [start, end]) : [];
-  assertEquals(kept, [[0, 568], [568, 1_104], [1_104, 1_104]]);
+  const kept = new CommitRecordList();
+  const parsed = await parseObjectTail(inMemory(bytes), home, kept);
+  assertEquals(kept.map(({ start, end }) => [start, end]), [[0, 568], [568, 1_104], [1_104, 1_104]]);
+  assert(parsed.ok);
+  assertEquals([parsed.tail.first, parsed.tail.last], [kept.at(0), kept.at(-1)]);
+});
+
+Deno.test("parseObjectTail() reads a long tail piece by piece, and finds one bit that is flipped anywhere", async () => {
+  const records = Array.from({ length: 20_000 }, (_, slot) => record(slot, slot + 1));
+  const home = { generation: asGeneration("00000000000000aa"), index: asIndex(0) };
+  const bytes = formatObjectTail({ records, contentBytes: 20_000, stateIndex: asIndex(0) }, home);
+  const kept = new CommitRecordList();
+  let longest = 0;
+  const { sizeBytes, ...source } = inMemory(bytes);
+  const read = (at: number, into: Uint8Array) => {
+    longest = Math.max(longest, into.length);
+    return source.read(at, into);
+  };
+  const parsed = await parseObjectTail({ sizeBytes, read }, home, kept);
+  assert(parsed.ok);
+  assertEquals([kept.length, kept.at(0)?.end, kept.at(-1)?.end, parsed.tail.last?.end], [20_000, 1, 20_000, 20_000]);
+  assertEquals(longest, 1 << 20);
+  for (const at of [0, 8, 30, 24 + 64 * 16_384, bytes.length - 1]) {
+    const found = await parseObjectTail(inMemory(bytes.with(at, (bytes[at] ?? 0) ^ 4)), home);
+    assertEquals(found.ok ? "" : found.reason, "its tail's checksum does not match");
+  }
+});
+
+Deno.test("parseObjectTail() refuses records that do not follow each other", async () => {
+  const home = { generation: asGeneration("00000000000000aa"), index: asIndex(0) };
+  const records = [record(0, 568), record(600, 1_104)];
+  const bytes = formatObjectTail({ records, contentBytes: 1_104, stateIndex: asIndex(0) }, home);
+  const found = await parseObjectTail(inMemory(bytes), home);
+  assertEquals(
+    found.ok ? "" : found.reason,
+    "in its tail, a commit record does not start where the one before ended",
+  );
 });
 
 Deno.test({

@@ -210,7 +210,7 @@ Deno.test("appendWal() refuses records that do not speak of exactly the bytes gi
     await assertRejects(() => give({ ...wal(bytes, 0, second), records: () => gap }), AssertionError);
     const closedFirst = [aRecord(0, first), aRecord(first, first, { indexClosed: true }), aRecord(first, second)];
     await assertRejects(() => give({ ...wal(bytes, 0, second), records: () => closedFirst }), AssertionError);
-    assertEquals(await store.records(generation, INDEX), []);
+    assertEquals([...await store.records(generation, INDEX)], []);
   }));
 
 Deno.test("appendWal() may be called again after an error, whatever part of it had taken effect", () =>

@@ -99,7 +99,7 @@ export const EXCHANGES: readonly Exchange[] = [
     losesOnly: true,
     named: ({ older }) => older,
     apply: async ({ store, generation, older: [index] }) => {
-      const all = await store.records(generation, index);
+      const all = [...await store.records(generation, index)];
       const kept = all.slice(0, -2);
       const end = kept.at(-1)?.end ?? asOffset(0);
       await rewriteIndex(
