@@ -33,6 +33,7 @@ Deno.test("PatientClient gives a device up that hangs, and uses it again when it
     const open = await client.open("a");
     assertEquals([await open.read(0, into), new TextDecoder().decode(into)], [3, "one"]);
     await open.close();
+    await device.idle();
     assertEquals(clock.sleeping, 0);
   }));
 
@@ -51,6 +52,7 @@ Deno.test("PatientClient closes an object of a device that hung, when it answers
     device.answerAgain();
     for (let turn = 0; turn < 10_000 && openBelow(folder).length > 0; turn++) await clock.yield();
     assertEquals(openBelow(folder), []);
+    await device.idle();
   }));
 
 Deno.test("PatientClient waits no longer once nobody does, and calls nothing any more", () =>
@@ -67,4 +69,5 @@ Deno.test("PatientClient waits no longer once nobody does, and calls nothing any
     assertEquals((await assertRejects(() => client.status("a"), ReplicationError)).code, "cancelled");
     assertEquals(clock.sleeping, 0);
     device.answerAgain();
+    await device.idle();
   }));

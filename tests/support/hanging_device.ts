@@ -8,6 +8,7 @@ import type { FileHandle, FileSystem } from "../../lib/platform/file_system.ts";
 export class HangingDevice {
   readonly files: FileSystem = this.#slow(new DenoFileSystem());
   #answers: PromiseWithResolvers<void> | undefined;
+  readonly #underWay = new Set<Promise<unknown>>();
 
   hang(): void {
     this.#answers = Promise.withResolvers();
@@ -18,6 +19,23 @@ export class HangingDevice {
     this.#answers = undefined;
   }
 
+  /** Nothing is asked of it any more, not by those either whom nobody waits for. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) {
+      await Promise.allSettled(this.#underWay);
+      await new Promise((resolve) => setTimeout(resolve)); // Whoever has an answer asks for the next.
+    }
+  }
+
+  async #during<T>(call: Promise<T>): Promise<T> {
+    this.#underWay.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#underWay.delete(call);
+    }
+  }
+
   #slow<T extends FileSystem | FileHandle>(real: T): T {
     return new Proxy(real, {
       get: (_, name) => {
@@ -25,12 +43,13 @@ export class HangingDevice {
         if (typeof name !== "string" || (!name.endsWith("Later") && name !== "sync")) {
           throw new Error(`${String(name)} is called on the event loop`);
         }
-        return async (...given: unknown[]) => {
+        const answer = async (given: unknown[]) => {
           await this.#answers?.promise;
           const method = Reflect.get(real, name) as (...given: unknown[]) => Promise<unknown>;
           const result = await method.apply(real, given);
           return name === "openLater" ? this.#slow(result as FileHandle) : result;
         };
+        return (...given: unknown[]) => this.#during(answer(given));
       },
     });
   }
