@@ -61,6 +61,8 @@ export class CarriedImages {
   beginImage({ index, isPeers }: SnapshotEntry, { pageSize, databasePages }: CommitRecord) {
     if (isPeers !== true || pageSize === 0 || databasePages > limits.carriedPagesMax) return undefined;
     const carried = this.#known?.pageSize === pageSize ? this.#known : undefined;
+    // Nothing is kept of the last one, 8 bytes a page, where there is nothing to compare it with: a file can claim many.
+    if (carried === undefined && this.#catalog.snapshots.at(-1)?.index === index) return undefined;
     const image = carried === undefined ? new KnownPages(pageSize) : undefined;
     const different: Waiting["different"] = new Map();
     const lock = lockPage(pageSize);
