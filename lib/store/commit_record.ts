@@ -200,26 +200,25 @@ function recordIn(view: DataView, fields: Fields, kind: CommitRecordKind, isAtHo
   const { isNarrow, checksumAt } = fields;
   const get = isNarrow ? getUint48 : getSafeUint64;
   const flags = isNarrow ? view.getUint8(2) : view.getUint16(2, true);
-  return {
+  const record: { -readonly [Key in keyof CommitRecord]: CommitRecord[Key] } = {
     kind,
     pageSize: isNarrow ? pageSizeOf(view.getUint8(3)) : view.getUint32(4, true),
     start: asOffset(get(view, fields.startAt)),
     end: asOffset(get(view, fields.endAt)),
     capturedAtMs: get(view, fields.timeAt),
     databasePages: view.getUint32(fields.pagesAt, true),
-    ...((flags & FLAG_CHECKSUM) === 0
-      ? {}
-      : { checksum: new Uint8Array(view.buffer, view.byteOffset + checksumAt, 8).slice() }),
-    ...((flags & FLAG_CONFIRMED) === 0 ? {} : {
-      confirmedAt: {
-        index: asIndex(get(view, fields.confirmedIndexAt)),
-        offset: asOffset(get(view, fields.confirmedOffsetAt)),
-      },
-    }),
     capturedLate: (flags & FLAG_LATE) !== 0,
     indexClosed: (flags & FLAG_CLOSED) !== 0,
-    ...(isAtHome ? { isAtHome } : {}),
   };
+  if ((flags & FLAG_CHECKSUM) !== 0) {
+    record.checksum = new Uint8Array(view.buffer, view.byteOffset + checksumAt, 8).slice();
+  }
+  if ((flags & FLAG_CONFIRMED) !== 0) {
+    const index = asIndex(get(view, fields.confirmedIndexAt));
+    record.confirmedAt = { index, offset: asOffset(get(view, fields.confirmedOffsetAt)) };
+  }
+  if (isAtHome) record.isAtHome = isAtHome;
+  return record;
 }
 
 function fieldsIn(version: number): Fields | undefined {
@@ -253,8 +252,10 @@ function pageSizeOf(logarithm: number): number {
 /** The bytes are those that were written; this asks whether a writer of this version can have meant them. */
 function isPossible(record: CommitRecord, bytes: Uint8Array, fields: Fields): boolean {
   const { kind, pageSize, start, end, checksum, confirmedAt, indexClosed } = record;
-  const numbers = [start, end, record.capturedAtMs, confirmedAt?.index ?? 0, confirmedAt?.offset ?? 0];
-  return numbers.every(Number.isSafeInteger) && record.capturedAtMs <= limits.latestMs &&
+  const { isSafeInteger } = Number;
+  return isSafeInteger(start) && isSafeInteger(end) && isSafeInteger(record.capturedAtMs) &&
+    isSafeInteger(confirmedAt?.index ?? 0) && isSafeInteger(confirmedAt?.offset ?? 0) &&
+    record.capturedAtMs <= limits.latestMs &&
     (kind === "snapshot" || indexClosed ? start === end : start <= end) &&
     (isPageSize(pageSize) || (pageSize === 0 && kind === "snapshot")) &&
     (checksum !== undefined || isZero(bytes, fields.checksumAt, fields.confirmedIndexAt)) &&

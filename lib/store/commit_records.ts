@@ -52,8 +52,8 @@ export class CommitRecordList implements CommitRecords {
     let rest = slot < 0 ? this.#length + slot : slot;
     if (rest < 0 || rest >= this.#length) return undefined;
     for (const part of this.#parts) {
-      if (rest < part.length) return [...part][rest];
-      rest -= part.length;
+      if (rest >= part.length) rest -= part.length;
+      else for (const record of part) if (rest-- === 0) return record;
     }
     return undefined;
   }
@@ -69,7 +69,8 @@ export class CommitRecordList implements CommitRecords {
 
   findLast(isIt: (record: CommitRecord) => boolean): CommitRecord | undefined {
     for (const part of this.#parts.toReversed()) {
-      const found = [...part].findLast(isIt);
+      let found: CommitRecord | undefined;
+      for (const record of part) if (isIt(record)) found = record; // Thousands at once would be kept alive for it.
       if (found !== undefined) return found;
     }
     return undefined;
