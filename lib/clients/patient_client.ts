@@ -7,8 +7,13 @@ import { ReplicationError } from "../base/errors.ts";
 import { type Clock, unlessLate } from "../platform/clock.ts";
 import { namesIn, type ObjectEntry, type OpenObject, type ReplicaClient } from "./client.ts";
 
-/** Who restores reads ahead, a few pieces at a time. */
-const BUFFERS_KEPT = 4;
+/** Read by one call; who restores reads ahead, a few pieces at a time. */
+const PIECE_BYTES = 1 << 20;
+const PIECES_KEPT = 4;
+/** Less is cheaper made anew than kept. */
+const KEPT_MIN_BYTES = 16 << 10;
+
+type Read = (offset: number, own: Uint8Array) => Promise<number>;
 
 export class PatientClient implements ReplicaClient {
   readonly type: string;
@@ -44,7 +49,7 @@ export class PatientClient implements ReplicaClient {
   }
 
   read(key: string, offset: number, into: Uint8Array): Promise<number> {
-    return this.#readInTime(into, (own) => this.#client.read(key, offset, own));
+    return this.#readInTime(into, offset, (at, own) => this.#client.read(key, at, own));
   }
 
   async open(key: string): Promise<OpenObject> {
@@ -56,7 +61,7 @@ export class PatientClient implements ReplicaClient {
       throw error;
     });
     return {
-      read: (offset, into) => this.#readInTime(into, (own) => object.read(offset, own)),
+      read: (offset, into) => this.#readInTime(into, offset, (at, own) => object.read(at, own)),
       close: () => {
         const closing = object.close(); // Also while it hangs: it is closed when that has been answered.
         closing.catch(() => {});
@@ -77,15 +82,25 @@ export class PatientClient implements ReplicaClient {
     throw new Error("who gives calls up writes nothing"); // Its draft might become an object at any time later.
   }
 
-  /** Into bytes of its own: who has given up may use `into` for something else when the answer comes. */
-  async #readInTime(into: Uint8Array, read: (own: Uint8Array) => Promise<number>): Promise<number> {
-    const kept = this.#kept.pop();
-    const whole = kept !== undefined && kept.length >= into.length ? kept : new Uint8Array(into.length);
-    const own = whole.subarray(0, into.length);
-    const got = await this.#inTime(() => read(own));
-    into.set(own.subarray(0, got));
-    if (this.#kept.length < BUFFERS_KEPT) this.#kept.push(whole);
-    return got;
+  /** Piece by piece into bytes of its own: who has given up may use `into` for something else when the answer comes. */
+  async #readInTime(into: Uint8Array, offset: number, read: Read): Promise<number> {
+    let filled = 0;
+    do {
+      const wanted = into.subarray(filled, filled + PIECE_BYTES);
+      const piece = this.#takePiece(wanted.length);
+      const own = piece.subarray(0, wanted.length);
+      const at = offset + filled;
+      const got = await this.#inTime(() => read(at, own));
+      wanted.set(own.subarray(0, got));
+      if (piece.length === PIECE_BYTES && this.#kept.length < PIECES_KEPT) this.#kept.push(piece);
+      filled += got;
+      if (got < wanted.length) break;
+    } while (filled < into.length);
+    return filled;
+  }
+
+  #takePiece(bytes: number): Uint8Array {
+    return this.#kept.pop() ?? new Uint8Array(bytes < KEPT_MIN_BYTES ? bytes : PIECE_BYTES);
   }
 
   async #inTime<T>(call: () => Promise<T>): Promise<T> {

@@ -1,7 +1,11 @@
+import type { RecordHome } from "./commit_record.ts";
 import type { ListedObject } from "./litestream_listing.ts";
 import type { ObjectContent } from "./stored_object.ts";
 
-/** A read often goes on where the last one ended, or in the object before it. */
+/**
+ * A read often goes on where the last one ended, or in the object before it. Of an index that is left nothing stays open: who
+ * decodes an object needs 12 MiB for it.
+ */
 const KEPT_MAX = 2;
 
 /**
@@ -19,12 +23,12 @@ export class OpenContents {
 
   async use<T>(object: ListedObject, work: (content: ObjectContent) => Promise<T>): Promise<T> {
     const { key } = object;
-    const lending = this.#kept.get(key) ?? new Lending(() => this.#open(object));
+    const lending = this.#kept.get(key) ?? new Lending(object.home, () => this.#open(object));
     this.#kept.delete(key); // Put in again, it is the youngest.
     this.#kept.set(key, lending);
-    for (const oldest of this.#kept.keys()) {
-      if (this.#kept.size <= KEPT_MAX) break;
-      this.#forget(oldest);
+    for (const [oldest, { home }] of this.#kept) {
+      if (isSameIndex(home, object.home) && this.#kept.size <= KEPT_MAX) break;
+      if (oldest !== key) this.#forget(oldest);
     }
     try {
       return await lending.lend(work);
@@ -48,11 +52,13 @@ export class OpenContents {
 /** One content, and the queue of those who read it. */
 class Lending {
   isOpen = false;
+  readonly home: RecordHome;
   readonly #open: () => Promise<ObjectContent>;
   #content: ObjectContent | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(open: () => Promise<ObjectContent>) {
+  constructor(home: RecordHome, open: () => Promise<ObjectContent>) {
+    this.home = home;
     this.#open = open;
   }
 
@@ -74,4 +80,8 @@ class Lending {
     this.#last = result.catch(() => {}); // Whoever asked hears of it.
     return result;
   }
+}
+
+function isSameIndex(a: RecordHome, b: RecordHome): boolean {
+  return a.generation === b.generation && a.index === b.index;
 }
