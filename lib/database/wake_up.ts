@@ -1,5 +1,5 @@
 /** When to look at the wal-index again: soon while something happens, seldom when nothing does, at once on a file event. */
-import type { Clock } from "../platform/clock.ts";
+import { type Clock, IS_OVER } from "../platform/clock.ts";
 
 export interface Activity {
   /** Since something was captured, or written to the WAL. */
@@ -34,7 +34,7 @@ export class WakeUp {
   async wait(ms: number, signal: AbortSignal): Promise<void> {
     if (!this.#wanted && !signal.aborted) {
       const stop = new AbortController();
-      const endWait = () => stop.abort();
+      const endWait = () => stop.abort(IS_OVER);
       this.#endWait = endWait;
       signal.addEventListener("abort", endWait);
       await this.#clock.sleep(ms, stop.signal);

@@ -9,6 +9,9 @@ export interface Clock {
   yield(): Promise<void>;
 }
 
+/** Without a reason each signal makes an error with a stack, which costs more than the rest of the wait. */
+export const IS_OVER = "it is over";
+
 /** The work with a signal that is aborted when it has taken so long. */
 export async function withTimeLimit<T>(
   clock: Clock,
@@ -22,7 +25,7 @@ export async function withTimeLimit<T>(
   try {
     return await work(limit.signal);
   } finally {
-    done.abort();
+    done.abort(IS_OVER);
     await waiting;
   }
 }
@@ -42,7 +45,7 @@ export async function unlessLate<T>(
   try {
     return await Promise.race([work.then((value) => ({ value })), ended.promise]);
   } finally {
-    done.abort();
+    done.abort(IS_OVER);
     signal?.removeEventListener("abort", end);
   }
 }

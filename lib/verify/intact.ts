@@ -138,7 +138,7 @@ async function checkSnapshot(
     return { at, wanted, got: await image.read(at, wanted) };
   };
   try {
-    for await (const { at, wanted, got } of readAhead(offsets(imageBytes, chunkBytes), load, chunkBytes)) {
+    for await (const { at, wanted, got } of readAhead(offsets(0, imageBytes, chunkBytes), load, chunkBytes)) {
       if (got < wanted.length) {
         return { code: "corrupt", problem: `${key} ends at byte ${at + got} (expected ${imageBytes} bytes)` };
       }
@@ -180,8 +180,8 @@ async function checkSnapshot(
 }
 
 /** Where each chunk of so many bytes begins. */
-function* offsets(bytes: number, chunkBytes: number): Generator<number> {
-  for (let at = 0; at < bytes; at += chunkBytes) yield at;
+function* offsets(from: number, end: number, chunkBytes: number): Generator<number> {
+  for (let at = from; at < end; at += chunkBytes) yield at;
 }
 
 /** WAL of the indexes that an image may need to be a state. */
@@ -256,7 +256,6 @@ async function checkWal(
   state.beginWal(entry, header, records, end);
   const size = frameSize(header.pageSize);
   const framesAtOnce = Math.max(1, Math.floor(limits.restoreChunkBytes / size));
-  const buffer = new Uint8Array(framesAtOnce * size);
   const values = new Uint32Array(framesAtOnce * 2);
   let chain = header.checksum;
   const replayed = tools.replayed?.of(catalog.generation, index);
@@ -267,9 +266,12 @@ async function checkWal(
     await state.take(at, frames);
     images.take(frames);
   };
-  while (at < until) {
-    const wanted = buffer.subarray(0, until - at);
-    const got = await store.readWal(catalog.generation, index, at, wanted);
+  const load = async (from: number, buffer: Uint8Array) => {
+    const wanted = buffer.subarray(0, until - from);
+    return { wanted, got: await store.readWal(catalog.generation, index, from, wanted) };
+  };
+  const chunkBytes = framesAtOnce * size;
+  for await (const { wanted, got } of readAhead(offsets(at, until, chunkBytes), load, chunkBytes)) {
     const scan = scanAndHash(wanted.subarray(0, got), header, chain, values);
     if (scan.frames * size < wanted.length) {
       const broken = at + scan.frames * size;
