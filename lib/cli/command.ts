@@ -6,6 +6,8 @@ import type { Refusal } from "./refusal.ts";
 export interface CommandContext extends Process {
   readonly platform: Platform;
   readonly arguments: ParsedArguments;
+  /** Aborted, nothing that is still to be read is waited for any longer, as after a signal. */
+  readonly until?: AbortSignal;
 }
 
 /** One row of the command table, from which parser and help come. */

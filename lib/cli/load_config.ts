@@ -30,8 +30,9 @@ async function load(context: CommandContext, forWriting: boolean): Promise<Confi
 async function whileInterruptible<T>(context: CommandContext, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stopped = new AbortController();
   const stopListening = context.onSignal(() => stopped.abort());
+  const { signal } = stopped;
   try {
-    return await work(stopped.signal);
+    return await work(context.until === undefined ? signal : AbortSignal.any([signal, context.until]));
   } finally {
     stopListening();
   }

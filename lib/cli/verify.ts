@@ -44,7 +44,7 @@ async function verify(context: CommandContext, signal: AbortSignal): Promise<num
   const reports = reportsOf(context);
   const ended = new AbortController();
   signal.addEventListener("abort", () => ended.abort());
-  const requests = await requestsFrom(context, seed, ended.signal);
+  const requests = await requestsInTime(context, seed, { signal, ended });
   const listeners = listenersOf(context, requests);
   lowerPriority();
   const jitterMs = parseDuration(arguments_.text("jitter") ?? "") ?? 0;
@@ -107,9 +107,32 @@ function listenersOf(context: CommandContext, requests: readonly VerifyRequest[]
   }));
 }
 
+interface Ends {
+  readonly signal: AbortSignal;
+  /** By the signal, or by the limit of `--timeout`. */
+  readonly ended: AbortController;
+}
+
+/** The config and what it names may stand on a device that hangs: `--timeout` ends the wait for them, too. */
+async function requestsInTime(context: CommandContext, seed: number, { signal, ended }: Ends) {
+  const timeout = context.arguments.text("timeout");
+  const timeoutMs = parseDuration(timeout ?? "");
+  const request = () => requestsFrom({ ...context, until: ended.signal }, seed, ended.signal);
+  if (timeoutMs === undefined) return await request();
+  try {
+    return await withTimeLimit(context.platform.clock, timeoutMs, (limit) => {
+      limit.addEventListener("abort", () => ended.abort());
+      return request();
+    });
+  } catch (error) {
+    if (signal.aborted || !ended.signal.aborted) throw error;
+    throw new ReplicationError("unavailable", `${messageOf(error)} (--timeout ${timeout} was over)`, { cause: error });
+  }
+}
+
 async function prove(
   context: CommandContext,
-  { signal, ended }: { readonly signal: AbortSignal; readonly ended: AbortController },
+  { signal, ended }: Ends,
   requests: readonly VerifyRequest[],
   seed: number,
 ): Promise<VerifyReport> {

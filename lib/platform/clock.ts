@@ -41,6 +41,7 @@ export async function unlessLate<T>(
   const ended = Promise.withResolvers<undefined>();
   const end = () => ended.resolve(undefined);
   signal?.addEventListener("abort", end);
+  if (signal?.aborted) end();
   clock.sleep(ms, done.signal).then(end);
   try {
     return await Promise.race([work.then((value) => ({ value })), ended.promise]);

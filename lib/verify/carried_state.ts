@@ -18,6 +18,9 @@ import { frameSize } from "../wal/frame.ts";
 import { WORDS_A_FRAME } from "./frame_values.ts";
 import { describeRecord, isBetweenFrames, recordProblem } from "./record_check.ts";
 
+/** Of one index: there may be a million, all wrong in the same way. */
+const WRONG_RECORDS_TOLD = 16;
+
 export interface CarriedTools {
   /** Lets others run, and throws when it is time to stop. */
   readonly turn: () => Promise<void>;
@@ -55,6 +58,8 @@ export class CarriedState {
   #index: Index = asIndex(0);
   #stops: Iterator<Stop> = [].values();
   #nextStop: Stop | undefined;
+  /** Records of the index that say something wrong. */
+  #wrongRecords = 0;
   #frameSize = 0;
   /** No page behind it is of any state of this index. */
   #pagesMax = 0;
@@ -121,6 +126,7 @@ export class CarriedState {
     const isOwn = (record: CommitRecord) => record.end > 0 && record.end <= end && !isGuess(entry, record);
     const isInWal = (stop: Stop, isTold: boolean) => this.#isInWal(stop, entry, header, end, isTold);
     this.#pagesMax = 0;
+    this.#wrongRecords = 0;
     const isStop = (stop: Stop) => {
       if (!isInWal(stop, true)) return false;
       this.#pagesMax = Math.max(this.#pagesMax, stop.record.databasePages);
@@ -171,6 +177,8 @@ export class CarriedState {
 
   /** All of the index was taken. */
   endWal({ index, lastRecord }: WalEntry): void {
+    const more = this.#wrongRecords - WRONG_RECORDS_TOLD;
+    if (more > 0) this.#tools.wrong(this.#ofRecord(`${more} more of its records say what is not so`));
     if (this.#origin === undefined) return;
     this.#before = {
       index,
@@ -201,13 +209,9 @@ export class CarriedState {
     const problem = recordProblem(record, commitSize);
     if (problem !== undefined) {
       this.lose();
-      return this.#tools.wrong(
-        snapshot === undefined
-          ? this.#ofRecord(problem)
-          : `${
-            this.#ofSnapshot(snapshot, record)
-          }, where no transaction ends in a database of ${record.databasePages} pages`,
-      );
+      if (snapshot === undefined) return this.#wrongRecord(problem);
+      const where = `where no transaction ends in a database of ${record.databasePages} pages`;
+      return this.#tools.wrong(`${this.#ofSnapshot(snapshot, record)}, ${where}`);
     }
     const [values, origin] = [this.#values, this.#origin];
     const isBefore = origin !== undefined && comparePlaces({ index: this.#index, offset: record.end }, origin) < 0;
@@ -221,11 +225,8 @@ export class CarriedState {
     const says = `the checksum ${hex(record.checksum)} of the database there (expected ${
       hex(values.checksum())
     }, ${made})`;
-    this.#tools.wrong(
-      snapshot === undefined
-        ? this.#ofRecord(`the record that ends at ${record.end} says ${says}`)
-        : `${this.#ofSnapshot(snapshot, record)}, and says ${says}`,
-    );
+    if (snapshot === undefined) return this.#wrongRecord(`the record that ends at ${record.end} says ${says}`);
+    this.#tools.wrong(`${this.#ofSnapshot(snapshot, record)}, and says ${says}`);
   }
 
   /** Whether it ends there between two frames of the WAL; one of a snapshot may lie behind an end that is open. */
@@ -236,32 +237,34 @@ export class CarriedState {
     end: number,
     isTold: boolean,
   ): boolean {
-    const tell = (problem: string) => isTold ? this.#tools.wrong(problem) : undefined;
+    const tell = (problem: string) => {
+      if (!isTold) return;
+      if (snapshot === undefined) this.#wrongRecord(`the record that ends at ${record.end} ${problem}`);
+      else this.#tools.wrong(`${this.#ofSnapshot(snapshot, record)}, ${problem}`);
+    };
     if (record.pageSize !== pageSize) {
-      const problem = `pages of ${record.pageSize} bytes (expected ${pageSize}, as in the WAL)`;
-      tell(
-        snapshot === undefined
-          ? this.#ofRecord(`the record that ends at ${record.end} says ${problem}`)
-          : `${this.#ofSnapshot(snapshot, record)}, and says ${problem}`,
-      );
+      const says = `says pages of ${record.pageSize} bytes (expected ${pageSize}, as in the WAL)`;
+      tell(snapshot === undefined ? says : `and ${says}`);
       return false;
     }
     const isBetween = isBetweenFrames(record.end, this.#frameSize);
     if (snapshot === undefined) {
-      if (!isBetween) {
-        tell(this.#ofRecord(`the record that ends at ${record.end} does not end between two frames`));
-      }
+      if (!isBetween) tell("does not end between two frames");
       return isBetween;
     }
     // An index that a resync closes may be one that the replica was only brought over.
     const isBeyond = lastRecord?.indexClosed === true && lastRecord.kind !== "resync" && record.end > lastRecord.end;
-    if (!isBetween) tell(`${this.#ofSnapshot(snapshot, record)}, which is not between two frames`);
-    else if (isBeyond) {
-      tell(
-        `${this.#ofSnapshot(snapshot, record)} (expected at most ${lastRecord.end}, where that index ends)`,
-      );
+    if (!isBetween) tell("which is not between two frames");
+    else if (isBeyond && isTold) {
+      const expected = `expected at most ${lastRecord.end}, where that index ends`;
+      this.#tools.wrong(`${this.#ofSnapshot(snapshot, record)} (${expected})`);
     }
     return isBetween && record.end <= end;
+  }
+
+  /** What a record of the WAL says is not so. */
+  #wrongRecord(problem: string): void {
+    if (++this.#wrongRecords <= WRONG_RECORDS_TOLD) this.#tools.wrong(this.#ofRecord(problem));
   }
 
   #ofRecord(problem: string): string {

@@ -106,6 +106,22 @@ Deno.test("a signal ends every command while the device of its config hangs", ()
     }
   }));
 
+Deno.test("--timeout ends verify while the device of its config, of a database or of its state hangs", () =>
+  withTemporaryFolder(async (folder) => {
+    Deno.writeTextFileSync(`${folder}/database.yml`, "dbs: [{path: mounted/app.db, replicas: [{path: r}]}]");
+    Deno.writeTextFileSync(`${folder}/state.yml`, "dbs: [{path: app.db, meta-path: mounted/s, replicas: [{path: r}]}]");
+    for (const config of ["mounted/c.yml", "database.yml", "state.yml"]) {
+      const words = ["verify", "--timeout", "1s", "--config", config];
+      const { code, stderr } = await runInProcess(words, folder, {}, { files: silentBelow(`${folder}/mounted`) });
+      assertMatch(
+        stderr,
+        /^Cannot (?:read config|look at) \S+: it was interrupted \(--timeout 1s was over\)\n/,
+        config,
+      );
+      assertEquals(code, 75, config);
+    }
+  }));
+
 Deno.test("every command ends, and says so, when the device of a database or of its state hangs", () =>
   withTemporaryFolder(async (folder) => {
     for (const entry of ["path: mounted/app.db", "path: app.db, meta-path: mounted/s"]) {

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "../support/assert.ts";
-import { SystemClock } from "../../lib/platform/clock.ts";
+import { SystemClock, unlessLate } from "../../lib/platform/clock.ts";
 import { SystemRandom } from "../../lib/platform/random.ts";
 
 const clock = new SystemClock();
@@ -40,6 +40,17 @@ Deno.test("sleep() of more than the 25 days that a timer can wait does not end a
   assertEquals(ended, false);
   controller.abort();
   await sleeping;
+});
+
+Deno.test("unlessLate() waits for nobody whose signal is aborted, before or meanwhile", async () => {
+  const start = clock.monotonicMs();
+  const never = new Promise<never>(() => {});
+  assertEquals(await unlessLate(clock, 60_000, never, AbortSignal.abort()), undefined);
+  const controller = new AbortController();
+  const waiting = unlessLate(clock, 60_000, never, controller.signal);
+  controller.abort();
+  assertEquals(await waiting, undefined);
+  assert(clock.monotonicMs() - start < 30_000);
 });
 
 Deno.test("sleep() of no time still lets others have their turn", async () => {

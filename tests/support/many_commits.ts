@@ -22,6 +22,8 @@ export interface ManyCommits {
   readonly commits: number;
   /** Records behind them that speak of no further frame: a resync each, which no reader passes over. */
   readonly idle?: number;
+  /** What the records say; the frames say 2. */
+  readonly databasePages?: number;
 }
 
 /** Two pages, the first of which each commit writes again, as zeros. */
@@ -52,7 +54,7 @@ export async function manyCommits(folder: string, layout: "raw" | "litestream", 
   frame.close();
 }
 
-function* recordsOf({ commits, idle = 0 }: ManyCommits): Generator<CommitRecord> {
+function* recordsOf({ commits, idle = 0, databasePages = 2 }: ManyCommits): Generator<CommitRecord> {
   for (let slot = 0; slot < commits + idle; slot++) {
     const isIdle = slot >= commits;
     yield {
@@ -61,7 +63,7 @@ function* recordsOf({ commits, idle = 0 }: ManyCommits): Generator<CommitRecord>
       start: slot === 0 ? asOffset(0) : offsetAfter(Math.min(slot, commits), PAGE_SIZE),
       end: offsetAfter(Math.min(slot + 1, commits), PAGE_SIZE),
       capturedAtMs: EPOCH_MS + 10_000 + slot,
-      databasePages: 2,
+      databasePages,
       ...(isIdle ? { confirmedAt: { index: INDEX, offset: asOffset(0) } } : {}),
       capturedLate: false,
       indexClosed: false,

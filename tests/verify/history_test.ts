@@ -7,6 +7,7 @@ import type { ReplicaReport } from "../../lib/verify/report.ts";
 import { verifyReplica } from "../../lib/verify/verify.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type Exchange, EXCHANGES, exchangeScene, takeFromOther } from "../support/exchanged_history.ts";
+import { manyCommits } from "../support/many_commits.ts";
 import { RecordedDatabase, type RecordingOptions } from "../support/recorded_database.ts";
 import { aStore } from "../support/replica_builder.ts";
 import { withoutHomes } from "../support/older_records.ts";
@@ -44,6 +45,18 @@ async function recorded(folder: string, options: Partial<RecordingOptions>): Pro
   Deno.mkdirSync(folder, { recursive: true });
   return await RecordedDatabase.make(folder, { ...HISTORY, seed: 1, ...options });
 }
+
+Deno.test("verifyReplica() tells some of a thousand records that are wrong, and how many more there are", () =>
+  withTemporaryFolder(async (folder) => {
+    for (const layout of LAYOUTS) {
+      await manyCommits(`${folder}/${layout}`, layout, { commits: 1_000, databasePages: 3 });
+      const told = (await verify(folder, aStore(`${folder}/${layout}`, layout))).findings
+        .filter(({ rung }) => rung === "intact").map(({ problem }) => problem);
+      assertEquals(told.length, 17, told.join("\n"));
+      assertMatch(told[0] ?? "", /the record that ends at 568 says 3 pages \(expected 2, as its last frame says\)$/);
+      assertMatch(told[16] ?? "", /: 984 more of its records say what is not so$/);
+    }
+  }));
 
 for (const layout of LAYOUTS) {
   for (const [seed, pageSize] of [[1, 1024], [2, 4096], [3, 512], [4, 1024]] as const) {
