@@ -439,6 +439,7 @@ export class FileReplicator {
       reason: damage,
     });
     await this.#store.cutWal(generation, entry.index, offset);
+    this.#look.noteCut();
   }
 
   /** The pages that changed since the replica's end, then the present index. */

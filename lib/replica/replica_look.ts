@@ -85,9 +85,14 @@ export class ReplicaLook {
 
   /** A catalog that is read anew, and from which the next look goes on; that is due at once. */
   async catalogAnew(generation: Generation): Promise<GenerationCatalog> {
-    this.#memory = new CatalogMemory();
+    this.#memory = this.#memory.readAnew();
     this.hasten();
     return await this.#options.store.catalog(generation, this.#memory);
+  }
+
+  /** The end was cut off on purpose. */
+  noteCut(): void {
+    this.#memory = new CatalogMemory();
   }
 
   /** `written` is known to have been durable there. */

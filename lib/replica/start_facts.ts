@@ -79,6 +79,7 @@ export async function gatherStart(
   const entry = catalog.wals.at(-1);
   if (entry !== undefined) {
     const { damage, offset } = await findIntactEnd(store, generation, entry);
+    if (damage !== undefined && entry.isReplaced === true) return { kind: "other", reason: damage };
     if (damage !== undefined) return { kind: "damaged", entry, offset, damage };
   }
   const changes = source.changesSince(end.index, place);
@@ -121,8 +122,9 @@ async function lookForDamage(
   reason: string,
 ): Promise<Start> {
   const entry = catalog.wals.at(-1);
-  // What belongs elsewhere may be the only copy there is of it: it is left where it is.
+  // What belongs elsewhere may be the only copy there is of it: it is left where it is. So is what is no file.
   if (entry === undefined || entry.isUnread === true || entry.isForeign === true) return { kind: "other", reason };
+  if (entry.isReplaced === true) return { kind: "other", reason: entry.recordProblem ?? reason };
   const { generation } = catalog;
   const { offset, damage } = await findIntactEnd(store, generation, entry);
   if (damage === undefined) return { kind: "other", reason };

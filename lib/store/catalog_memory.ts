@@ -2,18 +2,37 @@
  * What was read of objects for a catalog, by the look that they had in a listing: who looks again and again need not read
  * again what a listing shows as it was.
  */
+import type { Generation } from "../position/generation.ts";
+import type { Index } from "../position/position.ts";
 import type { SnapshotEntry, WalEntry } from "./generation_store.ts";
+import { SeenSegments } from "./seen_segments.ts";
 
 type Read<Entry> = { readonly look: string; readonly entry: Entry };
 
 export class CatalogMemory {
   readonly snapshots = new Remembered<SnapshotEntry>();
   readonly wals = new Remembered<WalEntry>();
+  readonly #seen: SeenSegments;
+
+  constructor(seen: SeenSegments = new SeenSegments()) {
+    this.#seen = seen;
+  }
 
   /** A catalog begins: what it does not ask for is forgotten with the next one. */
   begin(): void {
     this.snapshots.begin();
     this.wals.begin();
+  }
+
+  /** The segments of a generation, of which `first` is the first index now, that this and earlier memories were shown. */
+  seenIn(generation: Generation, first: Index): SeenSegments {
+    this.#seen.enter(generation, first);
+    return this.#seen;
+  }
+
+  /** Without what was read of objects; which of them there were is still known. */
+  readAnew(): CatalogMemory {
+    return new CatalogMemory(this.#seen);
   }
 }
 

@@ -7,7 +7,7 @@ import { encodeFrame } from "../lz4/frame_encoder.ts";
 import { withTrailerEnding } from "../lz4/trailer.ts";
 import type { Generation } from "../position/generation.ts";
 import { formatSegmentKey, formatSnapshotKey } from "../position/litestream_names.ts";
-import type { Layout } from "../position/object_names.ts";
+import { type Layout, nameObject } from "../position/object_names.ts";
 import { asIndex, asOffset, type Index, type Offset } from "../position/position.ts";
 import { NOBODY_KNOWS } from "./commit_log.ts";
 import { CatalogMemory, type ListedLook, lookOf } from "./catalog_memory.ts";
@@ -120,6 +120,11 @@ export class LitestreamStore implements GenerationStore {
     });
     const snapshots = looked.flatMap((entry) => entry ?? []);
     await this.#judgeWriter(generation, listing, snapshots, wals);
+    const seen = memory.seenIn(generation, wals[0]?.index ?? asIndex(0));
+    for (const [slot, entry] of wals.entries()) {
+      const problem = seen.problemIn(entry.index, listing.segments.get(entry.index) ?? []);
+      if (problem !== undefined) wals[slot] = withoutSegments(entry, generation, problem);
+    }
     const isEmpty = snapshots.length === 0 && wals.length === 0;
     const { damage, drafts } = listing;
     const unfinished = damage === undefined ? await unfinishedIn(this.#client, generation, drafts, isEmpty) : {};
@@ -423,6 +428,13 @@ export class LitestreamStore implements GenerationStore {
       recordCount: segments.length,
     };
     if (this.#isBlind) return { ...basis, isUnread: true, recordProblem: "it is encrypted" };
+    const replaced = segments.findIndex(({ instead }) => instead !== undefined);
+    if (replaced !== -1) {
+      const { key, instead, offset } = segments[replaced] ?? {};
+      const before = await this.#walEntry(generation, index, segments.slice(0, replaced), isLast);
+      const recordProblem = `Cannot read ${key}: it is ${instead}, not a file`;
+      return { ...before, ...basis, recordProblem, promisedEnd: asOffset((offset ?? 0) + 1), isReplaced: true };
+    }
     let damage: Pick<WalEntry, "recordProblem" | "promisedEnd" | "isForeign"> | undefined;
     let known: Pick<WalEntry, "lastRecord" | "isPeers"> = {};
     // What stands behind one that cannot be read leads nowhere, and there may be any number: after some, the rest is halved.
@@ -480,6 +492,13 @@ export class LitestreamStore implements GenerationStore {
 
 function ofAnotherKind(key: string): string {
   return `${key} is damaged: it holds a record of another kind (does it stand under another object's name?)`;
+}
+
+/** Nobody knows where its states end any more. */
+function withoutSegments(entry: WalEntry, generation: Generation, problem: string): WalEntry {
+  const { lastRecord: _, ...rest } = entry;
+  const key = nameObject({ layout: "litestream", generation }, entry.index, "wal");
+  return { ...rest, recordProblem: `${key}: ${problem}`, promisedEnd: NOBODY_KNOWS };
 }
 
 function asListed({ sizeBytes, createdAtMs }: ListedSnapshot | Segment): ListedLook {

@@ -7,6 +7,7 @@ import type { Layout } from "../../lib/position/object_names.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type Daemon, startReplicate, until } from "../support/daemon.ts";
 import { comparePages } from "../support/database_image.ts";
+import { THINGS } from "../support/things.ts";
 import { runTailrace } from "../support/tailrace.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
@@ -216,6 +217,66 @@ for (const layout of ["raw", "litestream"] as const) {
     await scene.end();
     await expectRestored(scene);
   });
+}
+
+harmed(
+  "has lost a segment in the middle of its newest index is mended by the daemon by itself",
+  "litestream",
+  async (scene) => {
+    const config = configOf(scene, "replica-check-interval: 50ms");
+    await using daemon = await replicateAll(scene, config);
+    const application = scene.application();
+    for (let segment = 0; segment < 3; segment++) {
+      insert(application, 1);
+      await scene.replicated();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 500)); // For a look at them.
+    const folder = `${scene.replica}/generations/${await generationOf(scene)}/wal`;
+    const segments = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => /^0*3_/.test(name)).sort();
+    assert(segments.length >= 3, segments.join());
+    await daemon.whileStopped(() => Deno.removeSync(`${folder}/${segments[1]}`));
+    await daemon.line(`wal/00000003_*.wal.lz4: 1 of ${segments.length} segments that were there is missing`);
+    // It is written once more from the shadow WAL.
+    assertMatch(await daemon.line("The replica can be restored to its end again"), /; no state is lost/);
+    const verified = await runTailrace(["verify", "--config", config]);
+    assertEquals(verified.code, 0, verified.stdout);
+    insert(application, 1);
+    application.close();
+    assertEquals(await daemon.stop(), 0);
+    await expectRestored(scene);
+  },
+);
+
+/** Nothing of it may be opened: who does so waits for ever, or reads without end. */
+const ENDLESS = ["a pipe", "a full folder", "an endless link"];
+
+for (const layout of ["raw", "litestream"] as const) {
+  for (const thing of ENDLESS) {
+    harmed(
+      `has ${thing} in the place of its newest WAL ends nothing, and is whole after the next snapshot`,
+      layout,
+      async (scene) => {
+        const config = configOf(scene, "replica-check-interval: 100ms");
+        await using daemon = await replicateAll(scene, config);
+        const folder = `${scene.replica}/generations/${await generationOf(scene)}/wal`;
+        await daemon.whileStopped(() => {
+          const newest = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => /\.wal/.test(name))
+            .sort().at(-1);
+          const [path, aside] = [`${folder}/${newest}`, `${scene.folder}/aside`];
+          Deno.renameSync(path, aside);
+          THINGS[thing]?.(path, aside);
+        });
+        const application = scene.application();
+        insert(application, 20);
+        const made = await runTailrace(["snapshot", "--config", config, scene.database]);
+        assertEquals(made.code, 0, made.stderr);
+        insert(application, 20);
+        application.close();
+        assertEquals(await daemon.stop(), 0, daemon.text);
+        await expectRestored(scene);
+      },
+    );
+  }
 }
 
 Deno.test({

@@ -1,7 +1,6 @@
 /** Whatever stands in the place of a file of the state: each command ends and says it, and the next run goes on when it is gone. */
-import { equalBytes } from "../../lib/base/bytes.ts";
 import { assertEquals } from "../support/assert.ts";
-import { makeNode } from "../support/no_files.ts";
+import { THINGS } from "../support/things.ts";
 import { randomInteger, seededRandom } from "../support/random.ts";
 import { type CommandResult, runTailrace } from "../support/tailrace.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
@@ -9,40 +8,6 @@ import { insert, type Scene, withScene } from "./scene.ts";
 const SEED = 15;
 /** Of some two hundred. */
 const CASES = 8;
-const HUGE_BYTES = 2 ** 40;
-
-/** False where the thing cannot stand there. */
-type Thing = (path: string, aside: string) => unknown;
-
-function whereFile(change: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>): Thing {
-  return (path, aside) => {
-    if (!Deno.statSync(aside).isFile) return false;
-    const bytes = Deno.readFileSync(aside);
-    const changed = change(bytes.slice());
-    if (equalBytes(changed, bytes)) return false;
-    Deno.writeFileSync(path, changed);
-    return true;
-  };
-}
-
-const THINGS: Readonly<Record<string, Thing>> = {
-  "nothing": () => {},
-  "an empty file": (path) => Deno.writeTextFileSync(path, ""),
-  "half of it": whereFile((bytes) => bytes.subarray(0, bytes.length >> 1)),
-  "it with a bit flipped": whereFile((bytes) => bytes.map((byte, at) => at === bytes.length >> 1 ? byte ^ 0x10 : byte)),
-  "garbage": (path) => Deno.writeFileSync(path, new Uint8Array(5_000).map((_, at) => at * at + 7)),
-  "a folder": (path) => Deno.mkdirSync(path),
-  "a full folder": (path) => Deno.mkdirSync(`${path}/something`, { recursive: true }),
-  "a pipe": (path) => void makeNode("pipe", path),
-  "a link to nowhere": (path) => Deno.symlinkSync("/nowhere/at/all", path),
-  "an endless link": (path) => Deno.symlinkSync("/dev/zero", path),
-  "a link to what was there": (path, aside) => Deno.symlinkSync(aside, path),
-  "a sparse file": (path) => {
-    Deno.writeTextFileSync(path, "");
-    Deno.truncateSync(path, HUGE_BYTES);
-  },
-};
-
 /** Rows that were wrong once, besides those that are chosen. */
 const KNOWN: readonly (readonly [kind: string, thing: string])[] = [
   ["replicas", "a folder"],

@@ -1,6 +1,7 @@
 import { FileReplicaClient } from "../../lib/clients/file/client.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { CatalogMemory } from "../../lib/store/catalog_memory.ts";
+import type { WalEntry } from "../../lib/store/generation_store.ts";
 import { LitestreamStore } from "../../lib/store/litestream_store.ts";
 import { RawStore } from "../../lib/store/raw_store.ts";
 import { assertEquals } from "../support/assert.ts";
@@ -53,6 +54,15 @@ for (const layout of ["raw", "litestream"] as const) {
       assertEquals([list, Object.values(reads).every((count) => count <= 4)], [2, true], JSON.stringify(calls));
       assertEquals(touched, await counted());
       Deno.removeSync(`${path}/${newest}`);
-      assertEquals(await counted(memory), await counted());
+      const [remembered, alone] = [await counted(memory), await counted()];
+      if (layout === "raw") return assertEquals(remembered, alone);
+      // Of its two segments the other is still there, and alone it looks whole.
+      assertEquals([alone.wals.at(-1)?.lastRecord?.end, alone.wals.at(-1)?.recordProblem], [4152, undefined]);
+      const { lastRecord: _, ...rest } = alone.wals.at(-1) ?? {};
+      const recordProblem = `${
+        path.slice(root.length + 1)
+      }/00000013_*.wal.lz4: 1 of 2 segments that were there is missing`;
+      assertEquals(remembered.wals.at(-1), { ...rest, recordProblem, promisedEnd: Infinity } as WalEntry);
+      assertEquals(await counted(memory.readAnew()), remembered);
     }));
 }
