@@ -15,6 +15,11 @@ interface Placed {
   readonly record: CommitRecord;
 }
 
+interface Snapshot {
+  readonly key: string;
+  readonly record: CommitRecord;
+}
+
 /** Who is told of an index what is not in order, a clause that names the object: once, and what is wrong before what is odd. */
 export interface TimesTold {
   readonly wrong: (problem: string) => void;
@@ -31,6 +36,8 @@ export class RecordTimes {
   readonly #told: TimesTold;
   /** Of the index before, its last record. */
   #before: Placed | undefined;
+  /** Snapshots of states at the end of the index before: the first commit behind them is in the next one. */
+  #unfollowed: Snapshot[] = [];
 
   constructor(catalog: GenerationCatalog, told: TimesTold) {
     this.#catalog = catalog;
@@ -54,7 +61,11 @@ export class RecordTimes {
   }
 
   *#all(index: Index, before: Placed | undefined, records: CommitRecords): Generator<Found> {
+    const unfollowed = before === undefined ? [] : this.#unfollowed;
+    this.#unfollowed = [];
     yield* this.#ofRecords(index, before, records);
+    const [first] = records;
+    for (const snapshot of unfollowed) if (first?.indexClosed === false) yield* this.#ofFollowed(snapshot, first);
     yield* this.#ofSnapshots(index, before, records);
   }
 
@@ -84,15 +95,18 @@ export class RecordTimes {
       const key = nameObject(this.#catalog, name, "record");
       const found = problemOf(key, record, earlier);
       if (found !== undefined) yield { ...found, problem: `${found.problem})` };
-      const isMuchLater = behind !== undefined && !behind.capturedLate &&
-        record.capturedAtMs > behind.capturedAtMs + limits.clockAheadMaxMs;
-      if (isMuchLater) {
-        const problem = `${key} is of ${timeOf(record)} (expected at most ${
-          timeOf(behind)
-        }, that of the record behind it)`;
-        yield { problem, isWrong: record.isAtHome === true && behind.isAtHome === true };
-      }
+      // A closing record that is late may say of the clock what the next one does not say again.
+      if (behind === undefined && records.at(-1)?.capturedLate !== true) this.#unfollowed.push({ key, record });
+      else if (behind !== undefined) yield* this.#ofFollowed({ key, record }, behind);
     }
+  }
+
+  /** Of a snapshot and the first commit that was captured behind its state. */
+  *#ofFollowed({ key, record }: Snapshot, behind: CommitRecord): Generator<Found> {
+    if (behind.capturedLate || behind.kind === "resync" || record.capturedAtMs > limits.recordTimeMaxMs) return;
+    if (record.capturedAtMs <= behind.capturedAtMs + limits.clockAheadMaxMs) return;
+    const problem = `${key} is of ${timeOf(record)} (expected at most ${timeOf(behind)}, that of the record behind it)`;
+    yield { problem, isWrong: record.isAtHome === true && behind.isAtHome === true };
   }
 }
 

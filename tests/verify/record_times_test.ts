@@ -81,6 +81,27 @@ Deno.test("RecordTimes tells a snapshot's time before that of its state, or more
   assertEquals(at(1, { capturedLate: true }), 0);
 });
 
+Deno.test("RecordTimes tells a snapshot's time at the end of its index by the first commit of the next one", () => {
+  const closing = aRecord(10, 5 * MINUTE_MS, { start: asOffset(10), indexClosed: true });
+  const next = aRecord(10, 6 * MINUTE_MS);
+  const at = (atMs: number, others: readonly (readonly CommitRecord[])[], last = closing) => {
+    const snapshot = aRecord(10, atMs, { kind: "snapshot" });
+    return told([[aRecord(10, 5 * MINUTE_MS), last], ...others], snapshot);
+  };
+  assertEquals(at(7 * MINUTE_MS, [[next]]), []);
+  assertEquals(at(7 * MINUTE_MS + 1, [[next]]), [
+    "generations/00000000000000aa/snapshots/0000000000000000.record is of 1970-01-01T00:07:00.001Z",
+  ]);
+  assertEquals(at(8 * MINUTE_MS, []), [], "no commit follows");
+  assertEquals(at(8 * MINUTE_MS, [[{ ...next, capturedLate: true }]]), []);
+  assertEquals(
+    at(8 * MINUTE_MS, [[next]], { ...closing, capturedLate: true }),
+    [],
+    "that says of the clock what is to say",
+  );
+  assertEquals(at(8 * MINUTE_MS, [[{ ...next, kind: "resync" }]]), []);
+});
+
 Deno.test("RecordTimes says nothing of a snapshot of a state that a replica was brought over by a resync", () => {
   const snapshot = aRecord(10, 1, { kind: "snapshot" });
   assertEquals(told([[aRecord(10, 5 * MINUTE_MS, { kind: "resync" })]], snapshot), []);
