@@ -160,11 +160,12 @@ function refusedWithOthers(
   const refusal = lossOf(lost);
   const others = generations.filter((other) => other !== lost);
   const next = others.length === 0 ? undefined : planRestore(others, { ...target, kind: "latest" });
+  const reachable = next?.kind === "plan" ? { generation: next.generation, point: next.end } : next?.reachable;
   return {
     kind: "refused",
     code: refusal?.code ?? "gap",
     problem: refusal?.problem ?? nothingWhole(generations),
-    ...(next?.kind === "plan" ? { reachable: { generation: next.generation, point: next.end } } : {}),
+    ...(reachable === undefined ? {} : { reachable }),
   };
 }
 

@@ -597,3 +597,13 @@ Deno.test("A generation that cannot be listed is passed over only where what is 
     ]);
   }
 });
+
+Deno.test("planRestore() names the newest state that is left, however many generations cannot be told", () => {
+  const stray = (generation: string) => ({ ...someFacts({ generation, snapshots: [] }), damage: "it is a link" });
+  const all = [stray("00000000000000cc"), stray("00000000000000dd"), someFacts(WHOLE)];
+  for (const strays of [1, 2]) {
+    const made = planRestore(all.slice(-1 - strays), LATEST);
+    assert(made.kind === "refused" && made.code === "corrupt");
+    assertEquals([made.reachable?.generation, ...reach(made) ?? []], [GENERATION, 2, after(5)]);
+  }
+});
