@@ -49,6 +49,8 @@ export class CarriedState {
   readonly #catalog: GenerationCatalog;
   readonly #tools: CarriedTools;
   readonly #snapshots: readonly (Place & { readonly name: Index; readonly record: CommitRecord })[];
+  /** Of images whose records have no checksum: the one that they make. */
+  readonly #made = new Map<Index, Uint8Array>();
   /** Where the values are the state from; undefined while it is not known. */
   #origin: Origin | undefined;
   /** Undefined also of a database that has no pages yet. */
@@ -82,6 +84,10 @@ export class CarriedState {
     this.#before = undefined;
   }
 
+  get isKnown(): boolean {
+    return this.#origin !== undefined;
+  }
+
   /** What comes now is of this index. A snapshot at its beginning is of the state that the index before led to. */
   async enter(index: Index): Promise<void> {
     this.#index = index;
@@ -91,6 +97,14 @@ export class CarriedState {
     for (const { record, name } of this.#snapshots.filter((one) => one.index === index && one.offset === 0)) {
       await this.#compare({ record, snapshot: name, isPoint: true }, this.#values?.pages ?? 0);
     }
+  }
+
+  /** The image of a snapshot was read, whose record does not say what it makes. */
+  async imaged({ index: name }: SnapshotEntry, checksum: Uint8Array): Promise<void> {
+    this.#made.set(name, checksum);
+    const own = this.#snapshots.find((one) => one.name === name && one.index === this.#index && one.offset === 0);
+    if (own === undefined || this.#origin === undefined || this.#before?.endsInResync === true) return;
+    await this.#compare({ record: own.record, snapshot: name, isPoint: true }, this.#values?.pages ?? 0);
   }
 
   /** The image of a snapshot is read; who does so gives the values of its pages. Undefined where nobody needs them. */
@@ -216,17 +230,20 @@ export class CarriedState {
     const [values, origin] = [this.#values, this.#origin];
     const isBefore = origin !== undefined && comparePlaces({ index: this.#index, offset: record.end }, origin) < 0;
     if (!(isBefore && origin.isExact)) await values?.resize(record.databasePages, this.#tools.turn);
-    if (record.checksum === undefined) return;
+    const checksum = record.checksum ?? (snapshot === undefined ? undefined : this.#made.get(snapshot));
+    if (checksum === undefined) return;
     const isCompared = values !== undefined && origin !== undefined && !isBefore && isPoint;
-    this.#tools.compared(isCompared);
-    if (!isCompared || equalBytes(values.checksum(), record.checksum)) return;
+    if (record.checksum !== undefined) this.#tools.compared(isCompared);
+    if (!isCompared || equalBytes(values.checksum(), checksum)) return;
     this.lose();
     const made = `as the snapshot of index ${formatIndex(origin.name)} and the WAL from there on make it`;
-    const says = `the checksum ${hex(record.checksum)} of the database there (expected ${
-      hex(values.checksum())
-    }, ${made})`;
+    const says = `the checksum ${hex(checksum)} of the database there (expected ${hex(values.checksum())}, ${made})`;
     if (snapshot === undefined) return this.#wrongRecord(`the record that ends at ${record.end} says ${says}`);
-    this.#tools.wrong(`${this.#ofSnapshot(snapshot, record)}, and says ${says}`);
+    this.#tools.wrong(
+      record.checksum === undefined
+        ? `${this.#ofSnapshot(snapshot, record, "snapshot")}, and has ${says}`
+        : `${this.#ofSnapshot(snapshot, record)}, and says ${says}`,
+    );
   }
 
   /** Whether it ends there between two frames of the WAL; one of a snapshot may lie behind an end that is open. */
@@ -271,9 +288,9 @@ export class CarriedState {
     return `${this.#nameWal()}, ${describeRecord(this.#index, problem)}`;
   }
 
-  #ofSnapshot(name: Index, { end }: CommitRecord): string {
+  #ofSnapshot(name: Index, { end }: CommitRecord, kind: "record" | "snapshot" = "record"): string {
     const position = { generation: this.#catalog.generation, index: this.#index, offset: asOffset(end) };
-    return `${nameObject(this.#catalog, name, "record")} is of ${formatPosition(position)}`;
+    return `${nameObject(this.#catalog, name, kind)} is of ${formatPosition(position)}`;
   }
 
   #nameWal(): string {

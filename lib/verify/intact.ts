@@ -127,7 +127,8 @@ async function checkSnapshot(
   const imageBytes = entry.imageBytes ?? entry.sizeBytes;
   const impossible = impossibleClaim(pageSize * record.databasePages, imageBytes + walBytesOf(catalog, entry));
   if (impossible !== undefined) return { code: "corrupt", problem: `${key}: ${impossible}` };
-  const sum = await imageSum(store, catalog, entry, record, tools);
+  const isWanted = entry.isPeers !== true && (checksum !== undefined || state.isKnown);
+  const sum = isWanted ? await imageSum(store, catalog, entry, record, tools) : undefined;
   const began = state.beginImage(entry, record);
   const compared = images.beginImage(entry, record);
   const chunkBytes = Math.min(limits.restoreChunkBytes, imageBytes);
@@ -173,6 +174,7 @@ async function checkSnapshot(
     })`;
     return { code: "corrupt", problem };
   }
+  if (made !== undefined && checksum === undefined) await state.imaged(entry, made);
   const imagePages = pageSize === 0 ? 0 : Math.floor(imageBytes / pageSize);
   await began?.began(imagePages);
   compared?.began(imagePages);
@@ -194,17 +196,16 @@ function walBytesOf({ wals }: GenerationCatalog, { index, stateIndex = index }: 
 
 /**
  * The sum that the image must lead to. One that was streamed is a state only with the WAL from the first frame of its name's
- * index to the position of its record: what that changes counts instead of what the image holds. Undefined where there is
- * nothing to compare with, or too much to keep in memory.
+ * index to the position of its record: what that changes counts instead of what the image holds. Undefined where that is too
+ * much to keep in memory.
  */
 async function imageSum(
   store: GenerationStore,
   catalog: GenerationCatalog,
   entry: SnapshotEntry,
-  { pageSize, databasePages, checksum, end }: CommitRecord,
+  { pageSize, databasePages, end }: CommitRecord,
   tools: IntactTools,
 ): Promise<ImageSum | undefined> {
-  if (checksum === undefined || entry.isPeers === true) return undefined;
   const { index, stateIndex } = entry;
   if (stateIndex === undefined) return new ImageSum(databasePages, pageSize, new Map());
   const later = new Map<number, readonly [number, number]>();

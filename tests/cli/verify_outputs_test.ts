@@ -43,7 +43,7 @@ const DAMAGES: readonly Damage[] = [
   },
   {
     name: "a bit of the last snapshot, whose record has no checksum",
-    from: "restore",
+    from: "intact",
     code: 4,
     do: (replica) => changeByte(replica.path(2, "snapshot"), 5_000, (byte) => byte ^ 1),
   },

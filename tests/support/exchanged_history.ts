@@ -132,6 +132,18 @@ export const EXCHANGES: readonly Exchange[] = [
     },
   },
   {
+    kind: "a bit of a later snapshot whose record has no checksum",
+    layouts: RAW,
+    named: ({ snapshots }) => snapshots.slice(1, 2),
+    apply: ({ generation, snapshots: [, name], root }) => {
+      const path = `${root}/generations/${generation}/snapshots/${hexOf(name, "raw")}.snapshot`;
+      const image = Deno.readFileSync(path);
+      image[200] = (image[200] ?? 0) ^ 1;
+      Deno.writeFileSync(path, image);
+      changeSnapshotRecord(root, generation, name, ({ checksum: _, ...record }) => record);
+    },
+  },
+  {
     kind: "another page size in a snapshot's record",
     layouts: RAW,
     named: ({ snapshots }) => snapshots.slice(1, 2),
