@@ -1,6 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
 import { limits } from "../../lib/base/limits.ts";
-import type { FileSystem } from "../../lib/platform/file_system.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { runInProcess } from "../support/command_in_process.ts";
 import { ReplicaBuilder } from "../support/replica_builder.ts";
@@ -53,7 +52,7 @@ Deno.test("a signal ends verify and restore while a device hangs, and so does --
     for (const words of [["verify", url], ["restore", "-o", "out.db", url]]) {
       let stop: (() => void) | undefined;
       const { code, stderr } = await runInProcess(words, folder, { TMPDIR: folder }, {
-        files: whenCalledBelow(`${folder}/mounted`, () => stop?.()),
+        files: silentBelow(`${folder}/mounted`, [], () => stop?.()),
         onSignal: (callback) => {
           stop = () => callback("SIGTERM");
           return () => stop = undefined;
@@ -95,7 +94,7 @@ Deno.test("a signal ends every command while the device of its config hangs", ()
       let stop: (() => void) | undefined;
       const words = command === "restore" ? [command, "-o", "out.db", "app.db"] : [command];
       const { code, stderr } = await runInProcess([...words, "--config", config], folder, {}, {
-        files: whenCalledBelow(`${folder}/mounted`, () => stop?.()),
+        files: silentBelow(`${folder}/mounted`, [], () => stop?.()),
         onSignal: (callback) => {
           stop = () => callback("SIGTERM");
           return () => stop = undefined;
@@ -140,7 +139,7 @@ Deno.test("every command ends, and says so, when the device of a database or of 
         const asked = Promise.withResolvers<void>();
         let stop: (() => void) | undefined;
         const { code, stderr } = await runInProcess([...command.split(" "), "--config", "c.yml"], folder, {}, {
-          files: whenCalledBelow(`${folder}/mounted`, () => isStopped ? stop?.() : asked.resolve(), calledOnLoop),
+          files: silentBelow(`${folder}/mounted`, calledOnLoop, () => isStopped ? stop?.() : asked.resolve()),
           shortMs: limits.configAnswerMaxMs,
           shortAfter: asked.promise,
           onSignal: (callback) => {
@@ -158,19 +157,3 @@ Deno.test("every command ends, and says so, when the device of a database or of 
       }
     }
   }));
-
-/** A device that is silent, and tells when it is asked. */
-function whenCalledBelow(folder: string, asked: () => void, calledOnLoop: string[] = []): FileSystem {
-  const silent = silentBelow(folder, calledOnLoop);
-  return new Proxy(silent, {
-    get: (_, name) => {
-      const method = Reflect.get(silent, name);
-      if (typeof method !== "function") return method;
-      return (...given: unknown[]) => {
-        const result = method(...given);
-        if (String(given[0]).startsWith(folder)) queueMicrotask(asked);
-        return result;
-      };
-    },
-  });
-}

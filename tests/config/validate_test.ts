@@ -8,7 +8,7 @@ import { validateDatabases } from "../../lib/config/validate.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { assert, assertEquals, assertFalse, assertRejects, assertStringIncludes } from "../support/assert.ts";
-import { silentBelow } from "../support/silent_place.ts";
+import { restAnswered, silentBelow } from "../support/silent_place.ts";
 import { SimulatedClock } from "../support/simulated_clock.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
@@ -146,7 +146,7 @@ Deno.test("validateDatabases() takes a replica by its names when its device does
       const checked = validateDatabases([aDatabase(`${folder}/a.db`, replicas)], tools, () => "config");
       while (clock.glances < replicas.length) await clock.yield();
       clock.advance(limits.deviceGlanceMs);
-      await checked;
+      await checked.finally(() => restAnswered(tools.files));
     };
     await validate(`${silent}/r`, `${silent}/r2`);
     await assertRejects(() => validate(`${silent}/r`, `${silent}/r`), ReplicationError, "is the same place as");

@@ -5,6 +5,7 @@ import { type Clock, SystemClock } from "../../lib/platform/clock.ts";
 import type { FileHandle, FileSystem } from "../../lib/platform/file_system.ts";
 import type { OutputStream, Process } from "../../lib/platform/process.ts";
 import type { Platform } from "../../lib/platform/platform.ts";
+import { restAnswered } from "./silent_place.ts";
 import { unsyncedFiles } from "./unsynced_files.ts";
 
 /** What can be seen of a run from outside: how it ended, what it wrote, and what it did to the world. */
@@ -91,6 +92,7 @@ export async function runInProcess(
     runtimeVersion: Deno.version.deno,
   };
   const code = await run(words, process, platform);
+  await restAnswered(platform.files);
   return { code, stdout: stdout.text, stderr: stderr.text, pings, hasWaited: skippedMs > 0, openAtOnce: files.most };
 }
 

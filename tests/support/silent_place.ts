@@ -1,23 +1,47 @@
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import type { FileSystem } from "../../lib/platform/file_system.ts";
 
+/** What the rest of each device was asked, and has not answered yet. */
+const underWay = new WeakMap<FileSystem, Set<Promise<unknown>>>();
+
+/** Resolves when nothing is under way any more: who gives up what is silent may give up what is asked beside it. */
+export async function restAnswered(files: FileSystem): Promise<void> {
+  const calls = underWay.get(files);
+  while (calls !== undefined && calls.size > 0) {
+    await Promise.allSettled(calls);
+    await new Promise((resolve) => setTimeout(resolve)); // Whoever has an answer asks for the next.
+  }
+}
+
 /**
  * The real files, but the device below the folder answers nothing, ever. Whoever calls it on the event loop would make the
- * whole process wait: it is told so by an error, and noted.
+ * whole process wait: it is told so by an error, and noted. `asked`: is told of each call.
  */
-export function silentBelow(folder: string, calledOnLoop: string[] = []): FileSystem {
+export function silentBelow(folder: string, calledOnLoop: string[] = [], asked: () => void = () => {}): FileSystem {
   const real = new DenoFileSystem();
-  return new Proxy(real, {
+  const calls = new Set<Promise<unknown>>();
+  const files = new Proxy(real, {
     get: (_, name) => {
       const method = Reflect.get(real, name);
       if (typeof method !== "function") return method;
       return (...given: unknown[]) => {
         const isBelow = given.some((one) => typeof one === "string" && `${one}/`.startsWith(`${folder}/`));
-        if (!isBelow) return method.apply(real, given);
+        if (!isBelow) return noted(method.apply(real, given), calls);
+        queueMicrotask(asked);
         if (String(name).endsWith("Later")) return new Promise(() => {});
         calledOnLoop.push(String(name));
         throw new Error(`${String(name)} is called on the event loop`);
       };
     },
   });
+  underWay.set(files, calls);
+  return files;
+}
+
+function noted<T>(result: T, calls: Set<Promise<unknown>>): T {
+  if (!(result instanceof Promise)) return result;
+  calls.add(result);
+  const forget = () => void calls.delete(result);
+  result.then(forget, forget);
+  return result;
 }
