@@ -253,7 +253,7 @@ const ENDLESS = ["a pipe", "a full folder", "an endless link"];
 for (const layout of ["raw", "litestream"] as const) {
   for (const thing of ENDLESS) {
     harmed(
-      `has ${thing} in the place of its newest WAL ends nothing, and is whole after the next snapshot`,
+      `has ${thing} in the place of its newest WAL ends nothing, and gets a new generation`,
       layout,
       async (scene) => {
         const config = configOf(scene, "replica-check-interval: 100ms");
@@ -268,6 +268,7 @@ for (const layout of ["raw", "litestream"] as const) {
         });
         const application = scene.application();
         insert(application, 20);
+        await daemon.line("A new generation is needed");
         const made = await runTailrace(["snapshot", "--config", config, scene.database]);
         assertEquals(made.code, 0, made.stderr);
         insert(application, 20);
