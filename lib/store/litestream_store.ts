@@ -428,17 +428,11 @@ export class LitestreamStore implements GenerationStore {
       recordCount: segments.length,
     };
     if (this.#isBlind) return { ...basis, isUnread: true, recordProblem: "it is encrypted" };
-    const replaced = segments.findIndex(({ instead }) => instead !== undefined);
-    if (replaced !== -1) {
-      const { key, instead, offset } = segments[replaced] ?? {};
-      const before = await this.#walEntry(generation, index, segments.slice(0, replaced), isLast);
-      const recordProblem = `Cannot read ${key}: it is ${instead}, not a file`;
-      return { ...before, ...basis, recordProblem, promisedEnd: asOffset((offset ?? 0) + 1), isReplaced: true };
-    }
-    let damage: Pick<WalEntry, "recordProblem" | "promisedEnd" | "isForeign"> | undefined;
     let known: Pick<WalEntry, "lastRecord" | "isPeers"> = {};
+    const replaced = segments.findIndex(({ instead }) => instead !== undefined);
+    let damage = replaced === -1 ? undefined : replacedSegment(segments[replaced]);
     // What stands behind one that cannot be read leads nowhere, and there may be any number: after some, the rest is halved.
-    for (let [low, high, damaged] = [-1, segments.length, 0]; high - low > 1;) {
+    for (let [low, high, damaged] = [-1, replaced === -1 ? segments.length : replaced, 0]; high - low > 1;) {
       const slot = damaged < DAMAGED_ONE_BY_ONE ? high - 1 : Math.floor((low + high) / 2);
       const found = await this.#recordsOf(generation, segments, slot, isLast);
       const lastRecord = "problem" in found ? undefined : found.last;
@@ -492,6 +486,19 @@ export class LitestreamStore implements GenerationStore {
 
 function ofAnotherKind(key: string): string {
   return `${key} is damaged: it holds a record of another kind (does it stand under another object's name?)`;
+}
+
+type Damage = Pick<WalEntry, "recordProblem" | "promisedEnd" | "isForeign" | "isReplaced">;
+
+/** Nobody can read what stands there, and no listing tells what it was. */
+function replacedSegment(segment: Segment | undefined): Damage | undefined {
+  if (segment === undefined) return undefined;
+  const { key, instead, offset } = segment;
+  return {
+    recordProblem: `Cannot read ${key}: it is ${instead}, not a file`,
+    promisedEnd: asOffset(offset + 1),
+    isReplaced: true,
+  };
 }
 
 /** Nobody knows where its states end any more. */

@@ -18,7 +18,8 @@ export function recordDamages({ generations, layout }: ReplicaView): Damage[] {
   const indexes = generations.flatMap(({ indexes }) => indexes);
   const snapshots = generations.flatMap((one) => one.snapshots);
   return [
-    ...indexes.flatMap((view) => [...ofTimes(view), ...ofPages(view), ...ofChecksums(view), ...ofClosing(view)]),
+    ...generations.flatMap((one) => one.indexes.flatMap((view) => ofTimes(view, isFirstOfAll(view, one)))),
+    ...indexes.flatMap((view) => [...ofPages(view), ...ofChecksums(view), ...ofClosing(view)]),
     ...(layout === "raw" ? indexes.flatMap(beyondDates) : []),
     ...generations.flatMap(({ indexes, snapshots }) => snapshots.flatMap((view) => moved(view, indexes))),
     ...snapshots.flatMap(ofSnapshot),
@@ -31,11 +32,18 @@ function slotsOf({ records }: IndexView): number[] {
   return [...new Set([0, Math.floor(last / 2), last])].filter((slot) => slot >= 0);
 }
 
-function ofTimes(view: IndexView): Damage[] {
+/** Nothing of its generation is of a state before its first record: that may be as old as anything. */
+function isFirstOfAll(view: IndexView, { indexes, snapshots }: ReplicaView["generations"][number]): boolean {
+  const isBefore = ({ stateIndex, record }: SnapshotView) => stateIndex === view.index && record.end === 0;
+  return view === indexes[0] && !snapshots.some(isBefore);
+}
+
+function ofTimes(view: IndexView, isFirst: boolean): Damage[] {
   return TIMES.flatMap(({ kind, timeOf }) =>
-    slotsOf(view).filter((slot) => slot > 0 || kind !== "times that decrease").map((slot) =>
-      replaced(view, kind, slot, (record) => ({ capturedAtMs: timeOf(view.records[slot - 1] ?? record) }))
-    )
+    slotsOf(view).filter((slot) => slot > 0 || kind !== "times that decrease").map((slot): Damage => ({
+      ...replaced(view, kind, slot, (record) => ({ capturedAtMs: timeOf(view.records[slot - 1] ?? record) })),
+      ...(isFirst && slot === 0 && kind === "a record of 1980" ? { unseen: "contents" } : {}),
+    }))
   );
 }
 
