@@ -28,7 +28,8 @@ async function tell(
   options: { answer?: (attempt: number) => void; clock?: Clock; over?: AbortSignal; body?: string } = {},
 ): Promise<Told> {
   const [urls, bodies, complaints] = [[] as string[], [] as string[], [] as string[]];
-  const post: Parameters<typeof ping>[0]["web"]["post"] = (address, body) => {
+  const post: Parameters<typeof ping>[0]["web"]["post"] = (address, body, timeoutMs) => {
+    assertEquals(timeoutMs, 10_000);
     urls.push(address.url.reveal());
     bodies.push(body);
     options.answer?.(urls.length);
