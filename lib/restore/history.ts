@@ -51,6 +51,8 @@ export interface SnapshotPoint extends Point {
   readonly needsWal: boolean;
   /** Written by Litestream: of some moment within its index that nothing tells but its time. */
   readonly isPeers: boolean;
+  /** It lacks pages at its end that the WAL of its index brings. */
+  readonly isShort: boolean;
 }
 
 export interface Place {
@@ -75,7 +77,7 @@ export function wholeSnapshots(catalog: GenerationCatalog): readonly SnapshotPoi
 }
 
 function snapshotPoint(entry: SnapshotEntry, record: CommitRecord): SnapshotPoint {
-  const { index, stateIndex, sizeBytes, imageBytes = sizeBytes, isPeers = false } = entry;
+  const { index, stateIndex, sizeBytes, imageBytes = sizeBytes, isPeers = false, isShort = false } = entry;
   const point = pointOf(stateIndex ?? index, record);
   const replay = stateIndex === undefined ? point : { index, offset: asOffset(0) };
   return {
@@ -86,6 +88,7 @@ function snapshotPoint(entry: SnapshotEntry, record: CommitRecord): SnapshotPoin
     replay,
     needsWal: stateIndex !== undefined && !isPeers,
     isPeers,
+    isShort,
   };
 }
 

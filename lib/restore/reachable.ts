@@ -45,6 +45,7 @@ export function momentsWanted(facts: GenerationFacts): readonly SnapshotPoint[] 
   const snapshots = wholeSnapshots(catalog);
   return snapshots.filter((snapshot, slot) => {
     if (!snapshot.isPeers || walOf(catalog, snapshot.name) === undefined) return false;
+    if (snapshot.isShort) return true;
     const place = { index: snapshot.name, offset: asOffset(0) };
     return !snapshots.slice(0, slot).some((older) =>
       comparePlaces(older, place) < 0 && walkFrom(facts, older, place).stopped === undefined

@@ -113,7 +113,7 @@ async function pagesOf(store: GenerationStore, plan: PlanPart): Promise<PageHist
 /** After so many frames and more a replay over the image is right; undefined when it is of a moment behind all of them. */
 async function firstServed(
   { pages, commits, damage }: PageHistory,
-  { imageBytes, pageSize }: SnapshotPoint,
+  { imageBytes, pageSize, isShort }: SnapshotPoint,
   readPage: (page: number, into: Uint8Array) => Promise<void>,
   isComplete: boolean,
 ): Promise<number | undefined> {
@@ -128,18 +128,24 @@ async function firstServed(
     bounds.explain(versions, crc32c(bytes));
   }
   if ((!isComplete || damage !== undefined) && !bounds.leaveAny) return undefined;
-  return Math.max(bounds.firstRewritten, firstFilled({ pages, commits }, imagePages, bounds.least));
+  const until = isShort ? Infinity : bounds.least;
+  return Math.max(bounds.firstRewritten, firstFilled({ pages, commits }, imagePages, until));
 }
 
 /** Behind commits for which the image, made when the database was smaller, lacks pages that no frame up to there brings. */
 function firstFilled({ pages, commits }: PageHistory, imagePages: number, until: number): number {
-  for (const { frame, databasePages } of commits.toReversed()) {
-    if (frame >= until) continue;
-    for (let page = imagePages + 1; page <= databasePages; page++) {
-      if ((pages.get(page)?.frames[0] ?? Infinity) > frame) return frame + 1;
-    }
+  const most = commits.reduce((largest, { databasePages }) => Math.max(largest, databasePages), imagePages);
+  /** By page behind the image: after so many frames it and all before it were brought. */
+  const broughtAt = [0];
+  for (let page = imagePages + 1; page <= most; page++) {
+    const first = pages.get(page)?.frames[0];
+    if (first === undefined) break;
+    broughtAt.push(Math.max(broughtAt.at(-1) ?? 0, first));
   }
-  return 0;
+  const lacks = ({ frame, databasePages }: PageHistory["commits"][number]) =>
+    frame < until && databasePages > imagePages && (broughtAt[databasePages - imagePages] ?? Infinity) > frame;
+  const last = commits.findLast(lacks);
+  return last === undefined ? 0 : last.frame + 1;
 }
 
 /** How many frames may have been copied into the image. */

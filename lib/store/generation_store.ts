@@ -156,6 +156,8 @@ export interface SnapshotEntry {
   readonly isUnread?: boolean;
   /** Written by Litestream, which notes no position: the image is of some moment within `index`. */
   readonly isPeers?: boolean;
+  /** It lacks pages at its end that the WAL of `index` brings: the file was copied while that was checkpointed. */
+  readonly isShort?: boolean;
   readonly createdAtMs: number;
   /** Absent when the `.record` is missing or damaged; `recordProblem` then says which. */
   readonly record?: CommitRecord;

@@ -2,7 +2,14 @@ import { viewOf } from "../base/bytes.ts";
 import { limits } from "../base/limits.ts";
 import type { Offset } from "../position/position.ts";
 import type { Checksum } from "../wal/checksum.ts";
-import { COMMIT_SIZE_AT, FRAME_HEADER_SIZE, frameSize, offsetAfter, storedChecksum } from "../wal/frame.ts";
+import {
+  COMMIT_SIZE_AT,
+  FRAME_HEADER_SIZE,
+  frameSize,
+  offsetAfter,
+  PAGE_NUMBER_AT,
+  storedChecksum,
+} from "../wal/frame.ts";
 import { parseWalHeader, WAL_HEADER_SIZE } from "../wal/header.ts";
 import { scanFrames } from "../wal/scanner.ts";
 
@@ -22,9 +29,10 @@ export async function findLastCommit(read: ReadWal): Promise<LastCommit | undefi
   return (await walkFrames(read)).lastCommit;
 }
 
-/** The same, and where the last frame ends that is as it should be. */
+/** The same, and where the last frame ends that is as it should be; `frame` is told of each up to there. */
 export async function walkFrames(
   read: ReadWal,
+  frame: (page: number, databasePages: number, pageSize: number) => void = () => {},
 ): Promise<{ readonly lastCommit?: LastCommit; readonly intactTo: number }> {
   const headerBytes = new Uint8Array(WAL_HEADER_SIZE);
   if (await read(0, headerBytes) < WAL_HEADER_SIZE) return { intactTo: 0 };
@@ -42,12 +50,16 @@ export async function walkFrames(
       const offset = offsetAfter(frames + scan.committedFrames, header.pageSize);
       last = { offset, pageSize: header.pageSize, databasePages: scan.databasePages };
     }
+    const view = viewOf(buffer);
+    for (let at = 0; at < scan.frames * size; at += size) {
+      frame(view.getUint32(at + PAGE_NUMBER_AT), view.getUint32(at + COMMIT_SIZE_AT), header.pageSize);
+    }
     const isEnd = scan.frames * size < buffer.length;
     frames += scan.frames;
     if (isEnd) {
       return { intactTo: WAL_HEADER_SIZE + frames * size, ...(last === undefined ? {} : { lastCommit: last }) };
     }
-    checksum = storedChecksum(viewOf(buffer), buffer.length - size);
+    checksum = storedChecksum(view, buffer.length - size);
   }
 }
 

@@ -40,7 +40,7 @@ import { formatRemembered, parseRemembered, type RememberedEnd, type ReplicaMemo
 import { removeEmptyFolders, unfinishedIn } from "./leftovers.ts";
 import { formatObjectTail } from "./object_tail.ts";
 import { OpenContents } from "./open_contents.ts";
-import { peerRecords, readImageShape } from "./peer_records.ts";
+import { bringsPagesBehind, peerRecords, readImageShape } from "./peer_records.ts";
 import { endOf } from "./resynced.ts";
 import { SegmentReader } from "./segment_reader.ts";
 import { type Encryption, openContent, readObjectTail } from "./stored_object.ts";
@@ -406,11 +406,22 @@ export class LitestreamStore implements GenerationStore {
       }
       const content = await openContent(this.#client, snapshot, this.#encryption);
       const shape = await readImageShape(content, snapshot).finally(() => content.close());
-      return "problem" in shape
-        ? { ...basis, recordProblem: shape.problem }
-        : { ...basis, ...shape, stateIndex: index };
+      if (!("problem" in shape)) return { ...basis, ...shape, stateIndex: index };
+      const { problem, short } = shape;
+      const isServed = short !== undefined && await this.#bringsRest(snapshot, short.record);
+      return isServed ? { ...basis, ...short, stateIndex: index } : { ...basis, recordProblem: problem };
     } catch (error) {
       return { ...basis, recordProblem: problemOf(error) };
+    }
+  }
+
+  async #bringsRest({ home: { generation, index } }: ListedSnapshot, { databasePages, pageSize }: CommitRecord) {
+    const segments = this.#listings.get(generation)?.segments.get(index) ?? [];
+    try {
+      return await bringsPagesBehind(this.#reader(generation, segments), databasePages, pageSize);
+    } catch (error) {
+      if (error instanceof ReplicationError && !isRetryable(error)) return false; // It is damaged itself.
+      throw error;
     }
   }
 

@@ -109,6 +109,9 @@ const DATABASE_PAGES_AT = 28;
 /** The change counter for which the count of pages is valid. */
 const VALID_FOR_AT = 92;
 
+/** More of them are missing of no file that was copied during a checkpoint. */
+const SHORT_PAGES_MAX = 1 << 20;
+
 /** Page size and pages of a snapshot that has no record, as the database in it says. */
 export async function readImageShape(
   content: ObjectContent,
@@ -134,9 +137,6 @@ export async function readImageShape(
   if (imageBytes % pageSize !== 0) {
     return { problem: `${key} holds ${imageBytes} bytes of pages of ${pageSize} bytes, which are no database` };
   }
-  if (isCountValid && pages > imageBytes / pageSize) {
-    return { problem: `${key} holds ${imageBytes / pageSize} pages (expected ${pages}, as the database in it says)` };
-  }
   const record: CommitRecord = {
     kind: "snapshot",
     pageSize,
@@ -147,5 +147,25 @@ export async function readImageShape(
     capturedLate: false,
     indexClosed: false,
   };
-  return { record, imageBytes, isPeers: true };
+  const shape = { record, imageBytes, isPeers: true };
+  if (!isCountValid || pages <= record.databasePages) return shape;
+  const problem = `${key} holds ${record.databasePages} pages (expected ${pages}, as the database in it says)`;
+  return { problem, short: { ...shape, isShort: true } };
+}
+
+/**
+ * Whether the WAL of an index brings whatever a database has behind so many pages. A checkpoint of the application writes the
+ * pages in their order, the first one with the new size among them: who copies the file meanwhile gets it too short, and the
+ * rest of it stands in the WAL that is checkpointed.
+ */
+export async function bringsPagesBehind(reader: SegmentReader, imagePages: number, pageSize: number): Promise<boolean> {
+  const brought = new Set<number>();
+  let [isBrought, next] = [false, imagePages + 1];
+  await walkFrames((at, into) => reader.read(at, into), (page, databasePages, size) => {
+    if (size !== pageSize || brought.size > SHORT_PAGES_MAX) return void (isBrought = false);
+    if (page > imagePages) brought.add(page);
+    while (brought.has(next)) next++;
+    if (databasePages > 0) isBrought = databasePages < next;
+  });
+  return isBrought;
 }
