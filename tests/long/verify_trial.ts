@@ -14,6 +14,7 @@ import { type LadderOptions, verifyReplica } from "../../lib/verify/verify.ts";
 import { copyFolder } from "../support/copied_folder.ts";
 import { randomInteger } from "../support/random.ts";
 import { restoreFrom, restoreTools } from "../support/restore_tools.ts";
+import { NEWEST_UP_TO_EQUAL } from "../support/ladder_options.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
 import type { Damage } from "./damage.ts";
 import { type Judged, judgePass } from "./pass_judge.ts";
@@ -75,15 +76,7 @@ const POINTS_OF_REFUSED = 3;
 const POINTS_OF_ONE_OBJECT = 1;
 
 const FILES = unsyncedFiles();
-const OPTIONS: LadderOptions = {
-  level: "equal",
-  isLevelExplicit: false,
-  isSeedChosen: false,
-  again: [],
-  target: { kind: "latest" },
-  sample: 0,
-  seed: 1,
-};
+const OPTIONS: LadderOptions = { ...NEWEST_UP_TO_EQUAL, seed: 1 };
 
 export function storeOf({ root, layout, keys }: ReplicaPlace): GenerationStore {
   const encryption = keys && encryptionOf(keys);

@@ -1,4 +1,5 @@
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { CallsUnderWay } from "./calls_under_way.ts";
 import type { FileHandle, FileSystem } from "../../lib/platform/file_system.ts";
 
 /**
@@ -8,7 +9,7 @@ import type { FileHandle, FileSystem } from "../../lib/platform/file_system.ts";
 export class HangingDevice {
   readonly files: FileSystem = this.#slow(new DenoFileSystem());
   #answers: PromiseWithResolvers<void> | undefined;
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #underWay = new CallsUnderWay();
 
   hang(): void {
     this.#answers = Promise.withResolvers();
@@ -20,20 +21,8 @@ export class HangingDevice {
   }
 
   /** Nothing is asked of it any more, not by those either whom nobody waits for. */
-  async idle(): Promise<void> {
-    while (this.#underWay.size > 0) {
-      await Promise.allSettled(this.#underWay);
-      await new Promise((resolve) => setTimeout(resolve)); // Whoever has an answer asks for the next.
-    }
-  }
-
-  async #during<T>(call: Promise<T>): Promise<T> {
-    this.#underWay.add(call);
-    try {
-      return await call;
-    } finally {
-      this.#underWay.delete(call);
-    }
+  idle(): Promise<void> {
+    return this.#underWay.ended();
   }
 
   #slow<T extends FileSystem | FileHandle>(real: T): T {
@@ -49,7 +38,7 @@ export class HangingDevice {
           const result = await method.apply(real, given);
           return name === "openLater" ? this.#slow(result as FileHandle) : result;
         };
-        return (...given: unknown[]) => this.#during(answer(given));
+        return (...given: unknown[]) => this.#underWay.note(answer(given));
       },
     });
   }

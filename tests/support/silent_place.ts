@@ -1,16 +1,13 @@
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
+import { CallsUnderWay } from "./calls_under_way.ts";
 import type { FileSystem } from "../../lib/platform/file_system.ts";
 
 /** What the rest of each device was asked, and has not answered yet. */
-const underWay = new WeakMap<FileSystem, Set<Promise<unknown>>>();
+const underWay = new WeakMap<FileSystem, CallsUnderWay>();
 
 /** Resolves when nothing is under way any more: who gives up what is silent may give up what is asked beside it. */
 export async function restAnswered(files: FileSystem): Promise<void> {
-  const calls = underWay.get(files);
-  while (calls !== undefined && calls.size > 0) {
-    await Promise.allSettled(calls);
-    await new Promise((resolve) => setTimeout(resolve)); // Whoever has an answer asks for the next.
-  }
+  await underWay.get(files)?.ended();
 }
 
 /**
@@ -19,14 +16,17 @@ export async function restAnswered(files: FileSystem): Promise<void> {
  */
 export function silentBelow(folder: string, calledOnLoop: string[] = [], asked: () => void = () => {}): FileSystem {
   const real = new DenoFileSystem();
-  const calls = new Set<Promise<unknown>>();
+  const calls = new CallsUnderWay();
   const files = new Proxy(real, {
     get: (_, name) => {
       const method = Reflect.get(real, name);
       if (typeof method !== "function") return method;
       return (...given: unknown[]) => {
         const isBelow = given.some((one) => typeof one === "string" && `${one}/`.startsWith(`${folder}/`));
-        if (!isBelow) return noted(method.apply(real, given), calls);
+        if (!isBelow) {
+          const result = method.apply(real, given);
+          return result instanceof Promise ? calls.note(result) : result;
+        }
         queueMicrotask(asked);
         if (String(name).endsWith("Later")) return new Promise(() => {});
         calledOnLoop.push(String(name));
@@ -36,12 +36,4 @@ export function silentBelow(folder: string, calledOnLoop: string[] = [], asked: 
   });
   underWay.set(files, calls);
   return files;
-}
-
-function noted<T>(result: T, calls: Set<Promise<unknown>>): T {
-  if (!(result instanceof Promise)) return result;
-  calls.add(result);
-  const forget = () => void calls.delete(result);
-  result.then(forget, forget);
-  return result;
 }

@@ -7,6 +7,7 @@ import type { ReplicaReport } from "../../lib/verify/report.ts";
 import { verifyReplica } from "../../lib/verify/verify.ts";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type Exchange, EXCHANGES, exchangeScene, takeFromOther } from "../support/exchanged_history.ts";
+import { NEWEST_UP_TO_EQUAL } from "../support/ladder_options.ts";
 import { manyCommits } from "../support/many_commits.ts";
 import { RecordedDatabase, type RecordingOptions } from "../support/recorded_database.ts";
 import { aStore } from "../support/replica_builder.ts";
@@ -24,15 +25,7 @@ async function verify(folder: string, store: GenerationStore): Promise<ReplicaRe
   const clock = Object.assign(new SystemClock(), { sleep: () => Promise.resolve() }); // Nobody waits for the second look.
   const tools = { ...restoreTools({ clock }), folder: scratch, keep: false };
   const replica = { name: "file", store };
-  const report = await verifyReplica({ replica, url: "file:///replica" }, {
-    level: "equal",
-    isLevelExplicit: false,
-    isSeedChosen: false,
-    again: [],
-    target: { kind: "latest" },
-    sample: 0,
-    seed: 1,
-  }, tools);
+  const report = await verifyReplica({ replica, url: "file:///replica" }, NEWEST_UP_TO_EQUAL, tools);
   assertEquals([...Deno.readDirSync(scratch)], []);
   return report;
 }

@@ -2,23 +2,14 @@
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { FileReplicaClient } from "../../lib/clients/file/client.ts";
 import { ReplicaStore } from "../../lib/store/replica_store.ts";
-import { type LadderOptions, verifyReplica } from "../../lib/verify/verify.ts";
+import { verifyReplica } from "../../lib/verify/verify.ts";
 import { assertEquals } from "../support/assert.ts";
 import { tinySegments } from "../support/hostile_inputs.ts";
 import { manyCommits } from "../support/many_commits.ts";
+import { NEWEST_UP_TO_EQUAL } from "../support/ladder_options.ts";
 import { restoreTools } from "../support/restore_tools.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
-
-const OPTIONS: LadderOptions = {
-  level: "equal",
-  isLevelExplicit: false,
-  isSeedChosen: false,
-  again: [],
-  target: { kind: "latest" },
-  sample: 0,
-  seed: 7,
-};
 
 /** How often the folder of WAL is listed in a run, and how often a run sleeps before a second look. */
 async function countedRun(folder: string) {
@@ -34,7 +25,7 @@ async function countedRun(folder: string) {
   Deno.mkdirSync(`${folder}/scratch`);
   const { outcome } = await verifyReplica(
     { replica: { name: "file", store: new ReplicaStore(client, { chooseLayout: () => "litestream" }) }, url: root },
-    OPTIONS,
+    NEWEST_UP_TO_EQUAL,
     { ...restoreTools({ clock }), folder: `${folder}/scratch`, keep: false },
   );
   return { outcome, lists, sleeps };

@@ -18,21 +18,12 @@ import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows }
 import { blindStore } from "../support/blind_store.ts";
 import { after, someFacts } from "../support/catalog_builder.ts";
 import { aStore, ReplicaBuilder } from "../support/replica_builder.ts";
+import { NEWEST_UP_TO_EQUAL } from "../support/ladder_options.ts";
 import { restoreTools } from "../support/restore_tools.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { unsyncedFiles } from "../support/unsynced_files.ts";
 import { imageOf, WalBuilder } from "../support/wal_builder.ts";
 import { databaseChecksum } from "../support/xxh64.ts";
-
-const DEFAULTS: LadderOptions = {
-  level: "equal",
-  isLevelExplicit: false,
-  isSeedChosen: false,
-  again: [],
-  target: { kind: "latest" },
-  sample: 0,
-  seed: 7,
-};
 
 interface Stage {
   readonly folder: string;
@@ -73,7 +64,7 @@ async function withReplica(layout: Layout, work: (stage: Stage) => Promise<void>
         const replica = { name: "file", store: aStore(root, layout) };
         const verified = verifyReplica(
           { replica, url: `file://${root}`, ...request },
-          { ...DEFAULTS, ...options },
+          { ...NEWEST_UP_TO_EQUAL, ...options },
           tools,
         );
         return await verified;
@@ -98,7 +89,7 @@ Deno.test("verifyReplica() says of a replica whose first snapshot was not finish
     const clock = Object.assign(new SystemClock(), { sleep: () => Promise.resolve() });
     const tools = { ...restoreTools({ clock }), folder: `${folder}/scratch`, keep: false };
     const replica = { name: "file", store: aStore(root, "raw") };
-    const report = await verifyReplica({ replica, url: `file://${root}` }, DEFAULTS, tools);
+    const report = await verifyReplica({ replica, url: `file://${root}` }, NEWEST_UP_TO_EQUAL, tools);
     assertEquals(report.rungs[0]?.says, "1 generation, and no state is complete yet");
     assertEquals(report.findings.map(({ code }) => code).includes("not-found"), true);
     assertEquals(report.newest, undefined);
