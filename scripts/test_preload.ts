@@ -9,7 +9,8 @@
  */
 import { messageOf } from "../lib/base/errors.ts";
 
-const HANG_LIMIT_MS = 240_000;
+/** Shorter than what a run may be silent for, so that a test that hangs at its end is named, too. */
+const HANG_LIMIT_MS = 900_000;
 
 /** The words of a call of `Deno.test()` with a limit that fits every machine; names, options and functions as they came. */
 export function withPatience(words: readonly unknown[]): readonly unknown[] {

@@ -7,7 +7,7 @@ import { complain, ROOT, say, write } from "./project.ts";
 import { addUp, type Counts, countsOf, exitCodeFor, formatCounts, TapReader } from "./tap.ts";
 
 /** More than a single test may take before it is given up (`scripts/test_preload.ts`), so that this is the last resort. */
-const SILENCE_LIMIT_MS = 360_000;
+const SILENCE_LIMIT_MS = 1_000_000;
 const PRELOAD = `${ROOT}/scripts/test_preload.ts`;
 
 export interface Part {

@@ -52,7 +52,7 @@ Deno.test({
       await using daemon = startReplicate(["--config", config]);
       await daemon.line("Snapshot done");
       const writer = new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", "--quiet", WRITER, scene.database, "--seconds", "40"],
+        args: ["run", "-A", "--quiet", WRITER, scene.database, "--seconds", "600"],
         stdout: "null",
         stderr: "null",
       }).spawn();

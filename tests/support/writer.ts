@@ -6,7 +6,7 @@
  * Without --rude it commits one-row transactions into `ledger(writer, n, payload)`. With --rude it does, at random by seed,
  * what applications do: transactions of any size, rollbacks, spills, VACUUM, auto_vacuum, schema changes, checkpoints of every
  * mode, closing and opening again. After every commit of a ledger row it prints its number (with --rows), so that whoever
- * started it knows what is committed. It ends at the time, or when its standard input is closed.
+ * started it knows what is committed. It ends at the time.
  */
 import { DatabaseSync } from "node:sqlite";
 import { seededRandom } from "./random.ts";
