@@ -118,6 +118,14 @@ async function told(daemon: Daemon): Promise<Told> {
   return { status: health.status, replica, metrics: await (await fetch(`${address}/metrics`)).text() };
 }
 
+/** Resolves when a look at the replica has ended. */
+async function nextLook(daemon: Daemon): Promise<void> {
+  const lastLook = async () =>
+    /^tailrace_replica_last_look_timestamp_seconds\S* (\S+)$/m.exec((await told(daemon)).metrics)?.[1];
+  const before = await lastLook();
+  await until(async () => await lastLook() !== before, "a look at the replica");
+}
+
 function limitFileSize(daemon: Daemon, limit: number | "unlimited"): void {
   const words = ["--pid", String(daemon.pid), `--fsize=${limit}:unlimited`];
   assertEquals(new Deno.Command("prlimit", { args: words }).outputSync().code, 0);
@@ -230,7 +238,7 @@ harmed(
       insert(application, 1);
       await scene.replicated();
     }
-    await new Promise((resolve) => setTimeout(resolve, 500)); // For a look at them.
+    for (let look = 0; look < 2; look++) await nextLook(daemon); // The second one began after they were there.
     const folder = `${scene.replica}/generations/${await generationOf(scene)}/wal`;
     const segments = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => /^0*3_/.test(name)).sort();
     assert(segments.length >= 3, segments.join());

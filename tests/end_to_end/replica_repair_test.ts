@@ -81,9 +81,11 @@ function bytesOf(folder: string): number {
   return bytes;
 }
 
+/** Without drafts, which are no part of a replica yet. */
 function copyFolder(from: string, to: string): void {
   Deno.mkdirSync(to, { recursive: true });
   for (const { name, isDirectory } of Deno.readDirSync(from)) {
+    if (name.endsWith(".tmp")) continue;
     if (isDirectory) copyFolder(`${from}/${name}`, `${to}/${name}`);
     else Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
   }
@@ -124,7 +126,7 @@ function repairs(what: string, layout: Layout, wanted: Means, harm: (repair: Rep
         turn(application, 1);
         await scene.replicated();
         const kept = `${scene.folder}/kept`;
-        copyFolder(scene.replica, kept);
+        await first.whileStopped(() => copyFolder(scene.replica, kept));
         await indexes(application, scene, 4);
         turn(application, 3);
         await scene.replicated();
