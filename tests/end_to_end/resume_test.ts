@@ -2,9 +2,10 @@
 import { DatabaseSync } from "node:sqlite";
 import { FRAME_HEADER_SIZE, frameSize } from "../../lib/wal/frame.ts";
 import { WAL_HEADER_SIZE } from "../../lib/wal/header.ts";
+import { HEADER_SLOT_SIZE, parsePageTableHeader } from "../../lib/pages/page_table_header.ts";
 import { asIndex, formatIndex, type Index } from "../../lib/position/position.ts";
 import { assert, assertEquals, assertMatch, fail } from "../support/assert.ts";
-import { sleep } from "../support/daemon.ts";
+import { sleep, until } from "../support/daemon.ts";
 import { flipBit } from "../support/flip_bit.ts";
 import { insert, type Scene, withScene } from "./scene.ts";
 
@@ -83,6 +84,14 @@ function breaksOff(what: string, wanted: string, meanwhile: (away: Away) => Prom
       if (name.startsWith("pages-")) Deno.removeSync(`${away.scene.state}/${name}`);
     }
     await meanwhile(away);
+  });
+}
+
+/** One is stored as soon as all pages were read once; a process that is killed before has nothing to compare with later. */
+function hasPageTable({ state }: Scene): boolean {
+  return [...Deno.readDirSync(state)].filter(({ name }) => name.startsWith("pages-")).some(({ name }) => {
+    const bytes = Deno.readFileSync(`${state}/${name}`);
+    return [0, HEADER_SLOT_SIZE].some((at) => parsePageTableHeader(bytes.subarray(at)) !== undefined);
   });
 }
 
@@ -460,6 +469,7 @@ Deno.test({
           insert(application, 10, 1_000);
           await sleep(3);
         }
+        await until(() => hasPageTable(scene), "the page table to be stored");
         assertEquals(await daemon.stop("SIGKILL"), 137);
         begun.push(...daemon.saying("A new generation begins"));
         insert(application, round, 1_000);
