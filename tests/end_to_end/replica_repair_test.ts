@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { Generation } from "../../lib/position/generation.ts";
 import type { Layout } from "../../lib/position/object_names.ts";
 import { assert, assertEquals, assertGreater, assertLess } from "../support/assert.ts";
+import { copyFolder } from "../support/copied_folder.ts";
 import { type Daemon, until } from "../support/daemon.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 import { type Scene, withScene } from "./scene.ts";
@@ -81,14 +82,9 @@ function bytesOf(folder: string): number {
   return bytes;
 }
 
-/** Without drafts, which are no part of a replica yet. */
-function copyFolder(from: string, to: string): void {
-  Deno.mkdirSync(to, { recursive: true });
-  for (const { name, isDirectory } of Deno.readDirSync(from)) {
-    if (name.endsWith(".tmp")) continue;
-    if (isDirectory) copyFolder(`${from}/${name}`, `${to}/${name}`);
-    else Deno.copyFileSync(`${from}/${name}`, `${to}/${name}`);
-  }
+/** Drafts are no part of a replica yet. */
+function isDraft(name: string): boolean {
+  return name.endsWith(".tmp");
 }
 
 /** Every point is a whole state of the database. */
@@ -126,7 +122,7 @@ function repairs(what: string, layout: Layout, wanted: Means, harm: (repair: Rep
         turn(application, 1);
         await scene.replicated();
         const kept = `${scene.folder}/kept`;
-        await first.whileStopped(() => copyFolder(scene.replica, kept));
+        await first.whileStopped(() => copyFolder(scene.replica, kept, isDraft));
         await indexes(application, scene, 4);
         turn(application, 3);
         await scene.replicated();
