@@ -69,6 +69,8 @@ export class WatchedDatabase implements DatabaseSource {
   #serial: Promise<unknown> = Promise.resolve();
   /** Something was captured, or written to the WAL. */
   #lastStirMs = -Infinity;
+  /** The end of what was captured when it was last looked for what nobody needs. */
+  #trimmedAt: string | undefined;
   #seenMs: number;
   #lastSaid = "";
   #stopped: AbortController = new AbortController();
@@ -377,8 +379,8 @@ export class WatchedDatabase implements DatabaseSource {
     await this.#lookAfterState(session);
     const outcome = this.#whereThePathLeads(session) ?? await session.watch.tick(signal);
     await this.#handleEnd(session, outcome);
-    if (outcome.kind === "busy") this.#removeUnneeded(session);
     if (outcome.kind !== "busy" && outcome.kind !== "quiet") return;
+    this.#removeUnneeded(session);
     const damage = await this.#scrub.turn(session);
     if (damage !== undefined) await this.#startOver(session, damage);
     else if (session.watch.takeLongRest()) await this.#opener.noteSeen(session);
@@ -535,7 +537,12 @@ export class WatchedDatabase implements DatabaseSource {
     }
   }
 
+  /** After each capture, be it by a look or by whoever asked for all that is committed. */
   #removeUnneeded(session: Session): void {
+    const { generation, index, offset } = session.shadow;
+    const captured = formatPosition({ generation, index, offset });
+    if (captured === this.#trimmedAt) return;
+    this.#trimmedAt = captured;
     let needed: Index = session.shadow.index;
     for (const claim of this.#claims) if (claim.index < needed) needed = claim.index;
     const stored = session.shadow.pages?.stored;

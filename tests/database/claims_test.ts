@@ -124,6 +124,20 @@ Deno.test({
     }),
 });
 
+Deno.test({
+  name: "WatchedDatabase keeps no more than max-state-size when nobody writes any more, whoever captured last",
+  timeout: 60_000,
+  fn: () =>
+    WatchedStage.with({ settings: { maxStateSizeBytes: 5_000 } }, async (stage) => {
+      stage.database.claim(); // By somebody who never moves on.
+      // The watch captures most commits by itself; some it finds captured, by whoever asked for all.
+      for (let round = 0; round < 30; round++) {
+        const { index } = await stage.restart(1);
+        await until(() => stage.database.oldestIndex() === index, `what is too much to be removed in round ${round}`);
+      }
+    }),
+});
+
 claims("What is left of a generation is removed when the next one is published, and not before", async (stage) => {
   const old = await stage.restart(1);
   const { removeTree } = DenoFileSystem.prototype;
