@@ -81,7 +81,7 @@ export class Departure {
     const isBlank = index.databasePages === 0;
     const isThere = (isEmpty && isBlank) || !isAlone(this.#open);
     if (isThere) this.#noteCompany();
-    else if (index.changeCounter !== this.#changeCounter) this.#aloneSinceMs = now;
+    else if (index.changeCounter !== this.#changeCounter) this.#noteCompany(now); // Who was gone before we could look.
     else this.#aloneSinceMs ??= now;
     this.#changeCounter = index.changeCounter;
     if (this.#wasOverwritten(index)) return this.#follower.noteDoubt(`${this.#open.path} was overwritten in place`);
@@ -104,8 +104,9 @@ export class Departure {
     return true;
   }
 
-  #noteCompany(): void {
-    this.#aloneSinceMs = undefined;
+  /** What was tried in vain before says nothing any more. `goneAtMs`: nobody is there any more. */
+  #noteCompany(goneAtMs?: number): void {
+    this.#aloneSinceMs = goneAtMs;
     this.#notBeforeMs = -Infinity;
     this.#retryMs = RETRY_MIN_MS;
   }
@@ -155,8 +156,7 @@ export class Departure {
     const kept = before?.mxFrame === 0 ? keepWal(this.#open) : undefined;
     if (kept === undefined) return true;
     try {
-      for (const connection of this.#open.hold.surrender()) connection.close();
-      await this.#keeper.takeAgain();
+      await this.#keeper.renew();
     } finally {
       kept.release();
     }

@@ -168,6 +168,15 @@ export class HoldKeeper {
     }
   }
 
+  /** Closes all our connections and takes the hold anew, while the caller keeps an empty WAL from being restarted or cut. */
+  async renew(): Promise<void> {
+    const { hold } = this.#open;
+    const before = hold.facts;
+    for (const connection of hold.surrender()) connection.close();
+    await this.takeAgain();
+    if (hold.facts?.mark === 0) this.#resting.continueUnder(before, hold.facts);
+  }
+
   /** Hands over, unless the present hold is up to date and a next one could not land on slot 0 either. */
   async handOver(): Promise<boolean> {
     await this.#handOver;
@@ -207,6 +216,7 @@ export class HoldKeeper {
       throw error;
     }
     const finish = () => {
+      this.#resting.handOver(hold.facts, next);
       hold.releaseOld(next);
       const stillAtRest = wasAtRest && next.onSlotZero;
       if (stillAtRest && !this.#restConfirmed) {

@@ -21,6 +21,11 @@ export interface HoldFacts {
   readonly onSlotZero: boolean;
 }
 
+/** Whether both keep the same frames, and so the same pages of the database file, from being changed. */
+export function readsSameFrames(a: HoldFacts, b: HoldFacts): boolean {
+  return a.mark === b.mark && equalSalts(a.salt, b.salt);
+}
+
 export interface CheckpointResult {
   readonly busy: boolean;
   /** Frames in the WAL and frames copied into the database file; -1 when somebody else was checkpointing. */

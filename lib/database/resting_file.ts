@@ -1,12 +1,16 @@
 /**
- * While all of the WAL is copied and we rest on slot 0 nobody may write into the database file, SQLite least of all. If it was
- * written all the same, somebody copies another database over it in place; or only its time was changed, as `touch` and some
- * backup programs do. So what it holds is compared with what was captured before anything is believed.
+ * While all of the WAL is copied and our hold reads to its end nobody may write into the database file, SQLite least of all.
+ * If it was written all the same, somebody copies another database over it in place; or only its time was changed, as `touch`
+ * and some backup programs do. So what it holds is compared with what was captured before anything is believed.
+ *
+ * That lasts as long as this one hold, or another that took its place beside it and reads the same frames. After any other
+ * hold the file may have been written by a checkpoint, and how it looked before means nothing.
  */
 import { limits } from "../base/limits.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { FileSystem } from "../platform/file_system.ts";
 import type { OpenDatabase } from "./open_database.ts";
+import { type HoldFacts, readsSameFrames } from "./read_hold.ts";
 import type { ShadowWal } from "./shadow_wal.ts";
 import { FILE_SETTLES_MS, FILE_WRITTEN_MAX_MS, lookOf } from "./still_file.ts";
 
@@ -26,6 +30,8 @@ export class RestingFile {
   readonly #files: FileSystem;
   readonly #clock: Clock;
   #atRest: string | undefined;
+  /** The hold under which it stands still. */
+  #under: HoldFacts | undefined;
   #written: { readonly sinceMs: number; look: string; lookSinceMs: number; isOther: boolean } | undefined;
 
   constructor(
@@ -39,18 +45,36 @@ export class RestingFile {
     this.#clock = clock;
   }
 
-  /** From now on the file stands still. */
+  /** All of the WAL is copied: under the present hold the file stands still. */
   begin(): void {
-    this.#atRest ??= this.#look();
+    this.#endUnderOther();
+    this.#under = this.#open.hold.facts;
+    if (this.#under !== undefined) this.#atRest ??= this.#look();
+  }
+
+  /** `next` was taken while `old` still held; one that reads other frames ends it. */
+  handOver(old: HoldFacts | undefined, next: HoldFacts): void {
+    if (old !== undefined && readsSameFrames(old, next)) this.continueUnder(old, next);
+  }
+
+  /** Nothing was committed or copied between the two holds. */
+  continueUnder(old: HoldFacts | undefined, next: HoldFacts | undefined): void {
+    if (old !== undefined && this.#under === old) this.#under = next;
   }
 
   /** Frames may be copied into it again. */
   end(): void {
     this.#atRest = undefined;
+    this.#under = undefined;
     this.#written = undefined;
   }
 
+  #endUnderOther(): void {
+    if (this.#under !== this.#open.hold.facts) this.end();
+  }
+
   async judge(): Promise<RestJudgement> {
+    this.#endUnderOther();
     if (this.#atRest === undefined) return "none";
     const look = this.#look();
     const nowMs = this.#clock.monotonicMs();

@@ -49,6 +49,9 @@ export class ShadowWal {
   readonly #notBeforeMs: number;
   #clockStep: ClockStep | undefined;
   readonly #unsynced = new Set<FileHandle>();
+  /** What a sync under way has on stable storage once it has ended. */
+  readonly #beingSynced = new Set<FileHandle>();
+  #syncing: Promise<void> | undefined;
   readonly #retired = new Set<FileHandle>();
   #folderUnsynced = false;
   #closedLife: CapturedLife | undefined;
@@ -238,19 +241,31 @@ export class ShadowWal {
     this.#life = undefined;
   }
 
-  /** Resolves when all that is published is on stable storage. */
-  async sync(): Promise<void> {
+  /** Resolves when all that is published is on stable storage, also what another call has under way. */
+  sync(): Promise<void> {
+    const before = this.#syncing;
+    const syncing = this.#syncAfter(before).finally(() => {
+      if (this.#syncing === syncing) this.#syncing = undefined;
+    });
+    this.#syncing = syncing;
+    return syncing;
+  }
+
+  async #syncAfter(before: Promise<void> | undefined): Promise<void> {
+    await before;
     const due = [...this.#unsynced];
     this.#unsynced.clear();
+    for (const handle of due) this.#beingSynced.add(handle);
     const folder = this.#folderUnsynced;
-    this.#folderUnsynced = false;
     try {
       for (const handle of due) await handle.sync();
       if (folder) this.#files.syncFolder(this.#folder);
+      if (folder) this.#folderUnsynced = false;
     } catch (error) {
       for (const handle of due) this.#unsynced.add(handle); // Nothing of it may ever count as durable.
-      this.#folderUnsynced ||= folder;
       throw syncError(this.#folder, error);
+    } finally {
+      this.#beingSynced.clear();
     }
     this.#closeRetired();
   }
@@ -258,7 +273,7 @@ export class ShadowWal {
   /** The same, blocking. */
   syncNow(): void {
     try {
-      for (const handle of this.#unsynced) handle.syncNow();
+      for (const handle of [...this.#beingSynced, ...this.#unsynced]) handle.syncNow();
       this.#unsynced.clear();
       if (this.#folderUnsynced) this.#files.syncFolder(this.#folder);
       this.#folderUnsynced = false;
@@ -267,8 +282,9 @@ export class ShadowWal {
     }
   }
 
+  /** Whether all that is published is on stable storage by now. */
   get isSynced(): boolean {
-    return this.#unsynced.size === 0 && !this.#folderUnsynced;
+    return this.#unsynced.size === 0 && this.#beingSynced.size === 0 && !this.#folderUnsynced;
   }
 
   markAt(index: Index, offset: Offset): WalMark | undefined {
@@ -384,7 +400,7 @@ export class ShadowWal {
   /** Handles of finished indexes are closed only once their bytes are on disk. */
   #closeRetired(): void {
     for (const handle of this.#retired) {
-      if (this.#unsynced.has(handle)) continue;
+      if (this.#unsynced.has(handle) || this.#beingSynced.has(handle)) continue;
       handle.close();
       this.#retired.delete(handle);
     }

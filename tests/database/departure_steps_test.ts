@@ -8,7 +8,7 @@ import { ReplicationError } from "../../lib/base/errors.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
 import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
-import { assertEquals, assertThrows } from "../support/assert.ts";
+import { assertEquals, assertLessOrEqual, assertThrows } from "../support/assert.ts";
 import { type OtherProcess, startOtherProcess } from "../support/other_process.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
 
@@ -128,6 +128,25 @@ staged("Departure.look() does not take a checkpoint for another file, whole or n
   stage.isDurable = false; // So that nothing more is done.
   assertEquals([await look(), await look(), stage.doubts], [true, true, []]);
 });
+
+staged(
+  "Departure.look() tries at once after who was gone before it could see him, whatever failed before",
+  async (stage) => {
+    const { path, application, departure } = stage;
+    let tries = 0;
+    const look = () =>
+      departure.look(() => {
+        tries++;
+        return Promise.resolve();
+      });
+    while (tries < 6) await look(); // Of copies that copy nothing; the next one is put off for 640 ms.
+    await application.open(path);
+    await application.run("INSERT INTO entry VALUES (2)");
+    await application.close();
+    await look();
+    assertLessOrEqual(departure.nextLookMs ?? Infinity, 20);
+  },
+);
 
 staged("A connection that is opened later is one to the same file, or none", ({ path, open }) => {
   Deno.copyFileSync(path, `${path}.other`);

@@ -90,6 +90,39 @@ test("ShadowWal.writeFrames() refuses to change what is published", (stage) => {
   shadow.close();
 });
 
+test("ShadowWal.isSynced and a second sync() wait for the one that is under way", async (stage) => {
+  const shadow = stage.create();
+  const gate = Promise.withResolvers<void>();
+  const { open } = stage.files;
+  stage.files.open = (...words) => Object.assign(open(...words), { sync: () => gate.promise });
+  const wal = stage.life(2, 1);
+  capture(shadow, wal, 2, 1_000);
+  const first = shadow.sync();
+  await Promise.resolve();
+  assertFalse(shadow.isSynced);
+  let isSecondDone = false;
+  const second = shadow.sync().then(() => isSecondDone = true);
+  for (let i = 0; i < 20; i++) await Promise.resolve();
+  assertEquals([isSecondDone, shadow.isSynced], [false, false]);
+  gate.resolve();
+  await Promise.all([first, second]);
+  assert(shadow.isSynced);
+  shadow.close();
+});
+
+test("ShadowWal.sync() that fails has whoever waits for it fail as well", async (stage) => {
+  const shadow = stage.create();
+  const gate = Promise.withResolvers<void>();
+  const { open } = stage.files;
+  stage.files.open = (...words) => Object.assign(open(...words), { sync: () => gate.promise });
+  capture(shadow, stage.life(2), 2, 1_000);
+  const syncs = [shadow.sync(), shadow.sync()].map((sync) => assertRejects(() => sync, ReplicationError));
+  gate.reject(new Error("the device is gone"));
+  for (const { message } of await Promise.all(syncs)) assert(message.includes("the device is gone"), message);
+  assertFalse(shadow.isSynced);
+  shadow.close();
+});
+
 test("ShadowWal.closeIndex() adds the closing record and makes the next index the present one", async (stage) => {
   const shadow = stage.create();
   const [first, second] = [stage.life(2), stage.life(1, 1)];

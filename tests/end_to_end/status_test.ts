@@ -333,7 +333,8 @@ Deno.test({
       assertEquals((await runTailrace(["replicate", "--once", "--config", good])).code, 0);
       Deno.writeTextFileSync(`${scene.folder}/bad`, "a file in the way");
       await using daemon = startReplicate(["--config", bad]);
-      await daemon.until(() => daemon.saying(" ERROR ").length > 0, "a failure");
+      const isNoted = () => Deno.readTextFileSync(`${scene.state}/events`).includes("replica-failed");
+      await until(isNoted, "the failure to be noted in the state");
       await daemon.stop("SIGKILL");
       const troubles = async (config: string) =>
         (await statusOf(config)).replicas.map(({ trouble }) => trouble !== null);
