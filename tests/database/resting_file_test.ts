@@ -9,11 +9,10 @@ import type { ShadowWal } from "../../lib/database/shadow_wal.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { FILE_SETTLES_MS } from "../../lib/database/still_file.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
-import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
-import type { SqliteConnection, SqliteDriver } from "../../lib/sqlite/driver.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { sleep } from "../support/daemon.ts";
 import { withTemporaryFolder } from "../support/temporary_folder.ts";
+import { wrappedDriver } from "../support/wrapped_driver.ts";
 import { WatchedStage } from "./watched_stage.ts";
 
 interface Stage {
@@ -95,34 +94,18 @@ resting("RestingFile.continueUnder() goes on where nothing can have been copied 
   assertEquals(await stage.judge(), "pending");
 });
 
-/** Commits just before a hold of ours is opened that would otherwise have read nothing new. */
-class LateCommitDriver implements SqliteDriver {
-  readonly #real = createNodeDriver();
-  readonly name = this.#real.name;
-  readonly version = this.#real.version;
-  readonly capabilities = this.#real.capabilities;
+/** Something that happens just before a hold of ours is opened that would otherwise have read nothing new. */
+class LateCommit {
   beforeHold: () => void = () => {};
-
-  prepareLater(...words: Parameters<SqliteDriver["prepareLater"]>): ReturnType<SqliteDriver["prepareLater"]> {
-    return this.#real.prepareLater(...words);
-  }
-
-  checkpointLater(path: string): ReturnType<SqliteDriver["checkpointLater"]> {
-    return this.#real.checkpointLater(path);
-  }
-
-  open(...[path, options]: Parameters<SqliteDriver["open"]>): SqliteConnection {
-    const real = this.#real.open(path, options);
-    return {
-      execute: (sql) => {
-        if (sql === "BEGIN") this.beforeHold();
-        real.execute(sql);
-      },
-      values: (sql) => real.values(sql),
-      allValues: (sql) => real.allValues(sql),
-      close: () => real.close(),
-    };
-  }
+  readonly driver = wrappedDriver((real) => ({
+    execute: (sql) => {
+      if (sql === "BEGIN") this.beforeHold();
+      real.execute(sql);
+    },
+    values: (sql) => real.values(sql),
+    allValues: (sql) => real.allValues(sql),
+    close: () => real.close(),
+  }));
 }
 
 /** A device whose syncs take their time. */
@@ -153,17 +136,17 @@ Deno.test({
     "A commit that comes while the hold is handed over at rest, and its copying, are nobody who overwrites the file",
   timeout: 120_000,
   fn: () => {
-    const driver = new LateCommitDriver();
+    const late = new LateCommit();
     const settings = { minCheckpointPages: 1, checkpointIntervalMs: 10 };
-    return WatchedStage.with({ driver, files: new SlowSyncs(), settings }, async (stage) => {
+    return WatchedStage.with({ driver: late.driver, files: new SlowSyncs(), settings }, async (stage) => {
       const { generation } = stage;
       stage.database.claim(); // So that all of it is still there at the end.
       for (let round = 0; round < 8; round++) {
         await stage.commit();
         let holdsLeft = round % 4;
-        driver.beforeHold = () => {
+        late.beforeHold = () => {
           if (holdsLeft-- > 0) return;
-          driver.beforeHold = () => {};
+          late.beforeHold = () => {};
           commitElsewhere(stage.path);
         };
         await sleep(FILE_SETTLES_MS + 500);

@@ -90,11 +90,17 @@ test("ShadowWal.writeFrames() refuses to change what is published", (stage) => {
   shadow.close();
 });
 
+/** Every sync of a file ends as this does. */
+function holdUpSyncs({ files }: ShadowStage): PromiseWithResolvers<void> {
+  const gate = Promise.withResolvers<void>();
+  const { open } = files;
+  files.open = (...words) => Object.assign(open(...words), { sync: () => gate.promise });
+  return gate;
+}
+
 test("ShadowWal.isSynced and a second sync() wait for the one that is under way", async (stage) => {
   const shadow = stage.create();
-  const gate = Promise.withResolvers<void>();
-  const { open } = stage.files;
-  stage.files.open = (...words) => Object.assign(open(...words), { sync: () => gate.promise });
+  const gate = holdUpSyncs(stage);
   const wal = stage.life(2, 1);
   capture(shadow, wal, 2, 1_000);
   const first = shadow.sync();
@@ -112,9 +118,7 @@ test("ShadowWal.isSynced and a second sync() wait for the one that is under way"
 
 test("ShadowWal.sync() that fails has whoever waits for it fail as well", async (stage) => {
   const shadow = stage.create();
-  const gate = Promise.withResolvers<void>();
-  const { open } = stage.files;
-  stage.files.open = (...words) => Object.assign(open(...words), { sync: () => gate.promise });
+  const gate = holdUpSyncs(stage);
   capture(shadow, stage.life(2), 2, 1_000);
   const syncs = [shadow.sync(), shadow.sync()].map((sync) => assertRejects(() => sync, ReplicationError));
   gate.reject(new Error("the device is gone"));

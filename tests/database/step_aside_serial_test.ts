@@ -5,36 +5,22 @@
 import { WalCapture } from "../../lib/database/wal_capture.ts";
 import { SystemClock } from "../../lib/platform/clock.ts";
 import { DenoFileSystem } from "../../lib/platform/deno_file_system.ts";
-import type { SqliteConnection, SqliteDriver } from "../../lib/sqlite/driver.ts";
-import { createNodeDriver } from "../../lib/sqlite/node_driver.ts";
+import type { SqliteConnection } from "../../lib/sqlite/driver.ts";
 import { assert, assertEquals, assertLess } from "../support/assert.ts";
 import { until } from "../support/daemon.ts";
 import { heldSlots, isLocked, LockByte } from "../support/locks.ts";
+import { wrappedDriver } from "../support/wrapped_driver.ts";
 import { LockStage } from "./lock_stage.ts";
 import { ShadowStage } from "./shadow_stage.ts";
 import { WatchedStage } from "./watched_stage.ts";
 
-/** The real driver, whose connections tell which of them is in a transaction and what is about to begin one. */
-class ArrangingDriver implements SqliteDriver {
-  readonly #real = createNodeDriver();
-  readonly name = this.#real.name;
-  readonly version = this.#real.version;
-  readonly capabilities = this.#real.capabilities;
+/** Tells which connections of ours are in a transaction, and what is about to begin one. */
+class Arrangement {
   readonly holding = new Set<SqliteConnection>();
   opened = 0;
   /** Called before anything that may give a slot the newest mark. */
   beforeReading: () => void = () => {};
-
-  prepareLater(...words: Parameters<SqliteDriver["prepareLater"]>): ReturnType<SqliteDriver["prepareLater"]> {
-    return this.#real.prepareLater(...words);
-  }
-
-  checkpointLater(path: string): ReturnType<SqliteDriver["checkpointLater"]> {
-    return this.#real.checkpointLater(path);
-  }
-
-  open(...[path, options]: Parameters<SqliteDriver["open"]>): SqliteConnection {
-    const real = this.#real.open(path, options);
+  readonly driver = wrappedDriver((real) => {
     this.opened++;
     return {
       execute: (sql) => {
@@ -53,7 +39,7 @@ class ArrangingDriver implements SqliteDriver {
         real.close();
       },
     };
-  }
+  });
 }
 
 const ASKED_MS = 60;
@@ -62,14 +48,14 @@ const ASKED_MS = 60;
  * Puts our hold onto the very slot that the application's checkpoint is waiting for: it met that slot with an older mark, and
  * between two of its tries a hold gets it that has the newest one. Resolves with the time.
  */
-function takeTheSlotThatIsWaitedFor(stage: WatchedStage, driver: ArrangingDriver): Promise<number> {
+function takeTheSlotThatIsWaitedFor(stage: WatchedStage, arrangement: Arrangement): Promise<number> {
   const shm = `${stage.path}-shm`;
   const { pid } = stage.application;
   const arranged = Promise.withResolvers<number>();
   const before = Deno.statSync(`${stage.path}-wal`).size;
-  driver.beforeReading = () => {
+  arrangement.beforeReading = () => {
     if (Deno.statSync(`${stage.path}-wal`).size === before) return; // Nothing was committed yet.
-    driver.beforeReading = () => {};
+    arrangement.beforeReading = () => {};
     try {
       const deadline = performance.now() + 5_000;
       const waits = () =>
@@ -78,8 +64,8 @@ function takeTheSlotThatIsWaitedFor(stage: WatchedStage, driver: ArrangingDriver
       spin(ASKED_MS); // Only its tries for our slot come after these locks.
       assert(waits(), "the checkpoint still waits");
       assertEquals(heldSlots(shm, Deno.pid), [1]);
-      const [holding] = driver.holding;
-      assert(holding !== undefined && driver.holding.size === 1, "one connection holds");
+      const [holding] = arrangement.holding;
+      assert(holding !== undefined && arrangement.holding.size === 1, "one connection holds");
       holding.execute("ROLLBACK");
       holding.execute("BEGIN");
       holding.values("PRAGMA user_version");
@@ -104,15 +90,15 @@ for (const mode of ["FULL", "RESTART", "TRUNCATE"]) {
     name: `WatchedDatabase steps aside for a ${mode} that waits for the slot of its holds, and misses nothing`,
     timeout: 30_000,
     fn: () => {
-      const driver = new ArrangingDriver();
-      return WatchedStage.with({ driver }, async (stage) => {
+      const arrangement = new Arrangement();
+      return WatchedStage.with({ driver: arrangement.driver }, async (stage) => {
         const { application, database } = stage;
         database.claim(); // Everything captured stays.
         const { generation } = stage;
         // From then on it hands over between two connections; opening the second one reads, too.
-        await until(() => driver.opened === 2 && driver.holding.size === 1, "the first hand-over");
+        await until(() => arrangement.opened === 2 && arrangement.holding.size === 1, "the first hand-over");
         await application.runAll([`PRAGMA busy_timeout = ${PATIENCE_MS}`]);
-        const arranged = takeTheSlotThatIsWaitedFor(stage, driver);
+        const arranged = takeTheSlotThatIsWaitedFor(stage, arrangement);
         const checkpoint = application.runAll(["INSERT INTO entry VALUES ('last')", `PRAGMA wal_checkpoint(${mode})`]);
         const ended = checkpoint.then(([row]) => ({ row, at: performance.now() }));
         const [start, { row, at }] = await Promise.all([arranged, ended]);
